@@ -1,0 +1,43 @@
+# Face Portal: everything that is done by hand is one of these.
+# RUNTIME=cpu|openvino|gpu chooses the ONNX Runtime; it is remembered. PYTHON=… chooses the interpreter.
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test lint bench lock clean
+
+BIN := .venv/bin
+INSTALL := setup/bootstrap $(if $(RUNTIME),--runtime $(RUNTIME))
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
+
+help: ## List these targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what the portal needs (the others do it by themselves); RUNTIME=cpu|openvino|gpu
+	@$(INSTALL)
+
+setup-dev:
+	@$(INSTALL) --dev
+
+run: setup ## Start the portal, all in one; ARGS="--port 8080 --demo" are passed on to `portal up`
+	@exec $(BIN)/portal up $(ARGS)
+
+test: lint ## Run all checks and tests; ARGS are passed on to pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: setup-dev ## Check style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: setup ## Measure speed and accuracy; ARGS are passed on
+	$(BIN)/python -m bench $(ARGS)
+
+lock: setup ## Work the locks out again from pyproject.toml; UPGRADE=1 takes the newest versions
+	for runtime in cpu openvino gpu; do \
+		$(LOCK) pyproject.toml --extra $$runtime --output-file requirements/$$runtime.txt || exit 1; \
+	done
+	$(LOCK) --group dev --constraints requirements/openvino.txt --output-file requirements/dev.txt
+	for tool in uv node; do $(LOCK) requirements/$$tool.in --output-file requirements/$$tool.txt || exit 1; done
+
+clean: ## Remove what was installed and built (never the data)
+	rm -rf .venv node_modules static/vendor build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,77 @@
+"""Enrolment: photos of an organization become faces in its gallery."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jobs import process
+from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
+from jobs.records import photo_record, template_bytes
+from portal import queues
+from portal.database import writing
+from portal.enrolment.claims import give_back
+from portal.enrolment.models import Photo
+from portal.enrolment.reasons import Reason
+from portal.enrolment.work import ChosenFaceRecord, ClaimedPhoto, PhotoRecord, claim_photos, record_photos
+from portal.extensions import db
+from portal.storage import PhotoStore, photo_store
+
+# About a third of a second of work: an interactive search waits for no more than that.
+BATCH_PHOTOS = 32
+
+
+def process_photos(organization_id: int) -> None:
+    """Work on a batch of the organization's queued photos; another worker may take the next meanwhile."""
+    queues.taken("jobs.enrolment.process_photos", organization_id)
+    worker = process.current().worker.name
+    claimed, more = claim_photos(db.session(), worker, organization_id, BATCH_PHOTOS)
+    if more:
+        queues.enqueue_enrolment(organization_id)
+    if not claimed:
+        return
+    try:
+        _work(worker, organization_id, claimed)
+    except BaseException:
+        # The batch's own fault or not: each of its photos is tried alone next.
+        with writing(db.session()):
+            give_back(db.session(), Photo, worker, [photo.id for photo in claimed])
+        queues.enqueue_enrolment(organization_id)
+        raise
+
+
+def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> None:
+    store = photo_store()
+    records: dict[int, PhotoRecord | ChosenFaceRecord] = {}
+    whole: list[tuple[ClaimedPhoto, bytes]] = []
+    for photo in claimed:
+        try:
+            content = store.read(photo.file_key)
+        except FileNotFoundError:
+            records[photo.id] = PhotoRecord(reason=Reason.FILE_MISSING)
+            continue
+        if photo.chosen_landmarks is None:
+            whole.append((photo, content))
+        else:
+            records[photo.id] = _embed_chosen(store, photo, content)
+    analyses = process.current().pipeline.analyse([content for _, content in whole])
+    for (photo, _), analysis in zip(whole, analyses, strict=True):
+        if isinstance(analysis, PhotoAnalysis):
+            store.write(photo.file_key, "preview", analysis.preview)
+            store.write(photo.file_key, "thumbnail", analysis.thumbnail)
+        records[photo.id] = photo_record(analysis)
+    deleted = record_photos(db.session(), worker, organization_id, process.current().face_model_id, records)
+    for photo in claimed:
+        if photo.id in deleted:
+            store.delete(photo.file_key)
+
+
+def _embed_chosen(
+    store: PhotoStore, photo: ClaimedPhoto, content: bytes
+) -> PhotoRecord | ChosenFaceRecord:
+    pipeline = process.current().pipeline
+    try:
+        template = pipeline.embed(content, np.asarray(photo.chosen_landmarks, np.float32))
+        store.write(photo.file_key, "thumbnail", pipeline.thumbnail(content, photo.chosen_box))
+    except UnusablePhoto as unusable:
+        return photo_record(unusable)
+    return ChosenFaceRecord(template_bytes(template))

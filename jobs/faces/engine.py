@@ -1,0 +1,91 @@
+"""What the pipeline asks of a face model, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.faces.models import FaceModelError, ModelPack
+from jobs.faces.quality import Nose
+from portal.settings import Device
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Faces found in one picture, the highest detection score first, in pixels of that picture."""
+
+    # float32, (n, 4): left, top, right, bottom. May reach over the edge.
+    boxes: NDArray[np.float32]
+    # float32, (n, 5, 2): eye, eye, nose, corner of the mouth, corner of the mouth; left in the picture first.
+    landmarks: NDArray[np.float32]
+    # float32, (n,): 0…1 or, from dlib, an open scale. Not to be confused with a similarity score.
+    scores: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+class FaceEngine(Protocol):
+    """A loaded detector and recogniser. Pictures are BGR, uint8, (height, width, 3), contiguous."""
+
+    pack: ModelPack
+    # Length of a template.
+    dimension: int
+    provider: str
+    precision: str
+    device: str
+    # What the third landmark says about the pose.
+    nose: Nose
+
+    def detect(self, picture: Pixels) -> Detections:
+        """Every face of a picture of any size. Large pictures are shrunk for it, small ones never enlarged
+        unless the detector needs it to find small faces at all."""
+        ...
+
+    def alignment_scale(self, landmarks: NDArray[np.float32]) -> float:
+        """Pixels that the recogniser takes for each pixel of the picture: above 1 it has to invent some.
+
+        landmarks: (5, 2)."""
+        ...
+
+    def align(self, picture: Pixels, landmarks: NDArray[np.float32]) -> Pixels:
+        """The picture that the recogniser takes: square, face upright and centred. landmarks: (5, 2)."""
+        ...
+
+    def embed(self, aligned: Sequence[Pixels]) -> NDArray[np.float32]:
+        """Templates of aligned faces: float32, (n, dimension), unit length."""
+        ...
+
+
+def open_engine(pack: ModelPack, device: Device) -> FaceEngine:
+    """Load a face model on the device, having tried that it works there.
+
+    "auto" takes CUDA where it works and the CPU elsewhere; "cuda" takes nothing else. Raises FaceModelError
+    with what to do when the files can't be loaded or the device does not work.
+    """
+    # Imported here: each brings its own heavy runtime, and an installation needs one of them.
+    if pack.engine == "dlib":
+        if device == "cuda":
+            raise FaceModelError(
+                "The dlib face model works on the CPU only, and PORTAL_DEVICE is cuda. Set PORTAL_DEVICE to"
+                " auto or cpu, or choose an InsightFace model with PORTAL_FACE_MODEL."
+            )
+        from jobs.faces.dlib_engine import DlibEngine
+
+        return DlibEngine(pack)
+    from jobs.faces.insightface_engine import open_insightface
+
+    return open_insightface(pack, device)
+
+
+def unit_length(templates: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Templates scaled to length 1: (n, dimension)."""
+    # A recogniser never gives zeros for a picture; the tiny floor only keeps the division defined.
+    lengths = np.maximum(np.linalg.norm(templates, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return np.asarray(templates / lengths, np.float32)

@@ -1,0 +1,214 @@
+"""InsightFace packs on ONNX Runtime: SCRFD finds the faces, an ArcFace recogniser embeds them."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from jobs.faces import graphs
+from jobs.faces.alignment import arcface_landmarks, scale_of, similarity
+from jobs.faces.engine import Detections, Pixels, unit_length
+from jobs.faces.models import FaceModelError, ModelPack
+from jobs.faces.quality import Nose
+from jobs.faces.runtime import REFERENCE, Runtime, runtimes
+from jobs.faces.scrfd import Scrfd
+from portal.settings import Device
+
+# A provider or precision is used when templates made with it are this close to plain float32 on the CPU.
+AGREEMENT = 0.999
+
+_BROKEN = (
+    RuntimeError,
+    ValueError,
+    OSError,
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoSuchFile,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+
+
+class Recogniser:
+    """Aligned faces to templates."""
+
+    def __init__(self, graph: graphs.Graph, runtime: Runtime) -> None:
+        fixed_batch = graph.input_shape[0]
+        self.batch = fixed_batch or runtime.batch
+        self.side = int(graph.input_shape[2] or 0)
+        # InsightFace: (pixel - 127.5) / 127.5 in the order RGB, unless the graph does that itself.
+        self._mean, self._scale = (0.0, 1.0) if graph.scales_pixels else (127.5, 1 / 127.5)
+        self._input_name = graph.input_name
+        model = graph.path if fixed_batch else _with_batch(graph, self.batch)
+        self.runtime = runtime
+        self._session = runtime.open(model)
+        self.dimension = self.embed([np.zeros((self.side, self.side, 3), np.uint8)]).shape[1]
+
+    def embed(self, aligned: Sequence[Pixels]) -> NDArray[np.float32]:
+        """float32, (n, dimension), unit length. Runs are of one size: the last is filled up."""
+        mean = (self._mean, self._mean, self._mean)
+        parts = []
+        for start in range(0, len(aligned), self.batch):
+            part = aligned[start : start + self.batch]
+            filled = [*part, *[part[0]] * (self.batch - len(part))]
+            blob = cv2.dnn.blobFromImages(filled, self._scale, mean=mean, swapRB=True)
+            parts.append(self._session.run(None, {self._input_name: blob})[0][: len(part)])
+        return unit_length(np.concatenate(parts).reshape(len(aligned), -1))
+
+
+class InsightFaceEngine:
+    """An InsightFace pack on ONNX Runtime."""
+
+    # The tip of the nose (ArcFace's template, and heads as they are).
+    nose = Nose(depth=0.5, part=0.495)
+
+    def __init__(self, pack: ModelPack, detector: Scrfd, recogniser: Recogniser) -> None:
+        self.pack = pack
+        self.provider = recogniser.runtime.provider
+        precisions = (detector.runtime.precision, recogniser.runtime.precision)
+        # Detector and recogniser, where they differ.
+        self.precision = "/".join(dict.fromkeys(precisions))
+        self.device = recogniser.runtime.device
+        self.dimension = recogniser.dimension
+        self._detector = detector
+        self._recogniser = recogniser
+        self._targets = arcface_landmarks(recogniser.side)
+
+    def detect(self, picture: Pixels) -> Detections:
+        return self._detector.detect(picture)
+
+    def alignment_scale(self, landmarks: NDArray[np.float32]) -> float:
+        return scale_of(similarity(landmarks, self._targets))
+
+    def align(self, picture: Pixels, landmarks: NDArray[np.float32]) -> Pixels:
+        side = self._recogniser.side
+        return cv2.warpAffine(picture, similarity(landmarks, self._targets), (side, side))  # type: ignore[return-value]
+
+    def embed(self, aligned: Sequence[Pixels]) -> NDArray[np.float32]:
+        if not aligned:
+            return np.empty((0, self.dimension), np.float32)
+        return self._recogniser.embed(aligned)
+
+
+def open_insightface(pack: ModelPack, device: Device) -> InsightFaceEngine:
+    """The fastest detector and recogniser of the device that agree with float32 on the CPU.
+
+    Each is tried on the faces of a photo that comes with the insightface package, which also warms it up.
+    A recogniser often agrees in reduced precision where a detector does not: landmarks that are off by half
+    a pixel change a template more than the recogniser's own rounding. Raises FaceModelError.
+    """
+    candidates = runtimes(device)
+    if not candidates:
+        raise FaceModelError(
+            "PORTAL_DEVICE is cuda, but the installed ONNX Runtime has no CUDA in it. Install the portal with"
+            " RUNTIME=gpu, or set PORTAL_DEVICE to auto or cpu."
+        )
+    try:
+        detector_graph, recogniser_graph = (graphs.read(path) for path in pack.files)
+        reference = InsightFaceEngine(
+            pack, Scrfd(detector_graph, REFERENCE), Recogniser(recogniser_graph, REFERENCE)
+        )
+    except _BROKEN as error:
+        raise FaceModelError(
+            f"The face model {pack.name} can't be loaded: {error}. Delete its folder"
+            f" ({pack.files[0].parent}) and put a fresh copy of the pack there."
+        ) from error
+    trial = _Trial(reference)
+    detector = _first_that_agrees(
+        candidates,
+        lambda runtime: Scrfd(detector_graph, runtime),
+        lambda detector: trial.agreement(detector, reference),
+    )
+    recogniser = _first_that_agrees(
+        candidates,
+        lambda runtime: Recogniser(recogniser_graph, runtime),
+        lambda recogniser: trial.agreement(detector, recogniser),
+    )
+    return InsightFaceEngine(pack, detector, recogniser)
+
+
+Part = TypeVar("Part")
+
+
+def _first_that_agrees(
+    candidates: list[Runtime], load: Callable[[Runtime], Part], agreement_of: Callable[[Part], float]
+) -> Part:
+    complaint = ""
+    for runtime in candidates:
+        try:
+            part = load(runtime)
+            agreement = agreement_of(part)
+        except _BROKEN as error:
+            complaint = str(error)
+            continue
+        if agreement >= AGREEMENT:
+            return part
+        complaint = f"its templates differ from those of the CPU (cosine {agreement:.4f})"
+    # Plain CPU agrees with itself, so only a GPU that was asked for by name comes to this.
+    raise FaceModelError(
+        f"PORTAL_DEVICE is cuda, but CUDA does not work here: {complaint}. Check the driver with nvidia-smi"
+        " and that its CUDA version fits the installed onnxruntime-gpu, or set PORTAL_DEVICE to auto or cpu."
+    )
+
+
+class _Trial:
+    """The faces of a photo of six people, and their templates as plain float32 on the CPU gives them."""
+
+    def __init__(self, reference: InsightFaceEngine) -> None:
+        self._align = reference.align
+        self._picture = _test_photo()
+        self._faces = reference.detect(self._picture)
+        if not len(self._faces):
+            raise FaceModelError(
+                f"The face model {reference.pack.name} finds no face in a photo of six people: its files are"
+                " not a detector and a recogniser that belong together. Put a fresh copy of the pack in its"
+                " folder."
+            )
+        self._expected = self._templates(reference, self._faces.landmarks)
+
+    def agreement(self, detector: Detector, recogniser: Embedder) -> float:
+        """The lowest cosine between the templates that these two make of the photo and the expected ones;
+        -1 where the detector finds other faces."""
+        found = detector.detect(self._picture)
+        if len(found) != len(self._faces):
+            return -1.0
+        same = [int(np.argmin(np.abs(found.boxes - box).sum(axis=1))) for box in self._faces.boxes]
+        templates = self._templates(recogniser, found.landmarks[same])
+        return float(np.min(np.sum(templates * self._expected, axis=1)))
+
+    def _templates(self, recogniser: Embedder, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+        return recogniser.embed([self._align(self._picture, points) for points in landmarks])
+
+
+class Detector(Protocol):
+    def detect(self, picture: Pixels) -> Detections: ...
+
+
+class Embedder(Protocol):
+    def embed(self, aligned: Sequence[Pixels]) -> NDArray[np.float32]: ...
+
+
+def _test_photo() -> Pixels:
+    """Six people: BGR."""
+    spec = importlib.util.find_spec("insightface")
+    if spec is None or not spec.submodule_search_locations:
+        raise FaceModelError("The insightface package is not installed. Run `make setup` again.")
+    path = Path(spec.submodule_search_locations[0]) / "data" / "images" / "t1.jpg"
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise FaceModelError(f"{path} is missing or damaged. Run `make setup` again.")
+    return picture  # type: ignore[return-value]
+
+
+def _with_batch(graph: graphs.Graph, batch: int) -> bytes:
+    side = graph.input_shape[2] or 0
+    return graphs.with_fixed_input(graph.path, (batch, 3, side, side))

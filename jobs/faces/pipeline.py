@@ -1,0 +1,149 @@
+"""From photo bytes to faces with their templates: the one way in for the jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.faces import pictures, quality
+from jobs.faces.decode import Photo, UnusablePhoto, decode
+from jobs.faces.engine import Detections, FaceEngine, Pixels
+from jobs.faces.quality import Quality
+
+__all__ = ["FacePipeline", "FoundFace", "PhotoAnalysis", "UnusablePhoto"]
+
+
+@dataclass
+class FoundFace:
+    """One face of a photo. Coordinates are pixels of the upright original."""
+
+    # Left, top, right, bottom; may reach over the edge.
+    box: tuple[float, float, float, float]
+    # float32, (5, 2).
+    landmarks: NDArray[np.float32]
+    detection_score: float
+    quality: Quality
+    # float32, (dimension,), unit length; None where nobody asked for this face yet.
+    template: NDArray[np.float32] | None
+
+
+@dataclass
+class PhotoAnalysis:
+    """What was found in a photo."""
+
+    media_format: str
+    # Of the upright original, in pixels.
+    width: int
+    height: int
+    # The highest detection score first.
+    faces: list[FoundFace]
+    # Index of the main face; None where there is no face.
+    main: int | None
+    # Upright JPEG without metadata, the longest side at most 1,024 pixels.
+    preview: bytes
+    # JPEG of 192 by 192 pixels around the main face, or of the middle.
+    thumbnail: bytes
+
+
+class FacePipeline:
+    """Photo bytes to faces, with one engine. Not for several threads at once."""
+
+    def __init__(self, engine: FaceEngine) -> None:
+        self.engine = engine
+        # Workers are processes of one thread; OpenCV would start one a core in each of them.
+        cv2.setNumThreads(1)
+
+    def analyse(self, photos: Sequence[bytes]) -> list[PhotoAnalysis | UnusablePhoto]:
+        """Faces, quality and pictures of each photo, in the order given; templates of the main faces only."""
+        results: list[PhotoAnalysis | UnusablePhoto] = []
+        aligned: list[Pixels] = []
+        waiting: list[FoundFace] = []
+        for data in photos:
+            try:
+                analysis, face = self._analyse(data)
+            except UnusablePhoto as error:
+                results.append(error)
+                continue
+            results.append(analysis)
+            if face is not None and analysis.main is not None:
+                aligned.append(face)
+                waiting.append(analysis.faces[analysis.main])
+        for found, template in zip(waiting, self.engine.embed(aligned), strict=True):
+            found.template = template
+        return results
+
+    def embed(self, photo: bytes, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The template of a face that `analyse` found: float32, (dimension,), unit length.
+
+        landmarks: (5, 2) in pixels of the upright original. Raises UnusablePhoto.
+        """
+        decoded = decode(photo)
+        templates = self.engine.embed([self._aligned(decoded, np.asarray(landmarks, np.float32))])
+        return np.asarray(templates[0])
+
+    def thumbnail(self, photo: bytes, box: Sequence[float]) -> bytes:
+        """The thumbnail around a face: box in pixels of the upright original. Raises UnusablePhoto."""
+        decoded = decode(photo)
+        return pictures.thumbnail(decoded.pixels, _scaled(box, decoded))
+
+    def _analyse(self, data: bytes) -> tuple[PhotoAnalysis, Pixels | None]:
+        """The analysis of one photo, and its main face ready for the recogniser."""
+        photo = decode(data)
+        found = self.engine.detect(photo.pixels)
+        main = main_face(found, photo.pixels.shape[1], photo.pixels.shape[0])
+        scale = np.array(photo.scale, np.float32)
+        faces = [
+            FoundFace(
+                box=(box[0], box[1], box[2], box[3]),
+                landmarks=landmarks / scale,
+                detection_score=float(score),
+                quality=quality.measure(photo.pixels, landmarks, float(scale.mean()), self.engine.nose),
+                template=None,
+            )
+            for box, landmarks, score in zip(
+                (found.boxes / np.tile(scale, 2)).tolist(), found.landmarks, found.scores, strict=True
+            )
+        ]
+        analysis = PhotoAnalysis(
+            media_format=photo.media_format,
+            width=photo.width,
+            height=photo.height,
+            faces=faces,
+            main=main,
+            preview=pictures.preview(photo.pixels),
+            thumbnail=pictures.thumbnail(photo.pixels, None if main is None else found.boxes[main]),
+        )
+        return analysis, None if main is None else self._aligned(photo, faces[main].landmarks)
+
+    def _aligned(self, photo: Photo, landmarks: NDArray[np.float32]) -> Pixels:
+        """A face ready for the recogniser. landmarks: in pixels of the upright original.
+
+        Where the reduced photo has fewer pixels of the face than the recogniser takes, more are decoded.
+        """
+        missing = self.engine.alignment_scale(landmarks * np.array(photo.scale, np.float32))
+        if missing > 1:
+            photo.enlarge(missing)
+        return self.engine.align(photo.pixels, landmarks * np.array(photo.scale, np.float32))
+
+
+def main_face(found: Detections, width: int, height: int) -> int | None:
+    """The face that the photo is most likely of: large, and near the middle.
+
+    The greatest area - 2 * (distance of its centre from the photo's centre)^2, as InsightFace's detector
+    ranks faces. width, height: of the picture that the faces were found in.
+    """
+    if not len(found):
+        return None
+    corners = found.boxes.reshape(-1, 2, 2)
+    sides = corners[:, 1] - corners[:, 0]
+    away = corners.mean(axis=1) - np.array([width / 2, height / 2], np.float32)
+    return int(np.argmax(sides[:, 0] * sides[:, 1] - 2 * np.sum(away**2, axis=1)))
+
+
+def _scaled(box: Sequence[float], photo: Photo) -> list[float]:
+    x, y = photo.scale
+    return [box[0] * x, box[1] * y, box[2] * x, box[3] * y]

@@ -1,0 +1,144 @@
+"""A gallery in memory, searched exactly: whoever is most like the probe is found, always.
+
+int8 products of all templates give each score up to a bound; only templates that the bound can't rule
+out are compared in float32, and float32 decides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.gallery.quantized import encode, integer_product
+
+# Rounding in float32 itself, far above what sums of 512 products have.
+ROUNDING = np.float32(1e-5)
+FIRST_CAPACITY = 1024
+
+
+@dataclass(frozen=True)
+class Match:
+    """A person's face that is most like the probe; `score` is the cosine, -1…1."""
+
+    face_id: int
+    person_id: int
+    score: float
+
+
+class ExactGallery:
+    """Templates of one organization and one face model, each with its face's and its person's id."""
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+        self._size = 0
+        self._row_of: dict[int, int] = {}
+        self._faces_of: Counter[int] = Counter()
+        self._allocate(FIRST_CAPACITY)
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def people(self) -> int:
+        """How many people have a face here."""
+        return len(self._faces_of)
+
+    def add(
+        self, face_ids: Sequence[int], person_ids: Sequence[int], templates: NDArray[np.float32]
+    ) -> None:
+        """Add faces; one that is here already is replaced. `templates` is float32 (n, dimension), unit rows.
+
+        Raises ValueError if the shape does not fit.
+        """
+        if templates.shape != (len(face_ids), self.dimension) or len(person_ids) != len(face_ids):
+            raise ValueError(f"{len(face_ids)} faces came with templates of shape {templates.shape}.")
+        self.remove(face_ids)
+        needed = self._size + len(face_ids)
+        if needed > len(self._face_ids):
+            self._allocate(max(needed, 2 * len(self._face_ids)))
+        rows = slice(self._size, needed)
+        self._vectors[rows] = templates
+        self._codes[rows], self._scales[rows], self._errors[rows] = encode(self._vectors[rows])
+        self._face_ids[rows], self._person_ids[rows] = face_ids, person_ids
+        self._row_of.update(zip(face_ids, range(self._size, needed), strict=True))
+        self._faces_of.update(person_ids)
+        self._size = needed
+
+    def remove(self, face_ids: Sequence[int]) -> None:
+        """Remove faces; those that are not here are passed over."""
+        for face_id in face_ids:
+            row = self._row_of.pop(face_id, None)
+            if row is None:
+                continue
+            person_id = int(self._person_ids[row])
+            self._faces_of[person_id] -= 1
+            if not self._faces_of[person_id]:
+                del self._faces_of[person_id]
+            last = self._size - 1
+            if row != last:
+                for column in self._columns():
+                    column[row] = column[last]
+                self._row_of[int(self._face_ids[row])] = row
+            # A template that was deleted does not linger in memory.
+            self._vectors[last], self._codes[last] = 0, 0
+            self._size = last
+
+    def search(self, probe: NDArray[np.float32], limit: int) -> list[Match]:
+        """The `limit` people most like the probe (float32 (dimension,), unit length), best first."""
+        if not self._size or limit < 1:
+            return []
+        rows = self._contenders(probe, min(limit, self.people))
+        scores = self._vectors[rows] @ probe
+        matches: dict[int, Match] = {}
+        for place in np.lexsort((self._face_ids[rows], -scores)):
+            person_id = int(self._person_ids[rows[place]])
+            if person_id not in matches:
+                score = float(np.clip(scores[place], -1, 1))
+                matches[person_id] = Match(int(self._face_ids[rows[place]]), person_id, score)
+                if len(matches) == limit:
+                    break
+        return list(matches.values())
+
+    def _contenders(self, probe: NDArray[np.float32], people: int) -> NDArray[np.intp]:
+        """Rows among which the best `people` people certainly are."""
+        product = integer_product()
+        if product is None:
+            return np.arange(self._size)
+        code, scale, error = encode(probe[None])
+        signed = (code.astype(np.int16) - 128).astype(np.int8)
+        products = product.run(None, {"codes": self._codes[: self._size], "probes": signed.T})[0][:, 0]
+        rough = products * (self._scales[: self._size] * scale[0])
+        # Cauchy-Schwarz, with x = x̂ + e: |x·q - x̂·q̂| <= |e_x|·|q̂| + |x|·|e_q|, and |x| = 1, |q̂| <= 1 + |e_q|.
+        bound = self._errors[: self._size] * (1 + error[0]) + error[0] + ROUNDING
+        surely = rough - bound
+        count = people
+        while True:
+            count = min(self._size, 4 * count)
+            best = np.argpartition(-surely, count - 1)[:count]
+            if len(np.unique(self._person_ids[best])) >= people:
+                break
+        # Each of `people` different people has a score of at least `floor`: what can't reach it is out.
+        best = best[np.argsort(-surely[best], kind="stable")]
+        _, firsts = np.unique(self._person_ids[best], return_index=True)
+        floor = surely[best[np.sort(firsts)[people - 1]]]
+        return np.flatnonzero(rough + bound >= floor)
+
+    def _columns(self) -> tuple[NDArray[np.generic], ...]:
+        return (self._vectors, self._codes, self._scales, self._errors, self._face_ids, self._person_ids)
+
+    def _allocate(self, capacity: int) -> None:
+        vectors = np.zeros((capacity, self.dimension), np.float32)
+        codes = np.zeros((capacity, self.dimension), np.uint8)
+        scales, errors = np.zeros(capacity, np.float32), np.zeros(capacity, np.float32)
+        face_ids, person_ids = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
+        if self._size:
+            for new, old in zip(
+                (vectors, codes, scales, errors, face_ids, person_ids), self._columns(), strict=True
+            ):
+                new[: self._size] = old[: self._size]
+        self._vectors, self._codes, self._scales, self._errors = vectors, codes, scales, errors
+        self._face_ids, self._person_ids = face_ids, person_ids

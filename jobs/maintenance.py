@@ -1,0 +1,43 @@
+"""Maintenance: what nobody owns any more is removed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import structlog
+from sqlalchemy import select
+
+from portal import queues
+from portal.enrolment.models import Photo
+from portal.extensions import db
+from portal.search.models import Search
+from portal.storage import photo_store
+
+# An upload has its row long before this.
+ORPHAN_AGE_S = 3600
+CHECKED_AT_ONCE = 500
+
+log = structlog.get_logger()
+
+
+def remove_orphaned_files(_: int) -> None:
+    """Remove photo files that no row owns: an upload or a deletion was cut off between file and row."""
+    queues.taken("jobs.maintenance.remove_orphaned_files", 0)
+    store, removed = photo_store(), 0
+    for keys in _batches(store.keys(older_than=time.time() - ORPHAN_AGE_S)):
+        owned: set[str] = set()
+        for table in (Photo, Search):
+            owned.update(db.session.scalars(select(table.file_key).where(table.file_key.in_(keys))))
+        for key in set(keys) - owned:
+            store.delete(key)
+            removed += 1
+    if removed:
+        log.warning("removed photo files that no row owned", files=removed)
+
+
+def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(keys)
+    while batch := list(islice(rest, CHECKED_AT_ONCE)):
+        yield batch

@@ -1,0 +1,39 @@
+"""What a worker process loads once and its jobs use: the app, the face pipeline, the galleries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask
+
+from jobs.faces.pipeline import FacePipeline
+from jobs.gallery.cache import GalleryCache
+from portal.system.models import WorkerProcess
+
+
+@dataclass(frozen=True)
+class Process:
+    app: Flask
+    worker: WorkerProcess
+    pipeline: FacePipeline
+    galleries: GalleryCache
+
+    @property
+    def face_model_id(self) -> int:
+        return self.worker.face_model_id
+
+
+_current: Process | None = None
+
+
+def begin(process: Process) -> None:
+    """Make this the process that jobs run in."""
+    global _current
+    _current = process
+
+
+def current() -> Process:
+    """The process that a job runs in. Raises RuntimeError outside a worker."""
+    if _current is None:
+        raise RuntimeError("Jobs run in a worker process: python -m jobs.worker.")
+    return _current

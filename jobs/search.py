@@ -1,0 +1,85 @@
+"""Searches: a probe becomes a candidate list."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from jobs import process
+from jobs.faces.pipeline import PhotoAnalysis
+from jobs.records import photo_record, template_bytes
+from portal import queues
+from portal.database import writing
+from portal.enrolment.claims import give_back
+from portal.enrolment.reasons import Reason
+from portal.enrolment.work import PhotoRecord
+from portal.extensions import db
+from portal.search.models import Search
+from portal.search.work import (
+    CandidateRecord,
+    ClaimedSearch,
+    ProbeFaceToSearch,
+    claim_search,
+    record_candidates,
+    record_probe,
+)
+from portal.storage import photo_store
+
+
+def run_search(search_id: int) -> None:
+    """Work out a search: find the faces of its photo if that was not done, then compare the chosen one."""
+    queues.taken("jobs.search.run_search", search_id)
+    worker = process.current().worker.name
+    search = claim_search(db.session(), worker, search_id)
+    if search is None:
+        return
+    try:
+        _work(worker, search)
+    except BaseException:
+        with writing(db.session()):
+            give_back(db.session(), Search, worker, [search_id])
+        queues.enqueue_search(search_id)
+        raise
+
+
+def _work(worker: str, search: ClaimedSearch) -> None:
+    started = time.perf_counter()
+    face = search.chosen or _look_at_probe(worker, search)
+    if face is None:
+        return
+    if face.template is None:
+        face = _embed(search, face)
+    gallery = process.current().galleries.open(db.session(), search.organization_id)
+    assert face.template is not None
+    matches = gallery.search(np.frombuffer(face.template, "<f4"), search.limit)
+    record_candidates(
+        db.session(),
+        worker,
+        search.id,
+        face,
+        [CandidateRecord(match.person_id, match.face_id, match.score) for match in matches],
+        gallery.people,
+        (time.perf_counter() - started) * 1000,
+    )
+
+
+def _look_at_probe(worker: str, search: ClaimedSearch) -> ProbeFaceToSearch | None:
+    store = photo_store()
+    try:
+        content = store.read(search.file_key)
+    except FileNotFoundError:
+        record = PhotoRecord(reason=Reason.FILE_MISSING)
+    else:
+        analysis = process.current().pipeline.analyse([content])[0]
+        if isinstance(analysis, PhotoAnalysis):
+            store.write(search.file_key, "preview", analysis.preview)
+            store.write(search.file_key, "thumbnail", analysis.thumbnail)
+        record = photo_record(analysis)
+    return record_probe(db.session(), worker, search.id, process.current().face_model_id, record)
+
+
+def _embed(search: ClaimedSearch, face: ProbeFaceToSearch) -> ProbeFaceToSearch:
+    content = photo_store().read(search.file_key)
+    template = process.current().pipeline.embed(content, np.asarray(face.landmarks, np.float32))
+    return ProbeFaceToSearch(face.id, face.landmarks, template_bytes(template))

@@ -1,0 +1,30 @@
+"""Face Portal's web tier: enrol people by photo, search by photo, find who was enrolled twice."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from portal.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The app, ready to serve; its settings come from the environment unless they are given."""
+    from portal import configuration, errors, extensions, logs, pages, security
+    from portal.accounts import access, sessions
+    from portal.accounts.member_views import blueprint as members
+    from portal.accounts.views import blueprint as accounts
+    from portal.audit.views import blueprint as audit
+    from portal.dashboard.views import blueprint as dashboard
+    from portal.enrolment.views import blueprint as enrolment
+    from portal.organizations.views import blueprint as organizations
+    from portal.people.views import blueprint as people
+    from portal.search.views import blueprint as search
+    from portal.system.views import blueprint as system
+
+    app = Flask(__name__, template_folder="../templates", static_folder="../static")
+    configuration.init_app(app, settings or Settings.from_environment())
+    for part in (logs, extensions, sessions, access, security, pages, errors):
+        part.init_app(app)
+    for blueprint in (system, accounts, members, organizations, audit, dashboard, people, enrolment, search):
+        app.register_blueprint(blueprint)
+    return app

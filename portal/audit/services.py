@@ -1,0 +1,84 @@
+"""Writing the audit trail; `portal.audit.reading` reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from portal.audit.models import AuditEvent
+
+
+class Action(StrEnum):
+    """Everything that is written down; `portal.audit.words` has the sentence for staff."""
+
+    ORGANIZATION_CREATED = "organization.created"
+    SETTINGS_CHANGED = "organization.settings_changed"
+    SIGNED_IN = "session.signed_in"
+    SIGN_IN_REFUSED = "session.sign_in_refused"
+    SIGNED_OUT = "session.signed_out"
+    ORGANIZATION_SWITCHED = "session.organization_switched"
+    PASSWORD_CHANGED = "user.password_changed"
+    USER_CREATED = "user.created"
+    MEMBER_ADDED = "member.added"
+    MEMBER_INVITED = "member.invited"
+    INVITATION_REVOKED = "member.invitation_revoked"
+    INVITATION_ACCEPTED = "member.invitation_accepted"
+    MEMBER_ROLE_CHANGED = "member.role_changed"
+    MEMBER_REMOVED = "member.removed"
+    PERSON_CREATED = "person.created"
+    PERSON_VIEWED = "person.viewed"
+    PERSON_CHANGED = "person.changed"
+    PERSON_DELETED = "person.deleted"
+    PHOTO_ADDED = "photo.added"
+    PHOTO_REMOVED = "photo.removed"
+    PHOTO_RETRIED = "photo.retried"
+    PHOTO_DOWNLOADED = "photo.downloaded"
+    FACE_CHOSEN = "photo.face_chosen"
+    SEARCH_CREATED = "search.created"
+    SEARCH_VIEWED = "search.viewed"
+    SEARCH_FACE_CHOSEN = "search.face_chosen"
+    SEARCH_REPEATED = "search.repeated"
+    SEARCH_DELETED = "search.deleted"
+    SEARCH_EXPIRED = "search.expired"
+    AUDIT_READ = "audit.read"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, and from where: a member in a request, or the portal itself."""
+
+    user_id: int | None
+    name: str
+    address: str = ""
+
+
+def record(
+    session: Session,
+    actor: Actor,
+    action: Action,
+    *,
+    organization_id: int | None,
+    subject_type: str = "",
+    subject_id: int | None = None,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Write down an act, in the transaction of the act itself (`session` is in `writing`).
+
+    `details` are plain values that say what changed: names of fields, counts, external ids; never a
+    photo, a template or a password.
+    """
+    session.add(
+        AuditEvent(
+            organization_id=organization_id,
+            actor_id=actor.user_id,
+            actor=actor.name,
+            address=actor.address,
+            action=action,
+            subject_type=subject_type,
+            subject_id=subject_id,
+            details=details or {},
+        )
+    )

@@ -1,0 +1,130 @@
+"""The events of the audit trail as sentences for staff."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from portal.audit.services import Action
+
+Details = Mapping[str, Any]
+
+# Short names of the actions, for the filter.
+NAMES: dict[Action, str] = {
+    Action.SIGNED_IN: "Signed in",
+    Action.SIGN_IN_REFUSED: "Sign-in refused",
+    Action.SIGNED_OUT: "Signed out",
+    Action.ORGANIZATION_SWITCHED: "Switched organization",
+    Action.PASSWORD_CHANGED: "Password changed",
+    Action.PERSON_CREATED: "Person enrolled",
+    Action.PERSON_VIEWED: "Person looked at",
+    Action.PERSON_CHANGED: "Person changed",
+    Action.PERSON_DELETED: "Person deleted",
+    Action.PHOTO_ADDED: "Photos added",
+    Action.PHOTO_REMOVED: "Photo removed",
+    Action.PHOTO_RETRIED: "Photo tried again",
+    Action.PHOTO_DOWNLOADED: "Photo downloaded",
+    Action.FACE_CHOSEN: "Face in a photo chosen",
+    Action.SEARCH_CREATED: "Search made",
+    Action.SEARCH_VIEWED: "Search looked at",
+    Action.SEARCH_FACE_CHOSEN: "Face in a search chosen",
+    Action.SEARCH_REPEATED: "Search repeated",
+    Action.SEARCH_DELETED: "Search deleted",
+    Action.SEARCH_EXPIRED: "Search expired",
+    Action.MEMBER_INVITED: "Member invited",
+    Action.INVITATION_REVOKED: "Invitation revoked",
+    Action.INVITATION_ACCEPTED: "Invitation accepted",
+    Action.MEMBER_ADDED: "Member added",
+    Action.MEMBER_ROLE_CHANGED: "Role changed",
+    Action.MEMBER_REMOVED: "Member removed",
+    Action.USER_CREATED: "Account created",
+    Action.ORGANIZATION_CREATED: "Organization created",
+    Action.SETTINGS_CHANGED: "Settings changed",
+    Action.AUDIT_READ: "Audit read",
+}
+
+FIELDS = {
+    "external_id": "external ID",
+    "name": "name",
+    "retention_days": "days that searches are kept",
+    "who": "who",
+    "what": "what",
+    "search": "search",
+    "from": "from",
+    "to": "to",
+}
+
+# The sentence before and after the person or the search that it is about; those without one are whole.
+SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
+    Action.SIGNED_IN: lambda _: ("Signed in.", ""),
+    Action.SIGN_IN_REFUSED: lambda d: (f"Tried to sign in as {d['email']} and was refused.", ""),
+    Action.SIGNED_OUT: lambda _: ("Signed out.", ""),
+    Action.ORGANIZATION_SWITCHED: lambda _: ("Switched to this organization.", ""),
+    Action.PASSWORD_CHANGED: lambda _: ("Changed their own password.", ""),
+    Action.PERSON_CREATED: lambda d: ("Enrolled ", f" with {_photos(d['photos'])}."),
+    Action.PERSON_VIEWED: lambda _: ("Looked at ", "."),
+    Action.PERSON_CHANGED: lambda d: ("Changed ", f": {_changes(d)}."),
+    Action.PERSON_DELETED: lambda d: ("Deleted ", f" with {_photos(d['photos'])}."),
+    Action.PHOTO_ADDED: lambda d: (f"Added {_photos(d['photos'])} to ", "."),
+    Action.PHOTO_REMOVED: lambda _: ("Removed a photo of ", "."),
+    Action.PHOTO_RETRIED: lambda _: ("Had a photo tried again, of ", "."),
+    Action.PHOTO_DOWNLOADED: lambda _: ("Downloaded a photo of ", "."),
+    Action.FACE_CHOSEN: lambda _: ("Chose another face in a photo of ", "."),
+    Action.SEARCH_CREATED: lambda _: ("Searched by photo: ", "."),
+    Action.SEARCH_VIEWED: lambda _: ("Looked at ", "."),
+    Action.SEARCH_FACE_CHOSEN: lambda _: ("Chose another face in ", "."),
+    Action.SEARCH_REPEATED: lambda _: ("Repeated ", "."),
+    Action.SEARCH_DELETED: lambda _: ("Deleted ", "."),
+    Action.SEARCH_EXPIRED: lambda _: ("Deleted ", ", whose time was over."),
+    Action.MEMBER_INVITED: lambda d: (f"Invited {d['email']} as {d['role']}.", ""),
+    Action.INVITATION_REVOKED: lambda d: (f"Revoked the invitation of {d['email']} as {d['role']}.", ""),
+    Action.INVITATION_ACCEPTED: lambda d: (f"Accepted the invitation and is a member as {d['role']}.", ""),
+    Action.MEMBER_ADDED: lambda d: (f"Made {d['email']} a member as {d['role']}.", ""),
+    Action.MEMBER_ROLE_CHANGED: lambda d: (
+        f"Changed the role of {d['email']} from {d['role'][0]} to {d['role'][1]}.{_revoked(d)}",
+        "",
+    ),
+    Action.MEMBER_REMOVED: lambda d: (f"Removed {d['email']}, a member as {d['role']}.{_revoked(d)}", ""),
+    Action.USER_CREATED: lambda d: (f"Created the account {d['email']}, a member as {d['role']}.", ""),
+    Action.ORGANIZATION_CREATED: lambda d: (f"Created the organization {d['name']}.", ""),
+    Action.SETTINGS_CHANGED: lambda d: (f"Changed the settings: {_changes(d)}.", ""),
+    Action.AUDIT_READ: lambda d: (f"Read the audit{_asked(d)}.", ""),
+}
+
+
+def sentence(action: Action, details: Details) -> tuple[str, str]:
+    """What was done, before and after the words for the person or the search that it was done to.
+
+    The second part is empty where the first is the whole sentence.
+    """
+    return SENTENCES[action](details)
+
+
+def _photos(count: int) -> str:
+    return {0: "no photo", 1: "one photo"}.get(count, f"{count} photos")
+
+
+def _changes(details: Details) -> str:
+    return "; ".join(
+        f"{FIELDS[field]} from “{before}” to “{after}”" for field, (before, after) in details.items()
+    )
+
+
+def _revoked(details: Details) -> str:
+    count = details["revoked_invitations"]
+    if not count:
+        return ""
+    return (
+        " One open invitation of theirs was revoked."
+        if count == 1
+        else (f" {count} open invitations of theirs were revoked.")
+    )
+
+
+def _asked(details: Details) -> str:
+    if not details:
+        return ""
+    asked = {**details}
+    if "what" in asked:
+        asked["what"] = NAMES[Action(asked["what"])]
+    return " for " + ", ".join(f"{FIELDS[field]} “{value}”" for field, value in asked.items())

@@ -1,0 +1,144 @@
+"""The `portal` command. Every command works whether the portal is up or not."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask
+from sqlalchemy.exc import DBAPIError
+
+from portal import create_app, doctor, logs, migrations
+from portal.accounts.models import Role
+from portal.accounts.services import AccountError, create_user, find_user, normal_email
+from portal.audit.services import Actor
+from portal.extensions import db
+from portal.organizations.services import OrganizationError, create_organization, find_organization
+from portal.settings import Settings, SettingsError
+from portal.up.launch import Options, StartError, up
+from portal.up.listener import ListenError
+from portal.up.lock import AlreadyUp
+from portal.up.private_redis import RedisUnavailable
+
+# What goes wrong in ways that have a message for the person at the terminal.
+EXPLAINED = (
+    AccountError,
+    AlreadyUp,
+    ListenError,
+    migrations.MigrationError,
+    OrganizationError,
+    RedisUnavailable,
+    SettingsError,
+    StartError,
+)
+COMMAND = Actor(None, "portal command")
+
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of everything that the portal keeps.  [default: PORTAL_DATA_DIR, or data]",
+)
+
+
+class Commands(click.Group):
+    """The commands, with errors told in one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EXPLAINED as error:
+            raise click.ClickException(str(error)) from error
+        except DBAPIError as error:
+            raise click.ClickException(
+                f"The database does not answer: {doctor.first_line(error.orig)}"
+            ) from error
+
+
+@click.group(cls=Commands, context_settings={"show_default": True})
+def main() -> None:
+    """Face Portal: enrol people by photo, search by photo, find people who were enrolled twice."""
+    logs.configure()
+    logging.getLogger().setLevel(logging.WARNING)
+
+
+@main.command("up")
+@click.option("--host", default="127.0.0.1", help="The address to listen on.")
+@click.option("--port", default=8000, type=click.IntRange(0, 65535), help="The port; 0 takes a free one.")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: one a core, at most 4]")
+@click.option("--demo", is_flag=True, help="Add an organization with a few people, ready to search.")
+@data_dir_option
+def up_command(host: str, port: int, workers: int | None, demo: bool, data_dir: Path | None) -> None:
+    """Start everything in one: Redis, workers and web server. Ctrl-C stops all."""
+    settings = Settings.from_environment(data_dir=data_dir)
+    up(settings, Options(host, port, workers, demo), lambda line: click.echo(line))
+
+
+@main.command("create-organization")
+@click.argument("name")
+@click.option("--slug", help="Its short name, for commands.  [default: made from NAME]")
+@data_dir_option
+def create_organization_command(name: str, slug: str | None, data_dir: Path | None) -> None:
+    """Add an organization, and print its slug."""
+    with _app(data_dir):
+        organization = create_organization(db.session(), COMMAND, name, slug)
+        click.echo(organization.slug)
+
+
+@main.command("create-user")
+@click.argument("email")
+@click.option("--organization", "slug", required=True, help="The organization's slug.")
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@click.option("--password-env", metavar="VAR", help="Read the password from this environment variable.")
+@data_dir_option
+def create_user_command(
+    email: str, slug: str, role: str, password_env: str | None, data_dir: Path | None
+) -> None:
+    """Add a user to an organization. The password is asked for, twice, unless a variable holds it.
+
+    Somebody who has an account already keeps their password.
+    """
+    with _app(data_dir, allowed=[password_env] if password_env else []):
+        session = db.session()
+        organization = find_organization(session, slug)
+        if organization is None:
+            raise click.ClickException(
+                f"There is no organization {slug!r}. "
+                f"Make it first: portal create-organization NAME --slug {slug}"
+            )
+        email = normal_email(email)
+        known = find_user(session, email) is not None
+        password = "" if known else _password(password_env)
+        user = create_user(session, COMMAND, email, password, organization, Role(role))
+        kept = ", with the password that they have already" if known else ""
+        click.echo(f"{user.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {organization.name}{kept}.")
+
+
+@main.command("doctor")
+@data_dir_option
+def doctor_command(data_dir: Path | None) -> None:
+    """Look at every part of the portal: ok, or what to do."""
+    if not doctor.report(Settings.from_environment(data_dir=data_dir), click.echo):
+        raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _app(data_dir: Path | None, allowed: list[str] | None = None) -> Iterator[Flask]:
+    """The app over a database that has the newest schema, and its context."""
+    app = create_app(Settings.from_environment(data_dir=data_dir, allowed=allowed or ()))
+    migrations.upgrade(app)
+    with app.app_context():
+        yield app
+
+
+def _password(variable: str | None) -> str:
+    if variable is None:
+        password: str = click.prompt("Password", hide_input=True, confirmation_prompt="The same again")
+        return password
+    if not os.environ.get(variable):
+        raise click.ClickException(f"The environment variable {variable} is not set.")
+    return os.environ[variable]

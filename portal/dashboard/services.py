@@ -1,0 +1,55 @@
+"""The figures and lists of the dashboard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from portal.enrolment.models import Photo, WorkState
+from portal.enrolment.services import count_photos
+from portal.organizations.models import Organization
+from portal.people.models import Person
+from portal.people.services import count_people
+from portal.search.models import Search
+from portal.search.services import list_searches
+
+SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Overview:
+    people: int
+    photos: dict[WorkState, int]
+    newest: list[Person]
+    unusable: list[Photo]
+    searches: list[Search]
+
+    @property
+    def waiting(self) -> int:
+        """Photos that the workers are not done with."""
+        return self.photos[WorkState.QUEUED] + self.photos[WorkState.RUNNING]
+
+
+def overview(session: Session, organization: Organization) -> Overview:
+    """The organization at a glance."""
+    return Overview(
+        count_people(session, organization),
+        count_photos(session, organization),
+        list(
+            session.scalars(
+                select(Person).where(Person.organization_id == organization.id).order_by(Person.id.desc()).limit(SHOWN)
+            )
+        ),
+        list(
+            session.scalars(
+                select(Photo)
+                .options(selectinload(Photo.person))
+                .where(Photo.organization_id == organization.id, Photo.state == WorkState.FAILED)
+                .order_by(Photo.id.desc())
+                .limit(SHOWN)
+            )
+        ),
+        list_searches(session, organization).items[:SHOWN],
+    )

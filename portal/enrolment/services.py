@@ -1,0 +1,189 @@
+"""Photos of people, as staff handle them: added, looked at, tried again, given another face, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session, selectinload
+
+from portal.audit.services import Action, Actor, record
+from portal.database import now, writing
+from portal.enrolment.gallery import leave_gallery
+from portal.enrolment.models import Face, Photo, WorkState
+from portal.organizations.models import Organization
+from portal.people.models import Person
+from portal.queues import enqueue_enrolment
+from portal.storage import PhotoStore, StoredFile
+
+MAX_PHOTOS_OF_PERSON = 20
+
+
+class PhotoError(ValueError):
+    """What is wrong with a photo or with what was asked of it, in words for staff."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A photo that is in the store, and the name under which it was sent."""
+
+    file: StoredFile
+    name: str
+
+
+def find_photo(session: Session, organization: Organization, photo_id: int) -> Photo | None:
+    """A photo of this organization with its faces; None for one that is not there or another's."""
+    return session.scalar(
+        select(Photo)
+        .options(selectinload(Photo.faces), selectinload(Photo.person))
+        .where(Photo.id == photo_id, Photo.organization_id == organization.id)
+    )
+
+
+def count_photos(session: Session, organization: Organization) -> dict[WorkState, int]:
+    """How many photos the organization has in each state."""
+    rows = session.execute(
+        select(Photo.state, func.count()).where(Photo.organization_id == organization.id).group_by(Photo.state)
+    )
+    counts = {WorkState(state): count for state, count in rows}
+    return {state: counts.get(state, 0) for state in WorkState}
+
+
+def add_photos(
+    session: Session, organization: Organization, person: Person, uploads: Sequence[Upload]
+) -> list[Upload]:
+    """Add stored photos to a person as *queued*; returns those that this person has already.
+
+    Runs in the caller's transaction. The files of what is returned are nobody's: the caller deletes
+    them. Raises PhotoError if the person would have more than MAX_PHOTOS_OF_PERSON photos.
+    """
+    known = set(session.scalars(select(Photo.sha256).where(Photo.person_id == person.id)))
+    had, repeated = len(known), []
+    for upload in uploads:
+        if upload.file.sha256 in known:
+            repeated.append(upload)
+            continue
+        known.add(upload.file.sha256)
+        session.add(
+            Photo(
+                organization_id=organization.id,
+                person_id=person.id,
+                sha256=upload.file.sha256,
+                file_key=upload.file.key,
+                file_name=upload.name[-255:],
+                size_bytes=upload.file.size_bytes,
+            )
+        )
+    if len(known) > MAX_PHOTOS_OF_PERSON:
+        raise PhotoError(
+            f"A person can have {MAX_PHOTOS_OF_PERSON} photos. This one has {had}; "
+            f"{len(known) - had} more were sent."
+        )
+    session.flush()
+    return repeated
+
+
+def add_more_photos(
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    person: Person,
+    uploads: Sequence[Upload],
+    store: PhotoStore,
+) -> list[Upload]:
+    """Add stored photos to an enrolled person; returns those that were there already. Raises PhotoError."""
+    with writing(session):
+        session.execute(select(Person.id).where(Person.id == person.id).with_for_update()).scalar_one()
+        repeated = add_photos(session, organization, person, uploads)
+        session.execute(update(Person).where(Person.id == person.id).values(updated_at=now()))
+        record(
+            session,
+            actor,
+            Action.PHOTO_ADDED,
+            organization_id=organization.id,
+            subject_type="person",
+            subject_id=person.id,
+            details={"photos": len(uploads) - len(repeated)},
+        )
+    for upload in repeated:
+        store.delete(upload.file.key)
+    enqueue_enrolment(organization.id)
+    return repeated
+
+
+def retry_photo(session: Session, organization: Organization, actor: Actor, photo: Photo) -> None:
+    """Have a failed photo worked on again, with as many attempts as a new one. Raises PhotoError."""
+    with writing(session):
+        changed = session.execute(
+            update(Photo)
+            .where(Photo.id == photo.id, Photo.state == WorkState.FAILED)
+            .values(state=WorkState.QUEUED, reason=None, attempts=0, claimed_by=None, finished_at=None)
+        )
+        if not changed.rowcount:
+            raise PhotoError("This photo is being worked on already.")
+        _record(session, organization, actor, Action.PHOTO_RETRIED, photo)
+    enqueue_enrolment(organization.id)
+
+
+def choose_face(session: Session, organization: Organization, actor: Actor, photo: Photo, face_id: int) -> None:
+    """Let another face of the photo stand for the person; a worker makes its template next.
+
+    Until then the face chosen before stays in the gallery. Raises PhotoError.
+    """
+    with writing(session):
+        session.refresh(photo, with_for_update=True)
+        if face_id not in {face.id for face in photo.faces}:
+            raise PhotoError("This face is not in the photo any more. Choose again.")
+        if photo.state in (WorkState.QUEUED, WorkState.RUNNING):
+            raise PhotoError("This photo is being worked on. Wait a moment and choose again.")
+        photo.main_face_id = face_id
+        photo.state, photo.attempts, photo.claimed_by = WorkState.QUEUED, 0, None
+        _record(session, organization, actor, Action.FACE_CHOSEN, photo)
+    enqueue_enrolment(organization.id)
+
+
+def remove_photo(
+    session: Session, organization: Organization, actor: Actor, photo: Photo, store: PhotoStore
+) -> None:
+    """Remove a photo with its faces, templates and files; the faces leave the gallery."""
+    with writing(session):
+        keys = _delete_photos(session, organization, [photo.id])
+        session.execute(update(Person).where(Person.id == photo.person_id).values(updated_at=now()))
+        _record(session, organization, actor, Action.PHOTO_REMOVED, photo)
+    for key in keys:
+        store.delete(key)
+
+
+def delete_photos_of(session: Session, organization: Organization, person: Person) -> list[str]:
+    """Delete the rows of all photos of a person, in the caller's transaction; returns the keys of their files."""
+    ids = list(session.scalars(select(Photo.id).where(Photo.person_id == person.id).with_for_update()))
+    return _delete_photos(session, organization, ids)
+
+
+def record_download(session: Session, organization: Organization, actor: Actor, photo: Photo) -> None:
+    """Write down that somebody took an original out of the portal."""
+    with writing(session):
+        _record(session, organization, actor, Action.PHOTO_DOWNLOADED, photo)
+
+
+def _delete_photos(session: Session, organization: Organization, photo_ids: Sequence[int]) -> list[str]:
+    mine = (Photo.id.in_(photo_ids), Photo.organization_id == organization.id)
+    keys = list(session.scalars(select(Photo.file_key).where(*mine)))
+    faces = session.execute(select(Face.id, Face.gallery_version).where(Face.photo_id.in_(photo_ids))).all()
+    leave_gallery(session, organization.id, [face.id for face in faces if face.gallery_version is not None])
+    session.execute(delete(Face).where(Face.photo_id.in_(photo_ids), Face.organization_id == organization.id))
+    session.execute(delete(Photo).where(*mine))
+    return keys
+
+
+def _record(session: Session, organization: Organization, actor: Actor, action: Action, photo: Photo) -> None:
+    record(
+        session,
+        actor,
+        action,
+        organization_id=organization.id,
+        subject_type="person",
+        subject_id=photo.person_id,
+        details={"photo": photo.id},
+    )

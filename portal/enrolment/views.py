@@ -1,0 +1,112 @@
+"""A photo of a person: its page, its files, and what can be done with it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.accounts.access import Permission, current_actor, current_organization, requires
+from portal.enrolment import services
+from portal.enrolment.metadata import FORMATS, UnreadableContainer, stripped
+from portal.enrolment.models import Photo, UploadedPhoto, WorkState
+from portal.extensions import db
+from portal.storage import Rendition, photo_store
+
+blueprint = Blueprint("enrolment", __name__)
+
+
+@blueprint.get("/photos/<int:photo_id>")
+@requires(Permission.VIEW)
+def show(photo_id: int) -> ResponseReturnValue:
+    """A photo with the faces that were found in it."""
+    return render_template("photos/show.html", **_shown(_photo(photo_id)))
+
+
+@blueprint.get("/photos/<int:photo_id>/faces")
+@requires(Permission.VIEW)
+def faces(photo_id: int) -> ResponseReturnValue:
+    """The faces part of a photo's page, while it is polled."""
+    return render_template("photos/_faces.html", **_shown(_photo(photo_id)))
+
+
+@blueprint.get("/photos/<int:photo_id>/<any(preview, thumbnail):rendition>")
+@requires(Permission.VIEW)
+def rendition(photo_id: int, rendition: Rendition) -> ResponseReturnValue:
+    """A picture that a worker made of a photo."""
+    return send_rendition(_photo(photo_id), rendition)
+
+
+@blueprint.get("/photos/<int:photo_id>/original")
+@requires(Permission.VIEW)
+def original(photo_id: int) -> ResponseReturnValue:
+    """The photo as it came, without its metadata."""
+    photo = _photo(photo_id)
+    if photo.media_format not in FORMATS:
+        abort(404)
+    try:
+        content = stripped(photo_store().read(photo.file_key), photo.media_format)
+    except (FileNotFoundError, UnreadableContainer):
+        abort(404)
+    services.record_download(db.session(), current_organization(), current_actor(), photo)
+    kind = FORMATS[photo.media_format]
+    return Response(
+        content,
+        content_type=kind.media_type,
+        headers={"Content-Disposition": f'attachment; filename="photo-{photo.id}.{kind.extension}"'},
+    )
+
+
+@blueprint.post("/photos/<int:photo_id>/face")
+@requires(Permission.ENROL)
+def choose_face(photo_id: int) -> ResponseReturnValue:
+    """Let another face of the photo stand for the person."""
+    photo = _photo(photo_id)
+    try:
+        services.choose_face(
+            db.session(), current_organization(), current_actor(), photo, request.form.get("face_id", 0, int)
+        )
+    except services.PhotoError as error:
+        flash(str(error), "warning")
+    return redirect(url_for("enrolment.show", photo_id=photo.id))
+
+
+@blueprint.post("/photos/<int:photo_id>/retry")
+@requires(Permission.ENROL)
+def retry(photo_id: int) -> ResponseReturnValue:
+    """Have a photo that failed worked on again."""
+    photo = _photo(photo_id)
+    try:
+        services.retry_photo(db.session(), current_organization(), current_actor(), photo)
+        flash("The photo is being looked at again.", "info")
+    except services.PhotoError as error:
+        flash(str(error), "warning")
+    return redirect(url_for("people.show", person_id=photo.person_id))
+
+
+@blueprint.post("/photos/<int:photo_id>/remove")
+@requires(Permission.ENROL)
+def remove(photo_id: int) -> ResponseReturnValue:
+    """Remove a photo."""
+    photo = _photo(photo_id)
+    services.remove_photo(db.session(), current_organization(), current_actor(), photo, photo_store())
+    flash("The photo is removed.", "success")
+    return redirect(url_for("people.show", person_id=photo.person_id))
+
+
+def send_rendition(photo: UploadedPhoto, rendition: Rendition) -> Response:
+    """A rendition's file; browsers may keep it, but ask each time whether they may still show it."""
+    try:
+        file = photo_store().open(photo.file_key, rendition)
+    except FileNotFoundError:
+        abort(404)
+    response = send_file(file, mimetype="image/jpeg", max_age=0, etag=f"{photo.sha256}-{photo.finished_at}")
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response.make_conditional(request)
+
+
+def _photo(photo_id: int) -> Photo:
+    return services.find_photo(db.session(), current_organization(), photo_id) or abort(404)
+
+
+def _shown(photo: Photo) -> dict[str, Photo | bool]:
+    return {"photo": photo, "working": photo.state in (WorkState.QUEUED, WorkState.RUNNING)}

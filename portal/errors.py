@@ -1,0 +1,42 @@
+"""Error pages: what happened, and what to do next."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, g, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from portal.extensions import db
+
+PAGES = {400, 403, 404, 405, 413, 429, 500}
+
+log = structlog.get_logger()
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error with a page of the portal."""
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(CSRFError, csrf_error)
+    app.register_error_handler(Exception, failure)
+
+
+def http_error(error: HTTPException) -> tuple[str, int] | HTTPException:
+    """The page of an HTTP error; one that is not an error (a redirect) passes."""
+    code = error.code or 500
+    if code < 400:
+        return error
+    page = code if code in PAGES else (400 if code < 500 else 500)
+    return render_template(f"errors/{page}.html", error=error, request_id=g.get("request_id")), code
+
+
+def csrf_error(error: CSRFError) -> tuple[str, int]:
+    """A form that is too old, or was opened under another organization or before signing in."""
+    return render_template("errors/csrf.html", error=error, request_id=g.get("request_id")), 400
+
+
+def failure(error: Exception) -> tuple[str, int]:
+    """Something that nobody foresaw: logged whole, shown without details."""
+    log.exception("request failed", path=request.path)
+    db.session.rollback()
+    return render_template("errors/500.html", error=error, request_id=g.get("request_id")), 500

@@ -1,0 +1,26 @@
+"""Organizations: the tenants. Everything that staff see belongs to exactly one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.database import Base, Identifier, now
+
+DEFAULT_RETENTION_DAYS = 30
+
+
+class Organization(Base):
+    __tablename__ = "organization"
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
+    slug: Mapped[str] = mapped_column(String(63), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    # Days that a search and its photo are kept.
+    retention_days: Mapped[int] = mapped_column(default=DEFAULT_RETENTION_DAYS)
+    # Counts the changes of the gallery. It is raised under the row's lock, in the transaction of the
+    # change, so that whoever has read up to a version has missed nothing below it.
+    gallery_version: Mapped[int] = mapped_column(Identifier, default=0)

@@ -1,0 +1,75 @@
+"""Cursor paging: the place after (or before) a row, carried in a link."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Row, Select, SQLColumnExpression, tuple_
+from sqlalchemy.orm import Session
+
+Item = TypeVar("Item")
+
+
+class CursorError(ValueError):
+    """The cursor in a link is not one that the portal made."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A place in an ordered list: the sort key of a row, and on which side of it the page lies."""
+
+    key: tuple[str | int, ...]
+    backwards: bool = False
+
+    def encode(self) -> str:
+        text = json.dumps([self.backwards, *self.key], separators=(",", ":"))
+        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str, kinds: Sequence[type]) -> Cursor:
+        """Read a cursor whose key has values of these kinds. Raises CursorError."""
+        try:
+            backwards, *key = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        except (ValueError, TypeError) as error:
+            raise CursorError("This link to a page of the list is damaged.") from error
+        if not isinstance(backwards, bool) or [type(value) for value in key] != list(kinds):
+            raise CursorError("This link to a page of the list is damaged.")
+        return cls(tuple(key), backwards)
+
+
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    items: list[Item]
+    previous: str | None
+    next: str | None
+
+
+def fetch_page(
+    session: Session,
+    query: Select[*tuple[Any, ...]],
+    order: Sequence[SQLColumnExpression[Any]],
+    cursor: Cursor | None,
+    size: int,
+    key: Callable[[Row[Any]], tuple[str | int, ...]],
+) -> Page[Row[Any]]:
+    """`size` rows of `query` in ascending `order`, beginning at the cursor; `key` gives a row's sort key."""
+    backwards = cursor is not None and cursor.backwards
+    if cursor is not None:
+        here, there = tuple_(*order), tuple_(*cursor.key)
+        query = query.where(here < there if backwards else here > there)
+    query = query.order_by(*(column.desc() if backwards else column for column in order)).limit(size + 1)
+    rows = list(session.execute(query))
+    more, rows = len(rows) > size, rows[:size]
+    if backwards:
+        rows.reverse()
+    has_previous = bool(rows) and (more if backwards else cursor is not None)
+    has_next = bool(rows) and (backwards or more)
+    return Page(
+        rows,
+        Cursor(key(rows[0]), backwards=True).encode() if has_previous else None,
+        Cursor(key(rows[-1])).encode() if has_next else None,
+    )

@@ -1,0 +1,260 @@
+"""People of an organization: found, listed, created, renamed, deleted."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, exists, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, aliased
+
+from portal.audit.services import Action, Actor, record
+from portal.database import now, writing
+from portal.enrolment import services as enrolment
+from portal.enrolment.models import Photo
+from portal.organizations.models import Organization
+from portal.paging import Cursor, Page, fetch_page
+from portal.people.models import Person, PersonWord
+from portal.people.words import key_of, query_words, words_of
+from portal.queues import enqueue_enrolment
+from portal.storage import PhotoStore
+
+PAGE_SIZE = 50
+LAST_CHARACTER = chr(0x10FFFF)
+
+
+class PersonError(ValueError):
+    """What is wrong with a field, in words for staff; `field` names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def find_person(session: Session, organization: Organization, person_id: int) -> Person | None:
+    """A person of this organization; None for one that is not there or is another organization's."""
+    return session.scalar(
+        select(Person).where(Person.id == person_id, Person.organization_id == organization.id)
+    )
+
+
+def count_people(session: Session, organization: Organization) -> int:
+    """How many people the organization has enrolled."""
+    return session.scalar(select(func.count()).where(Person.organization_id == organization.id)) or 0
+
+
+def list_people(
+    session: Session, organization: Organization, query: str = "", after: str | None = None
+) -> Page[Person]:
+    """A page of people by name; with a query those of whom each typed word begins a word of name or id.
+
+    `after` is a cursor of an earlier page. Raises paging.CursorError if it is damaged.
+    """
+    words = query_words(query)
+    if not words:
+        cursor = Cursor.decode(after, (str, int)) if after else None
+        everyone = select(Person).where(Person.organization_id == organization.id)
+        rows = fetch_page(
+            session, everyone, (Person.name_key, Person.id), cursor, PAGE_SIZE, lambda row: (row[0].name_key, row[0].id)
+        )
+    else:
+        rows = _search(session, organization, words, after)
+    return Page([row[0] for row in rows.items], rows.previous, rows.next)
+
+
+def _search(
+    session: Session, organization: Organization, words: Sequence[str], after: str | None
+) -> Page[Row[Any]]:
+    """People in the order of the word that was met, walked along the index of words.
+
+    So a page costs the same however many match: nothing is sorted or counted.
+    """
+    first, *others = words
+    cursor = Cursor.decode(after, (str, int)) if after else None
+    earlier = aliased(PersonWord)
+    query = (
+        select(Person, PersonWord.word)
+        .join(PersonWord, PersonWord.person_id == Person.id)
+        .where(
+            PersonWord.organization_id == organization.id,
+            PersonWord.word >= first,
+            PersonWord.word < first + LAST_CHARACTER,
+            # Somebody whom two words find is listed at the first of them only.
+            ~exists().where(
+                earlier.person_id == PersonWord.person_id, earlier.word >= first, earlier.word < PersonWord.word
+            ),
+        )
+    )
+    for word in others:
+        also = aliased(PersonWord)
+        query = query.where(
+            exists().where(
+                also.person_id == PersonWord.person_id, also.word >= word, also.word < word + LAST_CHARACTER
+            )
+        )
+    return fetch_page(
+        session,
+        query,
+        (PersonWord.word, PersonWord.person_id),
+        cursor,
+        PAGE_SIZE,
+        lambda row: (row.word, row[0].id),
+    )
+
+
+def create_person(
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    *,
+    external_id: str,
+    name: str,
+    photos: Sequence[enrolment.Upload],
+    store: PhotoStore,
+) -> Person:
+    """Enrol a person with photos that are in the store already, and have the workers at them.
+
+    Raises PersonError and enrolment.PhotoError; nothing is written then.
+    """
+    external_id, name = clean_external_id(external_id), clean_name(name)
+    try:
+        with writing(session):
+            _refuse_taken(session, organization, external_id)
+            person = Person(organization_id=organization.id, external_id=external_id, name=name, name_key=key_of(name))
+            session.add(person)
+            session.flush()
+            _index(session, person)
+            record(
+                session,
+                actor,
+                Action.PERSON_CREATED,
+                organization_id=organization.id,
+                subject_type="person",
+                subject_id=person.id,
+                details={"external_id": external_id, "photos": len(photos)},
+            )
+            repeated = enrolment.add_photos(session, organization, person, photos)
+    except IntegrityError as error:
+        raise _taken(external_id) from error  # somebody else was faster by a moment
+    for upload in repeated:
+        store.delete(upload.file.key)
+    enqueue_enrolment(organization.id)
+    return person
+
+
+def change_person(
+    session: Session, organization: Organization, actor: Actor, person: Person, *, external_id: str, name: str
+) -> None:
+    """Give a person another name or external id. Raises PersonError."""
+    external_id, name = clean_external_id(external_id), clean_name(name)
+    try:
+        with writing(session):
+            session.refresh(person, with_for_update=True)
+            changes = {
+                field: [getattr(person, field), value]
+                for field, value in (("external_id", external_id), ("name", name))
+                if getattr(person, field) != value
+            }
+            if not changes:
+                return
+            if "external_id" in changes:
+                _refuse_taken(session, organization, external_id)
+            person.external_id, person.name, person.name_key = external_id, name, key_of(name)
+            person.updated_at = now()
+            session.flush()
+            session.execute(delete(PersonWord).where(PersonWord.person_id == person.id))
+            _index(session, person)
+            record(
+                session,
+                actor,
+                Action.PERSON_CHANGED,
+                organization_id=organization.id,
+                subject_type="person",
+                subject_id=person.id,
+                details=changes,
+            )
+    except IntegrityError as error:
+        raise _taken(external_id) from error
+
+
+def delete_person(
+    session: Session, organization: Organization, actor: Actor, person: Person, store: PhotoStore
+) -> None:
+    """Delete a person with photos, faces, templates and files; they leave the gallery and old searches."""
+    with writing(session):
+        keys = enrolment.delete_photos_of(session, organization, person)
+        session.execute(delete(PersonWord).where(PersonWord.person_id == person.id))
+        session.execute(delete(Person).where(Person.id == person.id, Person.organization_id == organization.id))
+        record(
+            session,
+            actor,
+            Action.PERSON_DELETED,
+            organization_id=organization.id,
+            subject_type="person",
+            subject_id=person.id,
+            details={"external_id": person.external_id, "photos": len(keys)},
+        )
+    for key in keys:
+        store.delete(key)
+
+
+def record_view(session: Session, organization: Organization, actor: Actor, person: Person) -> None:
+    """Write down that somebody looked at a person."""
+    with writing(session):
+        record(
+            session,
+            actor,
+            Action.PERSON_VIEWED,
+            organization_id=organization.id,
+            subject_type="person",
+            subject_id=person.id,
+        )
+
+
+def photos_of(session: Session, people: Sequence[Person]) -> dict[int, list[Photo]]:
+    """The photos of each of these people, by person id, oldest first."""
+    photos: dict[int, list[Photo]] = {person.id: [] for person in people}
+    for photo in session.scalars(select(Photo).where(Photo.person_id.in_(photos)).order_by(Photo.id)):
+        photos[photo.person_id].append(photo)
+    return photos
+
+
+def clean_name(text: str) -> str:
+    """A person's name with single spaces. Raises PersonError if it is empty, too long or not text."""
+    return _clean(text, "name", "name", 200)
+
+
+def clean_external_id(text: str) -> str:
+    """An external id. Raises PersonError if it is empty, too long or not text."""
+    return _clean(text, "external_id", "external ID", 100)
+
+
+def _clean(text: str, field: str, word: str, length: int) -> str:
+    clean = " ".join(unicodedata.normalize("NFC", text).split())
+    if not clean:
+        raise PersonError(field, f"Enter the {word}.")
+    if len(clean) > length:
+        raise PersonError(field, f"The {word} has {len(clean)} characters; {length} are allowed.")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in clean):
+        raise PersonError(field, f"The {word} contains a character that can't be read. Type it anew.")
+    return clean
+
+
+def _refuse_taken(session: Session, organization: Organization, external_id: str) -> None:
+    if session.scalar(
+        select(Person.id).where(Person.organization_id == organization.id, Person.external_id == external_id)
+    ):
+        raise _taken(external_id)
+
+
+def _taken(external_id: str) -> PersonError:
+    return PersonError("external_id", f"Somebody with the external ID {external_id} is enrolled already.")
+
+
+def _index(session: Session, person: Person) -> None:
+    session.add_all(
+        PersonWord(person_id=person.id, word=word, organization_id=person.organization_id)
+        for word in words_of(person.name, person.external_id)
+    )

@@ -1,0 +1,147 @@
+"""Pages about people."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.accounts.access import Permission, current_actor, current_organization, requires
+from portal.enrolment import services as enrolment
+from portal.enrolment.models import Photo, WorkState
+from portal.extensions import db
+from portal.paging import CursorError
+from portal.people import services
+from portal.people.forms import NewPersonForm, PersonForm, PhotosForm
+from portal.people.models import Person
+from portal.storage import photo_store
+from portal.uploads import stored_uploads
+
+blueprint = Blueprint("people", __name__)
+
+
+@blueprint.get("/people")
+@requires(Permission.VIEW)
+def index() -> ResponseReturnValue:
+    """People by name, or those whom a query finds."""
+    query = request.args.get("query", "").strip()
+    try:
+        page = services.list_people(db.session(), current_organization(), query, request.args.get("cursor"))
+    except CursorError:
+        return redirect(url_for("people.index", query=query or None))
+    photos = services.photos_of(db.session(), page.items)
+    return render_template("people/index.html", page=page, photos=photos, query=query)
+
+
+@blueprint.route("/people/new", methods=["GET", "POST"])
+@requires(Permission.ENROL)
+def new() -> ResponseReturnValue:
+    """Enrol a person."""
+    form = NewPersonForm()
+    if request.method == "GET" or not form.validate_on_submit():
+        return render_template("people/new.html", form=form), 200 if request.method == "GET" else 422
+    organization = current_organization()
+    try:
+        with stored_uploads(photo_store(), organization, form.photos.data) as uploads:
+            if not uploads:
+                raise enrolment.PhotoError("Choose at least one photo.")
+            person = services.create_person(
+                db.session(),
+                organization,
+                current_actor(),
+                external_id=form.external_id.data or "",
+                name=form.name.data or "",
+                photos=uploads,
+                store=photo_store(),
+            )
+    except services.PersonError as error:
+        form[error.field].errors = [str(error)]
+        return render_template("people/new.html", form=form), 422
+    except enrolment.PhotoError as error:
+        form.photos.errors = [str(error)]
+        return render_template("people/new.html", form=form), 422
+    flash(f"{person.name} is enrolled. The photos are being looked at now.", "success")
+    return redirect(url_for("people.show", person_id=person.id))
+
+
+@blueprint.get("/people/<int:person_id>")
+@requires(Permission.VIEW)
+def show(person_id: int) -> ResponseReturnValue:
+    """A person with photos."""
+    person = _person(person_id)
+    services.record_view(db.session(), current_organization(), current_actor(), person)
+    return render_template("people/show.html", person=person, form=PhotosForm(), **_photos(person))
+
+
+@blueprint.get("/people/<int:person_id>/photos")
+@requires(Permission.VIEW)
+def photos(person_id: int) -> ResponseReturnValue:
+    """The photos part of a person's page, while it is polled."""
+    person = _person(person_id)
+    return render_template("people/_photos.html", person=person, **_photos(person))
+
+
+@blueprint.post("/people/<int:person_id>/photos")
+@requires(Permission.ENROL)
+def add_photos(person_id: int) -> ResponseReturnValue:
+    """Add photos to a person."""
+    person, organization, form = _person(person_id), current_organization(), PhotosForm()
+    try:
+        with stored_uploads(photo_store(), organization, form.photos.data or []) as uploads:
+            if not uploads:
+                raise enrolment.PhotoError("Choose at least one photo.")
+            repeated = enrolment.add_more_photos(
+                db.session(), organization, current_actor(), person, uploads, photo_store()
+            )
+    except enrolment.PhotoError as error:
+        form.photos.errors = [str(error)]
+        return render_template("people/show.html", person=person, form=form, **_photos(person)), 422
+    for upload in repeated:
+        flash(f"{upload.name} is a photo of {person.name} already; it is kept once.", "info")
+    if len(repeated) < len(uploads):
+        flash("The photos are saved and being looked at now.", "success")
+    return redirect(url_for("people.show", person_id=person.id))
+
+
+@blueprint.route("/people/<int:person_id>/edit", methods=["GET", "POST"])
+@requires(Permission.ENROL)
+def edit(person_id: int) -> ResponseReturnValue:
+    """Change a person's name or external id."""
+    person = _person(person_id)
+    form = PersonForm(obj=person)
+    if request.method == "GET" or not form.validate_on_submit():
+        return render_template("people/edit.html", person=person, form=form), 200 if request.method == "GET" else 422
+    try:
+        services.change_person(
+            db.session(),
+            current_organization(),
+            current_actor(),
+            person,
+            external_id=form.external_id.data or "",
+            name=form.name.data or "",
+        )
+    except services.PersonError as error:
+        form[error.field].errors = [str(error)]
+        return render_template("people/edit.html", person=person, form=form), 422
+    flash("The change is saved.", "success")
+    return redirect(url_for("people.show", person_id=person.id))
+
+
+@blueprint.post("/people/<int:person_id>/delete")
+@requires(Permission.ENROL)
+def delete(person_id: int) -> ResponseReturnValue:
+    """Delete a person."""
+    person = _person(person_id)
+    services.delete_person(db.session(), current_organization(), current_actor(), person, photo_store())
+    flash(f"{person.name} is deleted, with all photos.", "success")
+    return redirect(url_for("people.index"))
+
+
+def _person(person_id: int) -> Person:
+    return services.find_person(db.session(), current_organization(), person_id) or abort(404)
+
+
+def _photos(person: Person) -> dict[str, list[Photo] | bool]:
+    """What the photos part shows, for the first paint and every poll alike."""
+    photos = services.photos_of(db.session(), [person])[person.id]
+    working = any(photo.state in (WorkState.QUEUED, WorkState.RUNNING) for photo in photos)
+    return {"photos": photos, "working": working}

@@ -1,0 +1,72 @@
+"""Searches: a probe photo, the faces found in it, and the candidates of each face that was searched for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.accounts.models import User
+from portal.database import Base, Identifier
+from portal.enrolment.models import Face, FoundFace, UploadedPhoto
+from portal.organizations.models import Organization
+from portal.people.models import Person
+
+
+class Search(UploadedPhoto, Base):
+    __tablename__ = "search"
+    __table_args__ = (
+        Index(None, "organization_id", "id"),
+        Index(None, "state", "claimed_by"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
+    searched_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
+    # The longest candidate list that was asked for.
+    limit: Mapped[int] = mapped_column("candidate_limit", default=20)
+    # The face to search for: None until one was found, or chosen by the member.
+    face_id: Mapped[int | None] = mapped_column(Identifier)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    # From the start of the work to its end, without the wait in the queue.
+    processing_ms: Mapped[float | None]
+
+    searched_by: Mapped[User | None] = relationship()
+    faces: Mapped[list[ProbeFace]] = relationship(
+        back_populates="search", order_by="ProbeFace.id", passive_deletes=True
+    )
+
+
+class ProbeFace(FoundFace, Base):
+    """A face in a searched photo."""
+
+    __tablename__ = "probe_face"
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
+    search_id: Mapped[int] = mapped_column(ForeignKey(Search.id, ondelete="CASCADE"), index=True)
+    # None until this face was searched for; then the threshold and the gallery's size at that moment.
+    threshold: Mapped[float | None]
+    gallery_people: Mapped[int | None]
+
+    search: Mapped[Search] = relationship(back_populates="faces")
+    candidates: Mapped[list[Candidate]] = relationship(
+        order_by="Candidate.rank", passive_deletes=True, cascade="all, delete-orphan"
+    )
+
+
+class Candidate(Base):
+    """A person of the candidate list, with the one face of theirs that is most like the probe."""
+
+    __tablename__ = "candidate"
+
+    probe_face_id: Mapped[int] = mapped_column(ForeignKey(ProbeFace.id, ondelete="CASCADE"), primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey(Person.id, ondelete="CASCADE"), index=True)
+    face_id: Mapped[int] = mapped_column(ForeignKey(Face.id, ondelete="CASCADE"), index=True)
+    # Similarity score: cosine, -1…1.
+    score: Mapped[float]
+
+    person: Mapped[Person] = relationship()
+    face: Mapped[Face] = relationship()

@@ -1,0 +1,145 @@
+"""Searches, as staff handle them: asked for, looked at, given another face, deleted, and expired in time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session, selectinload
+
+from portal.audit.services import Action, Actor, record
+from portal.database import now, writing
+from portal.enrolment.models import WorkState
+from portal.enrolment.services import PhotoError, Upload
+from portal.organizations.models import Organization
+from portal.paging import Cursor, Page, fetch_page
+from portal.queues import enqueue_search
+from portal.search.models import Candidate, ProbeFace, Search
+from portal.storage import PhotoStore
+
+PAGE_SIZE = 30
+EXPIRED_AT_ONCE = 200
+RETENTION = Actor(None, "retention")
+
+
+def create_search(session: Session, organization: Organization, actor: Actor, upload: Upload) -> Search:
+    """Search the organization's people for the face in a stored photo; queued when this returns."""
+    with writing(session):
+        search = Search(
+            organization_id=organization.id,
+            searched_by_id=actor.user_id,
+            sha256=upload.file.sha256,
+            file_key=upload.file.key,
+            file_name=upload.name[-255:],
+            size_bytes=upload.file.size_bytes,
+            expires_at=now() + timedelta(days=organization.retention_days),
+        )
+        session.add(search)
+        session.flush()
+        _record(session, organization, actor, Action.SEARCH_CREATED, search)
+    enqueue_search(search.id)
+    return search
+
+
+def find_search(session: Session, organization: Organization, search_id: int) -> Search | None:
+    """A search of this organization with all that its page shows; None if not there, expired or another's."""
+    return session.scalar(
+        select(Search)
+        .options(
+            selectinload(Search.searched_by),
+            selectinload(Search.faces)
+            .selectinload(ProbeFace.candidates)
+            .options(selectinload(Candidate.person), selectinload(Candidate.face)),
+        )
+        .where(
+            Search.id == search_id, Search.organization_id == organization.id, Search.expires_at > now()
+        )
+        .execution_options(populate_existing=True)
+    )
+
+
+def list_searches(session: Session, organization: Organization, after: str | None = None) -> Page[Search]:
+    """A page of the organization's searches, newest first. Raises paging.CursorError."""
+    query = (
+        select(Search)
+        .options(selectinload(Search.searched_by), selectinload(Search.faces).selectinload(ProbeFace.candidates))
+        .where(Search.organization_id == organization.id, Search.expires_at > now())
+    )
+    cursor = Cursor.decode(after, (int,)) if after else None
+    rows = fetch_page(session, query, (-Search.id,), cursor, PAGE_SIZE, lambda row: (-row[0].id,))
+    return Page([row[0] for row in rows.items], rows.previous, rows.next)
+
+
+def choose_face(session: Session, organization: Organization, actor: Actor, search: Search, face_id: int) -> None:
+    """Search for another face of the probe. Raises enrolment.services.PhotoError."""
+    with writing(session):
+        session.refresh(search, with_for_update=True)
+        if face_id not in {face.id for face in search.faces}:
+            raise PhotoError("This face is not in the photo any more. Choose again.")
+        if search.state in (WorkState.QUEUED, WorkState.RUNNING):
+            raise PhotoError("This search is still running. Wait a moment and choose again.")
+        search.face_id = face_id
+        search.state, search.attempts, search.claimed_by = WorkState.QUEUED, 0, None
+        _record(session, organization, actor, Action.SEARCH_FACE_CHOSEN, search)
+    enqueue_search(search.id)
+
+
+def retry_search(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
+    """Do a search once more, against the people enrolled by now. Raises enrolment.services.PhotoError."""
+    with writing(session):
+        session.refresh(search, with_for_update=True)
+        if search.state in (WorkState.QUEUED, WorkState.RUNNING):
+            raise PhotoError("This search is still running. Wait a moment.")
+        search.state, search.reason = WorkState.QUEUED, None
+        search.attempts, search.claimed_by = 0, None
+        _record(session, organization, actor, Action.SEARCH_REPEATED, search)
+    enqueue_search(search.id)
+
+
+def delete_search(
+    session: Session, organization: Organization, actor: Actor, search: Search, store: PhotoStore
+) -> None:
+    """Delete a search with its photo and candidate lists."""
+    with writing(session):
+        session.execute(delete(Search).where(Search.id == search.id, Search.organization_id == organization.id))
+        _record(session, organization, actor, Action.SEARCH_DELETED, search)
+    store.delete(search.file_key)
+
+
+def expire_searches(session: Session, store: PhotoStore) -> None:
+    """Delete searches that are older than their organization keeps them, a few hundred at a time."""
+    old = select(Search.id, Search.organization_id, Search.file_key).where(Search.expires_at <= now())
+    if session.execute(old.limit(1)).first() is None:
+        return
+    with writing(session):
+        expired = session.execute(old.limit(EXPIRED_AT_ONCE)).all()
+        session.execute(delete(Search).where(Search.id.in_([search.id for search in expired])))
+        for search in expired:
+            record(
+                session,
+                RETENTION,
+                Action.SEARCH_EXPIRED,
+                organization_id=search.organization_id,
+                subject_type="search",
+                subject_id=search.id,
+            )
+    for search in expired:
+        store.delete(search.file_key)
+
+
+def apply_retention(session: Session, organization: Organization) -> None:
+    """Date the end of existing searches anew, in the transaction that changes the organization's retention."""
+    for search in session.scalars(select(Search).where(Search.organization_id == organization.id)):
+        search.expires_at = search.created_at + timedelta(days=organization.retention_days)
+
+
+def record_view(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
+    """Write down that somebody looked at the result of a search."""
+    with writing(session):
+        _record(session, organization, actor, Action.SEARCH_VIEWED, search)
+
+
+def _record(session: Session, organization: Organization, actor: Actor, action: Action, search: Search) -> None:
+    record(
+        session, actor, action, organization_id=organization.id, subject_type="search", subject_id=search.id
+    )

@@ -1,0 +1,138 @@
+"""Pages of searches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.accounts.access import Permission, current_actor, current_organization, requires
+from portal.enrolment.models import WorkState
+from portal.enrolment.services import PhotoError
+from portal.enrolment.views import send_rendition
+from portal.extensions import db
+from portal.paging import CursorError
+from portal.search import services
+from portal.search.forms import SearchForm
+from portal.search.models import Candidate, ProbeFace, Search
+from portal.storage import Rendition, photo_store
+from portal.uploads import stored_uploads
+
+blueprint = Blueprint("search", __name__)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the result part of a search shows, for the first paint and every poll alike."""
+
+    search: Search
+    working: bool
+    face: ProbeFace | None
+    matches: list[Candidate]
+    others: list[Candidate]
+
+
+@blueprint.route("/search", methods=["GET", "POST"])
+@requires(Permission.SEARCH)
+def index() -> ResponseReturnValue:
+    """Search by photo, and the searches of the organization."""
+    form = SearchForm()
+    if request.method == "GET" or not form.validate_on_submit():
+        return _index(form, 200 if request.method == "GET" else 422)
+    organization = current_organization()
+    try:
+        with stored_uploads(photo_store(), organization, [form.photo.data] if form.photo.data else []) as uploads:
+            if not uploads:
+                raise PhotoError("Choose a photo to search for.")
+            search = services.create_search(db.session(), organization, current_actor(), uploads[0])
+    except PhotoError as error:
+        form.photo.errors = [str(error)]
+        return _index(form, 422)
+    return redirect(url_for("search.show", search_id=search.id))
+
+
+def _index(form: SearchForm, status: int) -> ResponseReturnValue:
+    try:
+        page = services.list_searches(db.session(), current_organization(), request.args.get("cursor"))
+    except CursorError:
+        return redirect(url_for("search.index"))
+    lines = [_results(search) for search in page.items]
+    return render_template("search/index.html", form=form, page=page, lines=lines), status
+
+
+@blueprint.get("/search/<int:search_id>")
+@requires(Permission.SEARCH)
+def show(search_id: int) -> ResponseReturnValue:
+    """A search and what it found."""
+    search = _search(search_id)
+    services.record_view(db.session(), current_organization(), current_actor(), search)
+    return render_template("search/show.html", results=_results(search))
+
+
+@blueprint.get("/search/<int:search_id>/results")
+@requires(Permission.SEARCH)
+def results(search_id: int) -> ResponseReturnValue:
+    """The result part of a search's page, while it is polled."""
+    return render_template("search/_results.html", results=_results(_search(search_id)))
+
+
+@blueprint.get("/search/<int:search_id>/<any(preview, thumbnail):rendition>")
+@requires(Permission.SEARCH)
+def rendition(search_id: int, rendition: Rendition) -> ResponseReturnValue:
+    """A picture that a worker made of the searched photo."""
+    return send_rendition(_search(search_id), rendition)
+
+
+@blueprint.post("/search/<int:search_id>/face")
+@requires(Permission.SEARCH)
+def choose_face(search_id: int) -> ResponseReturnValue:
+    """Search for another face of the photo."""
+    search = _search(search_id)
+    face_id = request.form.get("face_id", 0, int)
+    return _again(search, lambda *who: services.choose_face(*who, search, face_id))
+
+
+@blueprint.post("/search/<int:search_id>/repeat")
+@requires(Permission.SEARCH)
+def repeat(search_id: int) -> ResponseReturnValue:
+    """Search once more, against the people of now."""
+    search = _search(search_id)
+    return _again(search, lambda *who: services.retry_search(*who, search))
+
+
+@blueprint.post("/search/<int:search_id>/delete")
+@requires(Permission.ENROL)
+def delete(search_id: int) -> ResponseReturnValue:
+    """Delete a search before its time."""
+    services.delete_search(
+        db.session(), current_organization(), current_actor(), _search(search_id), photo_store()
+    )
+    flash("The search is deleted, with its photo.", "success")
+    return redirect(url_for("search.index"))
+
+
+def _again(search: Search, act: Any) -> ResponseReturnValue:
+    try:
+        act(db.session(), current_organization(), current_actor())
+    except PhotoError as error:
+        flash(str(error), "warning")
+    return redirect(url_for("search.show", search_id=search.id))
+
+
+def _search(search_id: int) -> Search:
+    return services.find_search(db.session(), current_organization(), search_id) or abort(404)
+
+
+def _results(search: Search) -> Results:
+    face = next((face for face in search.faces if face.id == search.face_id), None)
+    candidates = face.candidates if face else []
+    threshold = face.threshold if face and face.threshold is not None else 1.0
+    return Results(
+        search,
+        search.state in (WorkState.QUEUED, WorkState.RUNNING),
+        face,
+        [candidate for candidate in candidates if candidate.score >= threshold],
+        [candidate for candidate in candidates if candidate.score < threshold],
+    )

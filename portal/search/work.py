@@ -1,0 +1,145 @@
+"""Searches, as workers handle them: claimed, and written back with their candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session, undefer
+
+from portal.database import writing
+from portal.enrolment.claims import claim, finish, still_claimed
+from portal.enrolment.models import Face, WorkState
+from portal.enrolment.reasons import Reason
+from portal.enrolment.work import PhotoRecord
+from portal.search.models import Candidate, ProbeFace, Search
+from portal.system.models import FaceModel
+
+
+@dataclass(frozen=True)
+class ProbeFaceToSearch:
+    """The face of a probe that a member chose."""
+
+    id: int
+    landmarks: list[list[float]]
+    template: bytes | None
+
+
+@dataclass(frozen=True)
+class ClaimedSearch:
+    id: int
+    organization_id: int
+    file_key: str
+    limit: int
+    # None: the photo was not looked at yet.
+    chosen: ProbeFaceToSearch | None
+
+
+@dataclass(frozen=True)
+class CandidateRecord:
+    person_id: int
+    face_id: int
+    score: float
+
+
+def claim_search(session: Session, worker: str, search_id: int) -> ClaimedSearch | None:
+    """Claim a queued search; None if it is gone or somebody else's."""
+    with writing(session):
+        search = session.scalar(
+            select(Search)
+            .where(Search.id == search_id, Search.state == WorkState.QUEUED)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+        if search is None:
+            return None
+        claim(session, Search, worker, [search_id])
+        face = None
+        if search.face_id is not None:
+            face = session.scalar(
+                select(ProbeFace).where(ProbeFace.id == search.face_id).options(undefer(ProbeFace.template))
+            )
+    chosen = ProbeFaceToSearch(face.id, face.landmarks, face.template) if face else None
+    return ClaimedSearch(search.id, search.organization_id, search.file_key, search.limit, chosen)
+
+
+def record_probe(
+    session: Session, worker: str, search_id: int, face_model_id: int, photo: PhotoRecord
+) -> ProbeFaceToSearch | None:
+    """Write what was found in the probe; returns the face to search for.
+
+    None ends the work: the search failed for a reason that is written, or it is not this worker's.
+    """
+    with writing(session):
+        search: Search | None = still_claimed(session, Search, worker, [search_id]).get(search_id)
+        if search is None:
+            return None
+        session.execute(delete(ProbeFace).where(ProbeFace.search_id == search_id))
+        search.media_format, search.width, search.height = photo.media_format, photo.width, photo.height
+        reason = photo.reason or (Reason.NO_FACE if photo.main is None else None)
+        if reason is not None or photo.main is None:
+            finish(search, WorkState.FAILED, reason)
+            return None
+        faces = [
+            ProbeFace(
+                search_id=search_id,
+                face_model_id=face_model_id,
+                box=face.box,
+                landmarks=face.landmarks,
+                detection_score=face.detection_score,
+                quality=face.quality,
+                template=face.template,
+            )
+            for face in photo.faces
+        ]
+        session.add_all(faces)
+        session.flush()
+        main = faces[photo.main]
+        search.face_id = main.id
+    return ProbeFaceToSearch(main.id, main.landmarks, main.template)
+
+
+def record_candidates(
+    session: Session,
+    worker: str,
+    search_id: int,
+    face: ProbeFaceToSearch,
+    candidates: Sequence[CandidateRecord],
+    gallery_people: int,
+    processing_ms: float,
+) -> None:
+    """Write the candidate list, best first, and the threshold that it was judged by."""
+    with writing(session):
+        search: Search | None = still_claimed(session, Search, worker, [search_id]).get(search_id)
+        if search is None:
+            return
+        probe = session.get_one(ProbeFace, face.id, options=[undefer(ProbeFace.template)])
+        model = session.get_one(FaceModel, probe.face_model_id)
+        # Somebody who was deleted since the comparison is no candidate; the others can't go before the commit.
+        there = set(
+            session.scalars(
+                select(Face.id)
+                .where(
+                    Face.id.in_([candidate.face_id for candidate in candidates]),
+                    Face.organization_id == search.organization_id,
+                )
+                .with_for_update(read=True, key_share=True)
+            )
+        )
+        session.execute(delete(Candidate).where(Candidate.probe_face_id == probe.id))
+        kept = [candidate for candidate in candidates if candidate.face_id in there]
+        session.add_all(
+            Candidate(
+                probe_face_id=probe.id,
+                rank=rank,
+                person_id=candidate.person_id,
+                face_id=candidate.face_id,
+                score=candidate.score,
+            )
+            for rank, candidate in enumerate(kept, start=1)
+        )
+        probe.template, probe.threshold = face.template, model.threshold
+        probe.gallery_people = gallery_people
+        search.processing_ms = processing_ms
+        finish(search, WorkState.DONE)

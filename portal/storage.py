@@ -1,0 +1,101 @@
+"""Where photo files live. Every row that owns a photo owns its file: none is shared."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+from flask import current_app
+
+CHUNK_BYTES = 1024 * 1024
+
+# What is kept of a photo: the file as it came, and two upright JPEGs that a worker makes from it.
+Rendition = Literal["original", "preview", "thumbnail"]
+
+
+class FileTooLarge(ValueError):
+    """The upload has more bytes than are allowed; nothing of it was kept."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    key: str
+    sha256: str
+    size_bytes: int
+
+
+class PhotoStore:
+    """A folder of photo files, written so that a crash leaves a whole file or none."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def receive(self, organization_id: int, stream: IO[bytes], limit_bytes: int) -> StoredFile:
+        """Stream an upload to disk under its SHA-256.
+
+        Raises FileTooLarge as soon as more than `limit_bytes` have come.
+        """
+        incoming = self.folder / "incoming"
+        incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = incoming / secrets.token_hex(16)
+        digest, size = hashlib.sha256(), 0
+        try:
+            with path.open("xb") as file:
+                while chunk := stream.read(CHUNK_BYTES):
+                    size += len(chunk)
+                    if size > limit_bytes:
+                        raise FileTooLarge
+                    digest.update(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            key = f"{organization_id}/{digest.hexdigest()[:2]}/{digest.hexdigest()}-{secrets.token_hex(4)}"
+            target = self._path(key, "original")
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.rename(target)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return StoredFile(key, digest.hexdigest(), size)
+
+    def write(self, key: str, rendition: Rendition, content: bytes) -> None:
+        """Keep a rendition of a stored photo, replacing the one before."""
+        target = self._path(key, rendition)
+        path = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
+        path.write_bytes(content)
+        path.rename(target)
+
+    def read(self, key: str, rendition: Rendition = "original") -> bytes:
+        """The bytes of a rendition. Raises FileNotFoundError if it is not there."""
+        return self._path(key, rendition).read_bytes()
+
+    def open(self, key: str, rendition: Rendition = "original") -> IO[bytes]:
+        """A rendition as a stream. Raises FileNotFoundError if it is not there."""
+        return self._path(key, rendition).open("rb")
+
+    def delete(self, key: str) -> None:
+        """Remove a photo with all its renditions; one that is gone already is fine."""
+        for rendition in ("original", "preview", "thumbnail"):
+            self._path(key, rendition).unlink(missing_ok=True)  # type: ignore[arg-type]
+
+    def keys(self, older_than: float) -> Iterator[str]:
+        """The keys of all stored photos whose file was last touched before `older_than` (a time.time())."""
+        for path in self.folder.glob("[0-9]*/??/*"):
+            if not path.suffix and path.stat().st_mtime < older_than:
+                yield str(path.relative_to(self.folder))
+
+    def _path(self, key: str, rendition: Rendition) -> Path:
+        path = self.folder / (key if rendition == "original" else f"{key}.{rendition}")
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise ValueError(f"{key!r} leads out of the photo folder.")
+        return path
+
+
+def photo_store() -> PhotoStore:
+    """The store of the running app."""
+    return PhotoStore(current_app.config["PORTAL"].photo_dir)

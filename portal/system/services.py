@@ -1,0 +1,43 @@
+"""The installation: its face model, its workers, and whether all parts answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.database import now, writing
+from portal.system.models import FaceModel, Installation, WorkerProcess
+
+# A worker says that it is alive every HEARTBEAT_S; one that was silent for WORKER_LOST_S is lost.
+HEARTBEAT_S = 2
+WORKER_LOST_S = 15
+
+
+def current_face_model(session: Session) -> FaceModel | None:
+    """The face model of this installation; None before the first start."""
+    return session.scalar(select(FaceModel).join(Installation, Installation.face_model_id == FaceModel.id))
+
+
+def store_face_model(session: Session, model: FaceModel) -> FaceModel:
+    """Make a face model the one of this installation, for good; the row of another process if it was first."""
+    with writing(session):
+        stored = current_face_model(session)
+        if stored is not None:
+            return stored
+        session.add(model)
+        session.flush()
+        session.add(Installation(face_model_id=model.id))
+    return model
+
+
+def live_workers(session: Session) -> list[WorkerProcess]:
+    """The workers that were heard of in the last WORKER_LOST_S seconds."""
+    return list(
+        session.scalars(
+            select(WorkerProcess)
+            .where(WorkerProcess.heartbeat_at > now() - timedelta(seconds=WORKER_LOST_S))
+            .order_by(WorkerProcess.started_at)
+        )
+    )

@@ -1,0 +1,100 @@
+"""Workers in the database: they sign in, say that they are alive, and look after what got lost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from portal import queues
+from portal.database import now, writing
+from portal.enrolment.claims import give_back_of_lost_workers
+from portal.enrolment.models import Photo, WorkState
+from portal.search.models import Search
+from portal.search.services import expire_searches
+from portal.storage import PhotoStore
+from portal.system.models import Installation, WorkerProcess
+from portal.system.services import WORKER_LOST_S
+
+SWEEP_EVERY_S = 5
+CLEAN_EVERY_S = 24 * 3600
+
+log = structlog.get_logger()
+
+
+def sign_in(session: Session, worker: WorkerProcess) -> None:
+    """Make a worker known before it claims anything."""
+    with writing(session):
+        session.merge(worker)
+
+
+def beat(session: Session, worker: WorkerProcess, memory_bytes: int) -> None:
+    """Say that a worker is alive; one that was thought lost meanwhile is known again."""
+    with writing(session):
+        alive = session.execute(
+            update(WorkerProcess)
+            .where(WorkerProcess.name == worker.name)
+            .values(heartbeat_at=now(), memory_bytes=memory_bytes)
+        )
+        if not alive.rowcount:
+            worker.heartbeat_at, worker.memory_bytes = now(), memory_bytes
+            session.merge(worker)
+
+
+def sign_out(session: Session, name: str) -> None:
+    """Forget a worker that ends, and queue again whatever it still had claimed."""
+    with writing(session):
+        session.execute(delete(WorkerProcess).where(WorkerProcess.name == name))
+        for table in (Photo, Search):
+            give_back_of_lost_workers(session, table)
+
+
+def sweep(session: Session, store: PhotoStore) -> None:
+    """Find what got lost, if that is due: rows of dead workers, queued rows that Redis forgot, old searches.
+
+    Every worker calls this; the one that moves the clock in the database does the work.
+    """
+    moment = now()
+    with writing(session):
+        due = session.execute(
+            update(Installation)
+            .where(Installation.swept_at < moment - timedelta(seconds=SWEEP_EVERY_S))
+            .values(swept_at=moment)
+        )
+        if not due.rowcount:
+            return
+        lost = session.execute(
+            delete(WorkerProcess)
+            .where(WorkerProcess.heartbeat_at < moment - timedelta(seconds=WORKER_LOST_S))
+            .returning(WorkerProcess.name)
+        ).all()
+        for table in (Photo, Search):
+            give_back_of_lost_workers(session, table)
+    for (name,) in lost:
+        log.warning("a worker was lost; its rows are queued again", worker=name)
+    _send_again(session)
+    expire_searches(session, store)
+    _clean_if_due(session)
+
+
+def _send_again(session: Session) -> None:
+    for organization_id in session.scalars(
+        select(Photo.organization_id).where(Photo.state == WorkState.QUEUED).distinct()
+    ):
+        queues.enqueue_enrolment(organization_id)
+    for search_id in session.scalars(select(Search.id).where(Search.state == WorkState.QUEUED).order_by(Search.id)):
+        queues.enqueue_search(search_id)
+
+
+def _clean_if_due(session: Session) -> None:
+    moment = now()
+    with writing(session):
+        due = session.execute(
+            update(Installation)
+            .where(Installation.cleaned_at < moment - timedelta(seconds=CLEAN_EVERY_S))
+            .values(cleaned_at=moment)
+        )
+    if due.rowcount:
+        queues.enqueue_cleaning()

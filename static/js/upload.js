@@ -1,0 +1,86 @@
+// form[data-upload]: send the form with progress, then show the page that it is answered with. When the
+// network fails, everything stays as it is, to be sent again.
+import { fresh, showPage } from "./page.js";
+import { addPhotos } from "./photo-drop.js";
+
+export function uploads(root) {
+  for (const form of fresh(root, "form[data-upload]", "Upload")) {
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!form.dataset.sending) send(form, event.submitter);
+    });
+  }
+}
+
+function send(form, submitter) {
+  const part = (name) => form.querySelector(`[data-upload-${name}]`);
+  const [progress, words, meter, failure] = ["progress", "words", "meter", "failure"].map(part);
+  const request = new XMLHttpRequest();
+
+  function sending(on) {
+    if (on) form.dataset.sending = "yes";
+    else delete form.dataset.sending;
+    for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = on;
+    progress.hidden = !on;
+  }
+
+  function failed(title, text) {
+    sending(false);
+    part("failure-title").textContent = title;
+    part("failure-text").textContent = text;
+    failure.hidden = false;
+    submitter?.focus();
+  }
+
+  // Before the buttons are disabled: the one that was pressed is part of the form.
+  const data = new FormData(form, submitter);
+  failure.hidden = true;
+  meter.value = 0;
+  words.textContent = "Uploading…";
+  sending(true);
+
+  request.upload.addEventListener("progress", (event) => {
+    if (!event.lengthComputable) return;
+    const percent = Math.floor((100 * event.loaded) / event.total);
+    meter.value = percent;
+    words.textContent = `Uploading… ${percent} %`;
+  });
+  request.upload.addEventListener("load", () => {
+    meter.removeAttribute("value");
+    words.textContent = "Uploaded. The portal is storing it…";
+  });
+  request.addEventListener("load", () => {
+    const chosen = request.status >= 400 ? photosIn(form) : new Map();
+    if (showPage(request.responseText, request.responseURL)) {
+      putBack(chosen);
+      return;
+    }
+    failed(
+      "The photos were not accepted.",
+      request.status === 413
+        ? "They are too large together. Remove some, and send those afterwards."
+        : "The server answered in a way that was not expected. Your photos are still here: try again in a moment.",
+    );
+  });
+  request.addEventListener("error", () => {
+    failed(
+      "The connection was lost before everything was sent.",
+      "Your photos are still here. Check the network, then send them again.",
+    );
+  });
+  request.open("POST", form.action);
+  request.setRequestHeader("Accept", "text/html");
+  request.send(data);
+}
+
+// When the page comes back with something to correct, the photos need not be chosen again.
+function photosIn(form) {
+  return new Map([...form.querySelectorAll("[data-photo-drop] input[type=file]")].map((input) => [input.name, input.files]));
+}
+
+function putBack(chosen) {
+  for (const [name, files] of chosen) {
+    const input = document.querySelector(`[data-photo-drop] input[type=file][name="${CSS.escape(name)}"]`);
+    if (input && files.length > 0) addPhotos(input.closest("[data-photo-drop]"), files);
+  }
+}

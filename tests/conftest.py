@@ -1,0 +1,119 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+
+from portal import create_app, migrations
+from portal.accounts.models import Role
+from portal.audit.services import Actor
+from portal.extensions import db
+from portal.organizations.models import Organization
+from portal.organizations.services import create_organization
+from portal.settings import Settings
+from tests.support import Visitor, member, private_redis
+
+BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _data(variable: str, usual: Path) -> Path:
+    given = os.environ.get(variable)
+    folder = Path(given) if given else usual
+    if not folder.is_dir():
+        if given:
+            pytest.fail(f"{variable} is {given}, and there is no such folder")
+        pytest.skip(f"needs {variable}: {usual} is not there")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_dir() -> Path:
+    """A folder with the face model packs `mbf` and `mbf_v2`."""
+    return _data("FACE_PORTAL_TEST_MODELS", BESIDE_THE_CHECKOUT / "models")
+
+
+@pytest.fixture(scope="session")
+def lfw() -> Path:
+    """Photos of LFW, one folder a person."""
+    return _data("FACE_PORTAL_TEST_FACES", BESIDE_THE_CHECKOUT / "faces" / "lfw")
+
+
+@pytest.fixture(scope="session")
+def redis_folder() -> Iterator[Path]:
+    """A data folder in which a private Redis listens; a short path, as sockets need."""
+    with tempfile.TemporaryDirectory(prefix="fp-") as folder, private_redis(Path(folder) / "redis.sock"):
+        yield Path(folder)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_folder: Path) -> Settings:
+    """Settings of a portal of this test's own: data folder, SQLite, and an emptied Redis."""
+    url = f"unix://{redis_folder / 'redis.sock'}"
+    with Redis.from_url(url) as connection:
+        connection.flushall()
+    return Settings.from_environment(
+        {"PORTAL_REDIS_URL": url, "PORTAL_SECRET_KEY": "for tests only"}, data_dir=tmp_path / "data"
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The app, with a migrated database."""
+    app = create_app(settings)
+    app.testing = True
+    migrations.upgrade(app)
+    yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def clinic(app: Flask) -> Organization:
+    """Alice's organization."""
+    with app.app_context():
+        return create_organization(db.session(), Actor(None, "test"), "Alpha Clinic")
+
+
+@pytest.fixture
+def school(app: Flask) -> Organization:
+    """Charlie's organization, which the clinic must never see."""
+    with app.app_context():
+        return create_organization(db.session(), Actor(None, "test"), "Charlie School")
+
+
+@pytest.fixture
+def alice(app: Flask, clinic: Organization) -> Visitor:
+    """An admin of the clinic."""
+    return member(app, "alice@clinic.example", clinic, Role.ADMIN)
+
+
+@pytest.fixture
+def bob(app: Flask, clinic: Organization) -> Visitor:
+    """An operator of the clinic."""
+    return member(app, "bob@clinic.example", clinic, Role.OPERATOR)
+
+
+@pytest.fixture
+def vera(app: Flask, clinic: Organization) -> Visitor:
+    """A viewer of the clinic."""
+    return member(app, "vera@clinic.example", clinic, Role.VIEWER)
+
+
+@pytest.fixture
+def charlie(app: Flask, school: Organization) -> Visitor:
+    """An admin of another organization: to the clinic an outsider."""
+    return member(app, "charlie@school.example", school, Role.ADMIN)

@@ -1,0 +1,74 @@
+"""The offline engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import dlib
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from jobs.faces import models
+from jobs.faces.engine import FaceEngine, open_engine
+from jobs.faces.models import FaceModelError
+from jobs.faces.pipeline import FacePipeline
+from tests.jobs.faces.support import analysed, encoded, main_of, quiet
+
+
+def test_it_needs_nothing_but_the_dependencies(dlib_engine: FaceEngine) -> None:
+    picture = np.ascontiguousarray(astronaut()[..., ::-1])
+    face = main_of(analysed(FacePipeline(dlib_engine), encoded(picture)))
+    left, top, right, bottom = face.box
+    assert (160, 50) < (left, top)
+    assert (right, bottom) < (290, 190)
+    left_eye, right_eye, nose, left_mouth, right_mouth = face.landmarks
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert left_mouth[0] < right_mouth[0]
+    assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
+    assert face.quality.pitch is None
+
+
+def test_templates_are_those_of_dlib_itself(dlib_engine: FaceEngine) -> None:
+    picture = np.ascontiguousarray(astronaut()[..., ::-1])
+    face = main_of(analysed(FacePipeline(dlib_engine), encoded(picture)))
+    landmarks, recogniser = (str(path) for path in dlib_engine.pack.files)
+    rgb = astronaut()
+    box = dlib.rectangle(*(round(value) for value in face.box))
+    corners = dlib.shape_predictor(landmarks)(rgb, box)
+    own = np.array(dlib.face_recognition_model_v1(recogniser).compute_face_descriptor(rgb, corners))
+    assert face.template is not None
+    assert float(face.template @ own / np.linalg.norm(own)) > 0.995
+
+
+def test_a_chosen_face_is_embedded_from_its_landmarks(dlib_engine: FaceEngine, six_people: bytes) -> None:
+    pipeline = FacePipeline(dlib_engine)
+    analysis = analysed(pipeline, six_people)
+    face = main_of(analysis)
+    assert face.template is not None
+    assert float(pipeline.embed(six_people, face.landmarks) @ face.template) > 0.9999
+
+
+def test_two_photos_of_a_person_are_more_alike_than_two_people(dlib_engine: FaceEngine, lfw: Path) -> None:
+    pipeline = FacePipeline(dlib_engine)
+    people = [folder for folder in sorted(lfw.iterdir()) if len(list(folder.iterdir())) > 1][:6]
+    photos = [sorted(folder.iterdir())[place].read_bytes() for folder in people for place in (0, 1)]
+    templates = np.array([main_of(analysed(pipeline, photo)).template for photo in photos])
+    scores = templates[::2] @ templates[1::2].T
+    assert (scores.argmax(axis=1) == np.arange(6)).all()
+
+
+def test_small_faces_are_found_when_there_are_no_larger_ones(
+    dlib_engine: FaceEngine, portrait: bytes
+) -> None:
+    small = cv2.resize(
+        cv2.imdecode(np.frombuffer(portrait, np.uint8), 1), (150, 150), interpolation=cv2.INTER_AREA
+    )
+    assert analysed(FacePipeline(dlib_engine), encoded(small)).main is not None
+
+
+def test_it_does_not_work_on_a_gpu_and_says_so() -> None:
+    pack = models.find("dlib", Path("nowhere"), announce=quiet)
+    with pytest.raises(FaceModelError, match="CPU only"):
+        open_engine(pack, "cuda")

@@ -1,0 +1,166 @@
+"""The `portal` command, as somebody at a terminal uses it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from portal.cli import main
+
+PORTAL = str(Path(sys.executable).with_name("portal"))
+PASSWORD = "a long walk by the lake"
+
+
+def portal(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+    return subprocess.run(
+        [PORTAL, *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=others | {"PORTAL_DATA_DIR": str(data_dir)} | variables,
+        check=False,
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a failed command says."""
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def with_an_organization(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    done = portal(folder, "create-organization", "Clínica São José")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "clinica-sao-jose\n", "")
+    return folder
+
+
+@pytest.fixture
+def data_dir(with_an_organization: Path, tmp_path: Path) -> Path:
+    """A data folder whose only content is an organization."""
+    shutil.copytree(with_an_organization, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def members(data_dir: Path) -> list[tuple[str, str, str]]:
+    with sqlite3.connect(data_dir / "portal.sqlite3") as connection:
+        return connection.execute(
+            "SELECT slug, email, role FROM membership JOIN organization ON organization.id = organization_id "
+            "JOIN user_account ON user_account.id = user_id ORDER BY 1, 2"
+        ).fetchall()
+
+
+def test_makes_an_organization_with_a_slug_of_ones_own(data_dir: Path) -> None:
+    done = portal(data_dir, "create-organization", "Other", "--slug", "the-other")
+    assert (done.returncode, done.stdout) == (0, "the-other\n")
+    assert "the-other" in refused(portal(data_dir, "create-organization", "Third", "--slug", "the-other"))
+    assert "can't be a slug" in refused(
+        portal(data_dir, "create-organization", "Fourth", "--slug", "Not One")
+    )
+
+
+@pytest.mark.parametrize("variable", ["HANDED_OVER", "PORTAL_HANDED_OVER"])
+def test_makes_a_user_with_a_password_from_the_environment(data_dir: Path, variable: str) -> None:
+    done = portal(
+        data_dir,
+        *("create-user", "Ana@Example.org", "--organization", "clinica-sao-jose", "--role", "operator"),
+        *("--password-env", variable),
+        **{variable: PASSWORD},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "ana@example.org is an operator of Clínica São José.\n"
+    assert members(data_dir) == [("clinica-sao-jose", "ana@example.org", "operator")]
+
+
+def test_asks_twice_for_a_password_and_shows_it_never(data_dir: Path) -> None:
+    terminal, end = pty.openpty()
+    command = [
+        PORTAL,
+        "create-user",
+        "ana@example.org",
+        "--organization",
+        "clinica-sao-jose",
+        "--role",
+        "admin",
+    ]
+    environment = os.environ | {"PORTAL_DATA_DIR": str(data_dir)}
+    asked = subprocess.Popen(
+        command, stdin=end, stdout=end, stderr=end, env=environment, start_new_session=True
+    )
+    os.close(end)
+    shown = b""
+
+    def until(words: bytes) -> None:
+        nonlocal shown
+        while words not in shown:
+            shown += os.read(terminal, 1024)
+
+    until(b"Password: ")
+    os.write(terminal, f"{PASSWORD}\n".encode())
+    until(b"The same again: ")
+    os.write(terminal, f"{PASSWORD}\n".encode())
+    until(b"is an admin of")
+    assert asked.wait() == 0
+    os.close(terminal)
+    assert PASSWORD.encode() not in shown
+    assert members(data_dir) == [("clinica-sao-jose", "ana@example.org", "admin")]
+
+
+def test_somebody_with_an_account_joins_another_organization_with_it(data_dir: Path) -> None:
+    make = ("create-user", "ana@example.org", "--role", "viewer", "--password-env", "WORD", "--organization")
+    portal(data_dir, "create-organization", "Other")
+    portal(data_dir, *make, "clinica-sao-jose", WORD=PASSWORD)
+    done = portal(data_dir, *make, "other")
+    assert done.stdout == "ana@example.org is a viewer of Other, with the password that they have already.\n"
+    assert [slug for slug, _, _ in members(data_dir)] == ["clinica-sao-jose", "other"]
+    assert "already" in refused(portal(data_dir, *make, "other"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("ana@example.org", "--organization", "nobody"), "There is no organization 'nobody'."),
+        (("ana", "--organization", "clinica-sao-jose"), "not an email address"),
+        (("ana@example.org", "--organization", "clinica-sao-jose"), "variable WORD is not set"),
+    ],
+)
+def test_says_what_is_wrong_with_a_user(data_dir: Path, arguments: tuple[str, ...], told: str) -> None:
+    command = ("create-user", *arguments, "--role", "viewer", "--password-env", "WORD")
+    assert told in refused(portal(data_dir, *command))
+    assert members(data_dir) == []
+
+
+def test_a_weak_password_is_refused(data_dir: Path) -> None:
+    done = portal(
+        data_dir,
+        *("create-user", "ana@example.org", "--organization", "clinica-sao-jose", "--role", "viewer"),
+        *("--password-env", "WORD"),
+        WORD="short",
+    )
+    assert "12" in refused(done)
+
+
+def test_the_data_folder_can_be_given_to_every_command(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    portal(tmp_path / "unused", "create-organization", "Clinic", "--data-dir", str(other))
+    assert (other / "portal.sqlite3").exists()
+    assert not (tmp_path / "unused").exists()
+    for name, command in main.commands.items():
+        assert "data_dir" in {parameter.name for parameter in command.params}, name
+
+
+def test_settings_that_do_not_exist_are_told(tmp_path: Path) -> None:
+    told = refused(portal(tmp_path, "create-organization", "Clinic", PORTAL_COLOUR="blue"))
+    assert "PORTAL_COLOUR is not a setting" in told

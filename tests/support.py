@@ -1,0 +1,96 @@
+"""What tests share that is not a fixture."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bs4 import BeautifulSoup
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from portal.accounts.models import Role, User
+from portal.organizations.models import Organization
+
+PASSWORD = "a quiet harbour in winter"
+
+
+class Visitor:
+    """Somebody with a browser of their own, at an address of their own."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.client = app.test_client()
+        address = ".".join(["10", *(str(byte) for byte in secrets.token_bytes(3))])
+        self.client.environ_base["REMOTE_ADDR"] = address
+        self.user: User
+        self.organization: Organization
+        self.page = BeautifulSoup("", "html.parser")
+
+    def get(self, url: str, **options: Any) -> TestResponse:
+        return self._seen(self.client.get(url, **options))
+
+    def post(self, url: str, data: dict[str, Any] | None = None, *, follow: bool = False) -> TestResponse:
+        """Send a form with the token that this browser's session has."""
+        fields = {"csrf_token": self.token(), **(data or {})}
+        return self._seen(self.client.post(url, data=fields, follow_redirects=follow))
+
+    def token(self) -> str:
+        page = BeautifulSoup(self.client.get("/account", follow_redirects=True).text, "html.parser")
+        field = page.select_one("input[name=csrf_token]")
+        assert field is not None, "no form on the page that every visitor can see"
+        return str(field["value"])
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> TestResponse:
+        return self.post("/login", {"email": email, "password": password})
+
+    def _seen(self, response: TestResponse) -> TestResponse:
+        self.page = BeautifulSoup(response.text, "html.parser") if response.mimetype == "text/html" else self.page
+        return response
+
+
+def member(app: Flask, email: str, organization: Organization, role: Role) -> Visitor:
+    """A user with a role in an organization, signed in."""
+    from portal.accounts.services import create_user
+    from portal.audit.services import Actor
+    from portal.extensions import db
+
+    visitor = Visitor(app)
+    with app.app_context():
+        visitor.user = create_user(db.session(), Actor(None, "test"), email, PASSWORD, organization, role)
+    visitor.organization = organization
+    assert visitor.sign_in(email).status_code == 302
+    return visitor
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+    """The first true answer of `condition`; fails the test if there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain for: {what}")
+        time.sleep(0.05)
+    return answer
+
+
+@contextmanager
+def private_redis(socket: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A Redis of the test's own, at the place where the portal looks for its private one."""
+    from portal.up.private_redis import find_server
+
+    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    server = subprocess.Popen(
+        [str(find_server()), "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(socket.exists, "Redis")
+        yield server
+    finally:
+        server.terminate()
+        server.wait()
