@@ -10,12 +10,15 @@ from flask_login import current_user
 
 from portal.accounts.access import Permission, current_membership, may
 from portal.accounts.members import memberships_of
+from portal.enrolment.reasons import WORDS, Reason
 from portal.extensions import db
 
 
 def init_app(app: Flask) -> None:
     """Register globals and filters of the templates."""
-    app.jinja_env.globals.update(may=may, Permission=Permission, current_membership=current_membership)
+    app.jinja_env.globals.update(
+        may=may, Permission=Permission, current_membership=current_membership, reason_words=reason_words
+    )
     app.add_template_filter(moment)
     app.add_template_filter(file_size)
 
@@ -24,6 +27,11 @@ def init_app(app: Flask) -> None:
         if not current_user.is_authenticated:
             return {"memberships": []}
         return {"memberships": memberships_of(db.session, current_user)}
+
+
+def reason_words(code: str) -> tuple[str, str]:
+    """Why a photo could not be used: what happened, and what to do next."""
+    return WORDS[Reason(code)]
 
 
 def moment(value: datetime) -> str:

@@ -120,7 +120,7 @@ def test_what_was_not_measured_says_so(model_dir: Path, tmp_path: Path) -> None:
         cards[name] = models.find(name, tmp_path, announce=quiet).card
     assert "not measured" in cards["buffalo_l"].threshold_source
     assert "non-commercial" in cards["buffalo_l"].licence
-    assert "not known" in cards["own"].licence
+    assert "Not known" in cards["own"].licence
     assert "not known" in cards["own"].threshold_source
 
 

@@ -91,7 +91,7 @@ def test_a_large_turned_photo_gives_the_face_of_the_small_one(
     face = main_of(analysis)
     assert (analysis.width, analysis.height) == (3000, 3000)
     assert np.array(face.box) / 12 == pytest.approx(np.array(expected.box), abs=4)
-    assert face.landmarks / 12 == pytest.approx(expected.landmarks, abs=3)
+    assert face.landmarks / 12 == pytest.approx(expected.landmarks, abs=6)
     assert float(np.dot(face.template, expected.template)) > 0.95  # type: ignore[arg-type]
     assert max(opened(analysis.preview).size) == 1024
     assert not opened(analysis.preview).getexif()
@@ -152,7 +152,7 @@ def test_odd_shapes_are_photos_without_a_face(any_pipeline: FacePipeline, size: 
 
 
 def test_rank_one_and_failure_to_enrol(pipeline: FacePipeline, lfw: Path) -> None:
-    """A share of what `make bench` measures on all photos: first photos are the gallery, second ones probes."""
+    """A share of what `make bench` measures: first photos are the gallery, second ones the probes."""
     people = [folder for folder in sorted(lfw.iterdir()) if len(list(folder.iterdir())) > 1][:80]
     templates = []
     for place in (0, 1):

@@ -81,7 +81,6 @@ def turned_head(yaw: float, pitch: float, roll: float) -> NDArray[np.float32]:
     eyes = 35.24
     flat = (ARCFACE_LANDMARKS - ARCFACE_LANDMARKS[:2].mean(axis=0)) / eyes
     head = np.hstack([flat, [[0], [0], [0.5], [0], [0]]])
-    head[:, 0] -= head[:, 0].mean() - head[2, 0] * 0  # the template is not quite even
     y, p, r = np.radians([yaw, pitch, roll])
     about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])

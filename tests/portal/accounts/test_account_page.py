@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from werkzeug.test import TestResponse
 
 from portal.accounts.models import User
 from portal.audit.models import AuditEvent
@@ -13,7 +14,7 @@ from tests.support import PASSWORD, Visitor
 NEW = "nine loud geese over the mill"
 
 
-def change(browser: Visitor, current: str, password: str, again: str | None = None):
+def change(browser: Visitor, current: str, password: str, again: str | None = None) -> TestResponse:
     return browser.post(
         "/account", {"current": current, "password": password, "password_again": again or password}
     )

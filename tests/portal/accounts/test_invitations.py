@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 from sqlalchemy import select, update
+from werkzeug.test import TestResponse
 
 from portal.accounts.members import memberships_of
 from portal.accounts.models import Invitation, User
@@ -33,7 +34,7 @@ def roles_of(app: Flask, email: str) -> dict[str, str]:
         return {mine.organization.name: str(mine.role) for mine in memberships_of(db.session, user)}
 
 
-def accept(browser: Visitor, path: str, password: str = PASSWORD, again: str | None = None):
+def accept(browser: Visitor, path: str, password: str = PASSWORD, again: str | None = None) -> TestResponse:
     return browser.post(path, {"password": password, "password_again": again or password})
 
 

@@ -67,6 +67,15 @@ def test_the_session_cookie_is_kept_from_scripts_and_other_sites(browser: Visito
     assert "Secure" not in cookie  # plain http://127.0.0.1 works as well
 
 
+def test_a_session_is_prolonged_now_and_then_not_with_every_answer(browser: Visitor, maria: User) -> None:
+    browser.sign_in(maria.email, PASSWORD)
+    browser.get("/account")
+    assert "Set-Cookie" not in browser.get("/account").headers
+    with browser.client.session_transaction() as session:
+        session["renewed_at"] -= 601
+    assert "Expires=" in browser.get("/account").headers["Set-Cookie"]
+
+
 def test_over_https_the_session_cookie_stays_on_https(app: Flask, maria: User) -> None:
     answer = app.test_client().get("/login", base_url="https://portal.example")
     assert "Secure" in answer.headers["Set-Cookie"]

@@ -17,7 +17,7 @@ COMMAND = Actor(None, "portal command")
 
 
 @pytest.fixture
-def bob_in_both(app: Flask, bob: Visitor, charlie: Visitor):
+def bob_in_both(app: Flask, bob: Visitor, charlie: Visitor) -> Visitor:
     """Bob, operator at Alpha Clinic and admin at Charlie School."""
     with app.app_context():
         create_user(db.session, COMMAND, bob.user.email, "", charlie.organization, Role.ADMIN)
