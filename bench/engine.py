@@ -160,11 +160,14 @@ def _engine(folder: Path) -> Callable[[list[bytes]], tuple[Templates, str]]:
 def _loop(folder: Path, side: int, threads: int) -> Callable[[list[bytes]], tuple[Templates, str]]:
     import contextlib
     import io
+    import warnings
 
     import cv2
     import onnxruntime
     from insightface.app import FaceAnalysis
 
+    # insightface calls what scikit-image is about to drop, and says so for every face.
+    warnings.simplefilter("ignore", FutureWarning)
     cv2.setNumThreads(threads)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

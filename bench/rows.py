@@ -23,6 +23,7 @@ class Row:
 def table(rows: Sequence[Row]) -> Table:
     """The rows, for a console."""
     drawn = Table("Measurement", "Value", "Unit", "Ratio", "Target", "Note")
+    drawn.columns[0].no_wrap = True
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         drawn.add_row(row.name, f"{row.value:,.4g}", row.unit, ratio, row.target, row.note)

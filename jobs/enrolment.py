@@ -12,7 +12,14 @@ from portal.database import writing
 from portal.enrolment.claims import give_back
 from portal.enrolment.models import Photo
 from portal.enrolment.reasons import Reason
-from portal.enrolment.work import ChosenFaceRecord, ClaimedPhoto, PhotoRecord, claim_photos, record_photos
+from portal.enrolment.work import (
+    ChosenFace,
+    ChosenFaceRecord,
+    ClaimedPhoto,
+    PhotoRecord,
+    claim_photos,
+    record_photos,
+)
 from portal.extensions import db
 from portal.storage import PhotoStore, photo_store
 
@@ -49,10 +56,10 @@ def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> Non
         except FileNotFoundError:
             records[photo.id] = PhotoRecord(reason=Reason.FILE_MISSING)
             continue
-        if photo.chosen_landmarks is None:
+        if photo.chosen is None:
             whole.append((photo, content))
         else:
-            records[photo.id] = _embed_chosen(store, photo, content)
+            records[photo.id] = _embed_chosen(store, photo.file_key, content, photo.chosen)
     analyses = process.current().pipeline.analyse([content for _, content in whole])
     for (photo, _), analysis in zip(whole, analyses, strict=True):
         if isinstance(analysis, PhotoAnalysis):
@@ -66,12 +73,12 @@ def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> Non
 
 
 def _embed_chosen(
-    store: PhotoStore, photo: ClaimedPhoto, content: bytes
+    store: PhotoStore, file_key: str, content: bytes, face: ChosenFace
 ) -> PhotoRecord | ChosenFaceRecord:
     pipeline = process.current().pipeline
     try:
-        template = pipeline.embed(content, np.asarray(photo.chosen_landmarks, np.float32))
-        store.write(photo.file_key, "thumbnail", pipeline.thumbnail(content, photo.chosen_box))
+        template = pipeline.embed(content, np.asarray(face.landmarks, np.float32))
+        store.write(file_key, "thumbnail", pipeline.thumbnail(content, face.box))
     except UnusablePhoto as unusable:
         return photo_record(unusable)
     return ChosenFaceRecord(template_bytes(template))

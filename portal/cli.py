@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from portal import create_app, doctor, logs, migrations
 from portal.accounts.models import Role
-from portal.accounts.services import AccountError, create_user, find_user, normal_email
+from portal.accounts.services import AccountError, create_user, find_user, normal_email, reset_password
 from portal.audit.services import Actor
 from portal.extensions import db
 from portal.organizations.services import OrganizationError, create_organization, find_organization
@@ -116,6 +116,17 @@ def create_user_command(
         user = create_user(session, COMMAND, email, password, organization, Role(role))
         kept = ", with the password that they have already" if known else ""
         click.echo(f"{user.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {organization.name}{kept}.")
+
+
+@main.command("set-password")
+@click.argument("email")
+@click.option("--password-env", metavar="VAR", help="Read the password from this environment variable.")
+@data_dir_option
+def set_password_command(email: str, password_env: str | None, data_dir: Path | None) -> None:
+    """Give a user who forgot theirs a new password; their open sessions end."""
+    with _app(data_dir, allowed=[password_env] if password_env else []):
+        user = reset_password(db.session(), COMMAND, email, _password(password_env))
+        click.echo(f"{user.email} has a new password.")
 
 
 @main.command("doctor")

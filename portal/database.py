@@ -6,11 +6,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, event
-from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.engine import Connection, CursorResult, Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.base import Executable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # SQLite numbers rows by themselves only where the key is a plain INTEGER.
@@ -58,6 +59,11 @@ class Base(DeclarativeBase):
 def now() -> datetime:
     """This moment, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def execute_change(session: Session, statement: Executable) -> int:
+    """Run an UPDATE or DELETE; returns how many rows it met."""
+    return cast(CursorResult[Any], session.execute(statement)).rowcount
 
 
 @contextmanager

@@ -55,13 +55,16 @@ def fetch_page(
     cursor: Cursor | None,
     size: int,
     key: Callable[[Row[Any]], tuple[str | int, ...]],
+    *,
+    descending: bool = False,
 ) -> Page[Row[Any]]:
-    """`size` rows of `query` in ascending `order`, beginning at the cursor; `key` gives a row's sort key."""
+    """`size` rows of `query` sorted by `order`, beginning at the cursor; `key` gives a row's sort key."""
     backwards = cursor is not None and cursor.backwards
+    down = descending != backwards
     if cursor is not None:
         here, there = tuple_(*order), tuple_(*cursor.key)
-        query = query.where(here < there if backwards else here > there)
-    query = query.order_by(*(column.desc() if backwards else column for column in order)).limit(size + 1)
+        query = query.where(here < there if down else here > there)
+    query = query.order_by(*(column.desc() if down else column for column in order)).limit(size + 1)
     rows = list(session.execute(query))
     more, rows = len(rows) > size, rows[:size]
     if backwards:

@@ -7,6 +7,7 @@ again as soon as Redis answers.
 from __future__ import annotations
 
 from functools import cache
+from typing import cast
 from uuid import uuid4
 
 import structlog
@@ -71,7 +72,7 @@ def _send(queue_name: str, job: str, row_id: int) -> None:
     target, key, job_id = queue(queue_name, connection), _waiting_key(job, row_id), uuid4().hex
     try:
         if not connection.set(key, job_id, nx=True):
-            waiting = connection.get(key)
+            waiting = cast(str | None, connection.get(key))
             if waiting is not None and connection.lpos(target.key, waiting) is not None:
                 return
             connection.set(key, job_id)  # whoever took or sent the other one died on the way

@@ -125,9 +125,13 @@ def _read(environment: Mapping[str, str], allowed: Collection[str]) -> dict[str,
             try:
                 given = Path(value).read_text().strip()
             except OSError as error:
-                raise SettingsError(f"{name} names {value}, which can't be read: {error.strerror}.") from error
+                raise SettingsError(
+                    f"{name} names {value}, which can't be read: {error.strerror}."
+                ) from error
         else:
-            raise SettingsError(f"{name} is not a setting of the portal. It knows: {', '.join(sorted(NAMES))}.")
+            raise SettingsError(
+                f"{name} is not a setting of the portal. It knows: {', '.join(sorted(NAMES))}."
+            )
         if plain in variables:
             raise SettingsError(f"{plain} and {plain}_FILE are both set; keep one of them.")
         if given:

@@ -81,7 +81,7 @@ class PhotoStore:
     def delete(self, key: str) -> None:
         """Remove a photo with all its renditions; one that is gone already is fine."""
         for rendition in ("original", "preview", "thumbnail"):
-            self._path(key, rendition).unlink(missing_ok=True)  # type: ignore[arg-type]
+            self._path(key, rendition).unlink(missing_ok=True)
 
     def keys(self, older_than: float) -> Iterator[str]:
         """The keys of all stored photos whose file was last touched before `older_than` (a time.time())."""

@@ -50,7 +50,9 @@ class Visitor:
         return self.post("/login", {"email": email, "password": password})
 
     def _seen(self, response: TestResponse) -> TestResponse:
-        self.page = BeautifulSoup(response.text, "html.parser") if response.mimetype == "text/html" else self.page
+        self.page = (
+            BeautifulSoup(response.text, "html.parser") if response.mimetype == "text/html" else self.page
+        )
         return response
 
 

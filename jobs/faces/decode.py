@@ -129,7 +129,7 @@ def decode(data: bytes) -> Photo:
     parts become white. Raises UnusablePhoto.
     """
     media_format = _format_of(data)
-    kinds = ["HEIF" if media_format == "HEIC" else media_format]
+    kinds: list[str] = ["HEIF" if media_format == "HEIC" else media_format]
     width = height = None
     try:
         # Pillow warns on the console about odd metadata that does not matter to the picture.
@@ -198,7 +198,7 @@ def _read_jpeg(photo: Photo, side: float) -> tuple[Pixels, bool]:
     )
     if stored is None:
         raise ValueError("the JPEG breaks off or can't be decoded")
-    return _upright(_addressable(stored), photo.orientation), factor > 1
+    return _upright(_addressable(np.asarray(stored, np.uint8)), photo.orientation), factor > 1
 
 
 def _read_other(image: Image.Image, orientation: int) -> Pixels:

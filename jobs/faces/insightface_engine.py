@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -20,6 +21,8 @@ from jobs.faces.quality import Nose
 from jobs.faces.runtime import REFERENCE, Runtime, runtimes
 from jobs.faces.scrfd import Scrfd
 from portal.settings import Device
+
+_LOG = logging.getLogger(__name__)
 
 # A provider or precision is used when templates made with it are this close to plain float32 on the CPU.
 AGREEMENT = 0.999
@@ -149,10 +152,12 @@ def _first_that_agrees(
             agreement = agreement_of(part)
         except _BROKEN as error:
             complaint = str(error)
-            continue
-        if agreement >= AGREEMENT:
-            return part
-        complaint = f"its templates differ from those of the CPU (cosine {agreement:.4f})"
+        else:
+            if agreement >= AGREEMENT:
+                return part
+            complaint = f"its templates differ from those of plain CPU (cosine {agreement:.4f})"
+        level = logging.WARNING if runtime.device == "cuda" else logging.INFO
+        _LOG.log(level, "%s with %s is not used: %s", runtime.provider, runtime.precision, complaint)
     # Plain CPU agrees with itself, so only a GPU that was asked for by name comes to this.
     raise FaceModelError(
         f"PORTAL_DEVICE is cuda, but CUDA does not work here: {complaint}. Check the driver with nvidia-smi"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +48,7 @@ class ExactGallery:
         """How many people have a face here."""
         return len(self._faces_of)
 
-    def add(
-        self, face_ids: Sequence[int], person_ids: Sequence[int], templates: NDArray[np.float32]
-    ) -> None:
+    def add(self, face_ids: Sequence[int], person_ids: Sequence[int], templates: NDArray[np.float32]) -> None:
         """Add faces; one that is here already is replaced. `templates` is float32 (n, dimension), unit rows.
 
         Raises ValueError if the shape does not fit.
@@ -127,18 +126,14 @@ class ExactGallery:
         floor = surely[best[np.sort(firsts)[people - 1]]]
         return np.flatnonzero(rough + bound >= floor)
 
-    def _columns(self) -> tuple[NDArray[np.generic], ...]:
+    def _columns(self) -> tuple[NDArray[Any], ...]:
         return (self._vectors, self._codes, self._scales, self._errors, self._face_ids, self._person_ids)
 
     def _allocate(self, capacity: int) -> None:
-        vectors = np.zeros((capacity, self.dimension), np.float32)
-        codes = np.zeros((capacity, self.dimension), np.uint8)
-        scales, errors = np.zeros(capacity, np.float32), np.zeros(capacity, np.float32)
-        face_ids, person_ids = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
-        if self._size:
-            for new, old in zip(
-                (vectors, codes, scales, errors, face_ids, person_ids), self._columns(), strict=True
-            ):
-                new[: self._size] = old[: self._size]
-        self._vectors, self._codes, self._scales, self._errors = vectors, codes, scales, errors
-        self._face_ids, self._person_ids = face_ids, person_ids
+        held = self._columns() if self._size else ()
+        self._vectors = np.zeros((capacity, self.dimension), np.float32)
+        self._codes = np.zeros((capacity, self.dimension), np.uint8)
+        self._scales, self._errors = np.zeros(capacity, np.float32), np.zeros(capacity, np.float32)
+        self._face_ids, self._person_ids = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
+        for column, before in zip(self._columns(), held, strict=False):
+            column[: self._size] = before[: self._size]

@@ -14,7 +14,9 @@ ZERO_POINT = 128
 OPSET, IR_VERSION = 13, 8
 
 
-def encode(vectors: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+def encode(
+    vectors: NDArray[np.float32],
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
     """Codes, scales and errors of templates.
 
     `vectors` is float32 (n, d). Returns uint8 (n, d), float32 (n,) and float32 (n,) so that
@@ -29,7 +31,7 @@ def encode(vectors: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.
 
 
 def _session() -> onnxruntime.InferenceSession:
-    """codes uint8 (n, d) × probes int8 (d, m) -> int32 (n, m); the gallery is the left matrix, never repacked."""
+    """codes uint8 (n, d) × probes int8 (d, m) -> int32 (n, m): the left matrix is never repacked."""
     graph = helper.make_graph(
         [helper.make_node("MatMulInteger", ["codes", "probes", "zero"], ["products"])],
         "compare",

@@ -198,6 +198,36 @@ def change_password(
         )
 
 
+def reset_password(session: Session, actor: Actor, email: str, password: str) -> User:
+    """Give somebody who forgot theirs a new password, and end all their sessions. Raises AccountError."""
+    user = find_user(session, email)
+    if user is None:
+        raise EmailError(f"Nobody has an account with the address {email}.")
+    problem = passwords.problem_with(password, user.email)
+    if problem:
+        raise PasswordError(problem)
+    new_hash = passwords.hash_password(password)
+    with writing(session):
+        session.refresh(user, with_for_update=True)
+        user.password_hash = new_hash
+        user.session_version += 1
+        organization_ids: list[int | None] = list(
+            session.scalars(select(Membership.organization_id).where(Membership.user_id == user.id))
+        )
+        # In the trail of each of their organizations, so that its admins see it.
+        for organization_id in organization_ids or [None]:
+            record(
+                session,
+                actor,
+                Action.PASSWORD_CHANGED,
+                organization_id=organization_id,
+                subject_type="user",
+                subject_id=user.id,
+                details={"email": user.email},
+            )
+    return user
+
+
 def first_organization_id(session: Session, user: User) -> int | None:
     """The organization in which a user's session begins: the one that they joined first."""
     return session.scalar(

@@ -20,7 +20,6 @@ from portal.search.models import Search
 PAGE_SIZE = 100
 # Row numbers follow time but for what clocks of several machines and open transactions differ.
 CLOCKS_DIFFER_BY = timedelta(hours=1)
-NEWEST = Cursor((2**62,), backwards=True)
 
 
 @dataclass(frozen=True)
@@ -59,18 +58,16 @@ def list_events(
     if filters.search_id is not None:
         conditions += [AuditEvent.subject_type == "search", AuditEvent.subject_id == filters.search_id]
     conditions += _between(session, organization, filters.first_day, filters.last_day)
-    # A page of fetch_page ascends. Read backwards from the end it holds the newest, turned round.
-    cursor = Cursor.decode(after, (int,)) if after else NEWEST
     page = fetch_page(
         session,
         select(AuditEvent).where(*conditions),
         (AuditEvent.id,),
-        cursor,
+        Cursor.decode(after, (int,)) if after else None,
         PAGE_SIZE,
         lambda row: (row[0].id,),
+        descending=True,
     )
-    newest_first = [row[0] for row in reversed(page.items)]
-    return Page(newest_first, page.next if after else None, page.previous)
+    return Page([row[0] for row in page.items], page.previous, page.next)
 
 
 def subjects_of(session: Session, organization: Organization, events: Sequence[AuditEvent]) -> Subjects:

@@ -60,10 +60,12 @@ SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
     Action.SIGN_IN_REFUSED: lambda d: (f"Tried to sign in as {d['email']} and was refused.", ""),
     Action.SIGNED_OUT: lambda _: ("Signed out.", ""),
     Action.ORGANIZATION_SWITCHED: lambda _: ("Switched to this organization.", ""),
-    Action.PASSWORD_CHANGED: lambda _: ("Changed their own password.", ""),
+    Action.PASSWORD_CHANGED: lambda d: (
+        (f"Changed the password of {d['email']}.", "") if d else ("Changed their own password.", "")
+    ),
     Action.PERSON_CREATED: lambda d: ("Enrolled ", f" with {_photos(d['photos'])}."),
     Action.PERSON_VIEWED: lambda _: ("Looked at ", "."),
-    Action.PERSON_CHANGED: lambda d: ("Changed ", f": {_changes(d)}."),
+    Action.PERSON_CHANGED: lambda d: (f"Changed the {_person_fields(d)} of ", "."),
     Action.PERSON_DELETED: lambda d: ("Deleted ", f" with {_photos(d['photos'])}."),
     Action.PHOTO_ADDED: lambda d: (f"Added {_photos(d['photos'])} to ", "."),
     Action.PHOTO_REMOVED: lambda _: ("Removed a photo of ", "."),
@@ -102,6 +104,14 @@ def sentence(action: Action, details: Details) -> tuple[str, str]:
 
 def _photos(count: int) -> str:
     return {0: "no photo", 1: "one photo"}.get(count, f"{count} photos")
+
+
+def _person_fields(details: Details) -> str:
+    changed = ["name"] if details["name"] else []
+    if details["external_id"]:
+        before, after = details["external_id"]
+        changed.append(f"external ID (from “{before}” to “{after}”)")
+    return " and the ".join(changed)
 
 
 def _changes(details: Details) -> str:

@@ -39,7 +39,10 @@ def overview(session: Session, organization: Organization) -> Overview:
         count_photos(session, organization),
         list(
             session.scalars(
-                select(Person).where(Person.organization_id == organization.id).order_by(Person.id.desc()).limit(SHOWN)
+                select(Person)
+                .where(Person.organization_id == organization.id)
+                .order_by(Person.id.desc())
+                .limit(SHOWN)
             )
         ),
         list(

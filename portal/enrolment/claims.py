@@ -7,7 +7,7 @@ down with it has been counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
@@ -21,6 +21,7 @@ from portal.system.models import WorkerProcess
 MAX_ATTEMPTS = 3
 
 Claimable = type[Photo] | type[Search]
+Claimed = TypeVar("Claimed", Photo, Search)
 
 
 def claim(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
@@ -32,7 +33,9 @@ def claim(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -
     )
 
 
-def still_claimed(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> dict[int, Any]:
+def still_claimed(
+    session: Session, table: type[Claimed], worker: str, ids: Sequence[int]
+) -> dict[int, Claimed]:
     """Those of the rows that are still this worker's to write, locked until the transaction ends.
 
     The others were deleted, or given to another worker because this one seemed lost.

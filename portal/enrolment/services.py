@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
-from portal.database import now, writing
+from portal.database import execute_change, now, writing
 from portal.enrolment.gallery import leave_gallery
 from portal.enrolment.models import Face, Photo, WorkState
 from portal.organizations.models import Organization
@@ -44,7 +44,9 @@ def find_photo(session: Session, organization: Organization, photo_id: int) -> P
 def count_photos(session: Session, organization: Organization) -> dict[WorkState, int]:
     """How many photos the organization has in each state."""
     rows = session.execute(
-        select(Photo.state, func.count()).where(Photo.organization_id == organization.id).group_by(Photo.state)
+        select(Photo.state, func.count())
+        .where(Photo.organization_id == organization.id)
+        .group_by(Photo.state)
     )
     counts = {WorkState(state): count for state, count in rows}
     return {state: counts.get(state, 0) for state in WorkState}
@@ -115,18 +117,21 @@ def add_more_photos(
 def retry_photo(session: Session, organization: Organization, actor: Actor, photo: Photo) -> None:
     """Have a failed photo worked on again, with as many attempts as a new one. Raises PhotoError."""
     with writing(session):
-        changed = session.execute(
+        changed = execute_change(
+            session,
             update(Photo)
             .where(Photo.id == photo.id, Photo.state == WorkState.FAILED)
-            .values(state=WorkState.QUEUED, reason=None, attempts=0, claimed_by=None, finished_at=None)
+            .values(state=WorkState.QUEUED, reason=None, attempts=0, claimed_by=None, finished_at=None),
         )
-        if not changed.rowcount:
+        if not changed:
             raise PhotoError("This photo is being worked on already.")
         _record(session, organization, actor, Action.PHOTO_RETRIED, photo)
     enqueue_enrolment(organization.id)
 
 
-def choose_face(session: Session, organization: Organization, actor: Actor, photo: Photo, face_id: int) -> None:
+def choose_face(
+    session: Session, organization: Organization, actor: Actor, photo: Photo, face_id: int
+) -> None:
     """Let another face of the photo stand for the person; a worker makes its template next.
 
     Until then the face chosen before stays in the gallery. Raises PhotoError.
@@ -156,7 +161,7 @@ def remove_photo(
 
 
 def delete_photos_of(session: Session, organization: Organization, person: Person) -> list[str]:
-    """Delete the rows of all photos of a person, in the caller's transaction; returns the keys of their files."""
+    """Delete all photos of a person, in the caller's transaction; returns the keys of their files."""
     ids = list(session.scalars(select(Photo.id).where(Photo.person_id == person.id).with_for_update()))
     return _delete_photos(session, organization, ids)
 

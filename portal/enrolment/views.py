@@ -101,7 +101,8 @@ def send_rendition(photo: UploadedPhoto, rendition: Rendition) -> Response:
         abort(404)
     response = send_file(file, mimetype="image/jpeg", max_age=0, etag=f"{photo.sha256}-{photo.finished_at}")
     response.headers["Cache-Control"] = "private, no-cache"
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _photo(photo_id: int) -> Photo:

@@ -16,13 +16,20 @@ from portal.enrolment.reasons import Reason
 
 
 @dataclass(frozen=True)
+class ChosenFace:
+    """Where a face is, in pixels of the upright photo."""
+
+    box: list[float]
+    landmarks: list[list[float]]
+
+
+@dataclass(frozen=True)
 class ClaimedPhoto:
     """A photo to work on: whole, or only the face that a member chose in it."""
 
     id: int
     file_key: str
-    chosen_landmarks: list[list[float]] | None
-    chosen_box: list[float] | None
+    chosen: ChosenFace | None
 
 
 @dataclass(frozen=True)
@@ -74,19 +81,14 @@ def claim_photos(
         batch = fresh[:limit] if fresh else queued[:1]
         claim(session, Photo, worker, [row.id for row in batch])
         chosen = {
-            face.id: face
+            face.id: ChosenFace(face.box, face.landmarks)
             for face in session.execute(
-                select(Face.id, Face.landmarks, Face.box).where(
+                select(Face.id, Face.box, Face.landmarks).where(
                     Face.id.in_([row.main_face_id for row in batch if row.main_face_id])
                 )
             )
         }
-    claimed = []
-    for row in batch:
-        face = chosen.get(row.main_face_id) if row.main_face_id else None
-        claimed.append(
-            ClaimedPhoto(row.id, row.file_key, face.landmarks if face else None, face.box if face else None)
-        )
+    claimed = [ClaimedPhoto(row.id, row.file_key, chosen.get(row.main_face_id)) for row in batch]
     return claimed, len(queued) > len(batch)
 
 
@@ -126,7 +128,9 @@ def _forget_faces(session: Session, organization_id: int, photo_ids: Sequence[in
     """Remove what an earlier run found in these photos, so that doing it twice changes nothing."""
     faces = session.execute(select(Face.id, Face.gallery_version).where(Face.photo_id.in_(photo_ids))).all()
     if faces:
-        leave_gallery(session, organization_id, [face.id for face in faces if face.gallery_version is not None])
+        leave_gallery(
+            session, organization_id, [face.id for face in faces if face.gallery_version is not None]
+        )
         session.execute(delete(Face).where(Face.id.in_([face.id for face in faces])))
 
 
@@ -164,7 +168,10 @@ def _write_chosen(session: Session, photo: Photo, result: ChosenFaceRecord) -> F
     )
     leave_gallery(session, photo.organization_id, before)
     session.execute(
-        update(Face).where(Face.id.in_(before)).values(template=None).execution_options(synchronize_session=False)
+        update(Face)
+        .where(Face.id.in_(before))
+        .values(template=None)
+        .execution_options(synchronize_session=False)
     )
     chosen = session.scalar(select(Face).where(Face.id == photo.main_face_id).options(undefer(Face.template)))
     if chosen is not None:

@@ -57,7 +57,12 @@ def list_people(
         cursor = Cursor.decode(after, (str, int)) if after else None
         everyone = select(Person).where(Person.organization_id == organization.id)
         rows = fetch_page(
-            session, everyone, (Person.name_key, Person.id), cursor, PAGE_SIZE, lambda row: (row[0].name_key, row[0].id)
+            session,
+            everyone,
+            (Person.name_key, Person.id),
+            cursor,
+            PAGE_SIZE,
+            lambda row: (row[0].name_key, row[0].id),
         )
     else:
         rows = _search(session, organization, words, after)
@@ -83,7 +88,9 @@ def _search(
             PersonWord.word < first + LAST_CHARACTER,
             # Somebody whom two words find is listed at the first of them only.
             ~exists().where(
-                earlier.person_id == PersonWord.person_id, earlier.word >= first, earlier.word < PersonWord.word
+                earlier.person_id == PersonWord.person_id,
+                earlier.word >= first,
+                earlier.word < PersonWord.word,
             ),
         )
     )
@@ -122,7 +129,9 @@ def create_person(
     try:
         with writing(session):
             _refuse_taken(session, organization, external_id)
-            person = Person(organization_id=organization.id, external_id=external_id, name=name, name_key=key_of(name))
+            person = Person(
+                organization_id=organization.id, external_id=external_id, name=name, name_key=key_of(name)
+            )
             session.add(person)
             session.flush()
             _index(session, person)
@@ -173,7 +182,8 @@ def change_person(
                 organization_id=organization.id,
                 subject_type="person",
                 subject_id=person.id,
-                details=changes,
+                # A name is not written down: the trail outlives the person's deletion.
+                details={"name": "name" in changes, "external_id": changes.get("external_id")},
             )
     except IntegrityError as error:
         raise _taken(external_id) from error
@@ -186,7 +196,9 @@ def delete_person(
     with writing(session):
         keys = enrolment.delete_photos_of(session, organization, person)
         session.execute(delete(PersonWord).where(PersonWord.person_id == person.id))
-        session.execute(delete(Person).where(Person.id == person.id, Person.organization_id == organization.id))
+        session.execute(
+            delete(Person).where(Person.id == person.id, Person.organization_id == organization.id)
+        )
         record(
             session,
             actor,

@@ -109,7 +109,9 @@ def edit(person_id: int) -> ResponseReturnValue:
     person = _person(person_id)
     form = PersonForm(obj=person)
     if request.method == "GET" or not form.validate_on_submit():
-        return render_template("people/edit.html", person=person, form=form), 200 if request.method == "GET" else 422
+        return render_template(
+            "people/edit.html", person=person, form=form
+        ), 200 if request.method == "GET" else 422
     try:
         services.change_person(
             db.session(),

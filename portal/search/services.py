@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
@@ -51,9 +51,7 @@ def find_search(session: Session, organization: Organization, search_id: int) ->
             .selectinload(ProbeFace.candidates)
             .options(selectinload(Candidate.person), selectinload(Candidate.face)),
         )
-        .where(
-            Search.id == search_id, Search.organization_id == organization.id, Search.expires_at > now()
-        )
+        .where(Search.id == search_id, Search.organization_id == organization.id, Search.expires_at > now())
         .execution_options(populate_existing=True)
     )
 
@@ -62,15 +60,21 @@ def list_searches(session: Session, organization: Organization, after: str | Non
     """A page of the organization's searches, newest first. Raises paging.CursorError."""
     query = (
         select(Search)
-        .options(selectinload(Search.searched_by), selectinload(Search.faces).selectinload(ProbeFace.candidates))
+        .options(
+            selectinload(Search.searched_by), selectinload(Search.faces).selectinload(ProbeFace.candidates)
+        )
         .where(Search.organization_id == organization.id, Search.expires_at > now())
     )
     cursor = Cursor.decode(after, (int,)) if after else None
-    rows = fetch_page(session, query, (-Search.id,), cursor, PAGE_SIZE, lambda row: (-row[0].id,))
+    rows = fetch_page(
+        session, query, (Search.id,), cursor, PAGE_SIZE, lambda row: (row[0].id,), descending=True
+    )
     return Page([row[0] for row in rows.items], rows.previous, rows.next)
 
 
-def choose_face(session: Session, organization: Organization, actor: Actor, search: Search, face_id: int) -> None:
+def choose_face(
+    session: Session, organization: Organization, actor: Actor, search: Search, face_id: int
+) -> None:
     """Search for another face of the probe. Raises enrolment.services.PhotoError."""
     with writing(session):
         session.refresh(search, with_for_update=True)
@@ -101,7 +105,9 @@ def delete_search(
 ) -> None:
     """Delete a search with its photo and candidate lists."""
     with writing(session):
-        session.execute(delete(Search).where(Search.id == search.id, Search.organization_id == organization.id))
+        session.execute(
+            delete(Search).where(Search.id == search.id, Search.organization_id == organization.id)
+        )
         _record(session, organization, actor, Action.SEARCH_DELETED, search)
     store.delete(search.file_key)
 
@@ -128,9 +134,14 @@ def expire_searches(session: Session, store: PhotoStore) -> None:
 
 
 def apply_retention(session: Session, organization: Organization) -> None:
-    """Date the end of existing searches anew, in the transaction that changes the organization's retention."""
-    for search in session.scalars(select(Search).where(Search.organization_id == organization.id)):
-        search.expires_at = search.created_at + timedelta(days=organization.retention_days)
+    """Date the end of existing searches anew, in the transaction that changes the retention."""
+    kept = timedelta(days=organization.retention_days)
+    made = session.execute(
+        select(Search.id, Search.created_at).where(Search.organization_id == organization.id)
+    )
+    ends = [{"id": search.id, "expires_at": search.created_at + kept} for search in made]
+    if ends:
+        session.execute(update(Search), ends)
 
 
 def record_view(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
@@ -139,7 +150,9 @@ def record_view(session: Session, organization: Organization, actor: Actor, sear
         _record(session, organization, actor, Action.SEARCH_VIEWED, search)
 
 
-def _record(session: Session, organization: Organization, actor: Actor, action: Action, search: Search) -> None:
+def _record(
+    session: Session, organization: Organization, actor: Actor, action: Action, search: Search
+) -> None:
     record(
         session, actor, action, organization_id=organization.id, subject_type="search", subject_id=search.id
     )

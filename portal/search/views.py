@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -43,7 +42,9 @@ def index() -> ResponseReturnValue:
         return _index(form, 200 if request.method == "GET" else 422)
     organization = current_organization()
     try:
-        with stored_uploads(photo_store(), organization, [form.photo.data] if form.photo.data else []) as uploads:
+        with stored_uploads(
+            photo_store(), organization, [form.photo.data] if form.photo.data else []
+        ) as uploads:
             if not uploads:
                 raise PhotoError("Choose a photo to search for.")
             search = services.create_search(db.session(), organization, current_actor(), uploads[0])
@@ -91,7 +92,11 @@ def choose_face(search_id: int) -> ResponseReturnValue:
     """Search for another face of the photo."""
     search = _search(search_id)
     face_id = request.form.get("face_id", 0, int)
-    return _again(search, lambda *who: services.choose_face(*who, search, face_id))
+    try:
+        services.choose_face(db.session(), current_organization(), current_actor(), search, face_id)
+    except PhotoError as error:
+        flash(str(error), "warning")
+    return redirect(url_for("search.show", search_id=search.id))
 
 
 @blueprint.post("/search/<int:search_id>/repeat")
@@ -99,7 +104,11 @@ def choose_face(search_id: int) -> ResponseReturnValue:
 def repeat(search_id: int) -> ResponseReturnValue:
     """Search once more, against the people of now."""
     search = _search(search_id)
-    return _again(search, lambda *who: services.retry_search(*who, search))
+    try:
+        services.retry_search(db.session(), current_organization(), current_actor(), search)
+    except PhotoError as error:
+        flash(str(error), "warning")
+    return redirect(url_for("search.show", search_id=search.id))
 
 
 @blueprint.post("/search/<int:search_id>/delete")
@@ -111,14 +120,6 @@ def delete(search_id: int) -> ResponseReturnValue:
     )
     flash("The search is deleted, with its photo.", "success")
     return redirect(url_for("search.index"))
-
-
-def _again(search: Search, act: Any) -> ResponseReturnValue:
-    try:
-        act(db.session(), current_organization(), current_actor())
-    except PhotoError as error:
-        flash(str(error), "warning")
-    return redirect(url_for("search.show", search_id=search.id))
 
 
 def _search(search_id: int) -> Search:

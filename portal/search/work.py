@@ -72,7 +72,7 @@ def record_probe(
     None ends the work: the search failed for a reason that is written, or it is not this worker's.
     """
     with writing(session):
-        search: Search | None = still_claimed(session, Search, worker, [search_id]).get(search_id)
+        search = still_claimed(session, Search, worker, [search_id]).get(search_id)
         if search is None:
             return None
         session.execute(delete(ProbeFace).where(ProbeFace.search_id == search_id))
@@ -111,12 +111,12 @@ def record_candidates(
 ) -> None:
     """Write the candidate list, best first, and the threshold that it was judged by."""
     with writing(session):
-        search: Search | None = still_claimed(session, Search, worker, [search_id]).get(search_id)
+        search = still_claimed(session, Search, worker, [search_id]).get(search_id)
         if search is None:
             return
         probe = session.get_one(ProbeFace, face.id, options=[undefer(ProbeFace.template)])
         model = session.get_one(FaceModel, probe.face_model_id)
-        # Somebody who was deleted since the comparison is no candidate; the others can't go before the commit.
+        # Who was deleted since the comparison is no candidate; the others can't go before the commit.
         there = set(
             session.scalars(
                 select(Face.id)

@@ -21,7 +21,7 @@ def current_face_model(session: Session) -> FaceModel | None:
 
 
 def store_face_model(session: Session, model: FaceModel) -> FaceModel:
-    """Make a face model the one of this installation, for good; the row of another process if it was first."""
+    """Make a face model the installation's, for good; returns another process's where that was first."""
     with writing(session):
         stored = current_face_model(session)
         if stored is not None:

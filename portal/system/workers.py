@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from portal import queues
-from portal.database import now, writing
+from portal.database import execute_change, now, writing
 from portal.enrolment.claims import give_back_of_lost_workers
 from portal.enrolment.models import Photo, WorkState
 from portal.search.models import Search
@@ -33,12 +33,13 @@ def sign_in(session: Session, worker: WorkerProcess) -> None:
 def beat(session: Session, worker: WorkerProcess, memory_bytes: int) -> None:
     """Say that a worker is alive; one that was thought lost meanwhile is known again."""
     with writing(session):
-        alive = session.execute(
+        alive = execute_change(
+            session,
             update(WorkerProcess)
             .where(WorkerProcess.name == worker.name)
-            .values(heartbeat_at=now(), memory_bytes=memory_bytes)
+            .values(heartbeat_at=now(), memory_bytes=memory_bytes),
         )
-        if not alive.rowcount:
+        if not alive:
             worker.heartbeat_at, worker.memory_bytes = now(), memory_bytes
             session.merge(worker)
 
@@ -58,12 +59,13 @@ def sweep(session: Session, store: PhotoStore) -> None:
     """
     moment = now()
     with writing(session):
-        due = session.execute(
+        due = execute_change(
+            session,
             update(Installation)
             .where(Installation.swept_at < moment - timedelta(seconds=SWEEP_EVERY_S))
-            .values(swept_at=moment)
+            .values(swept_at=moment),
         )
-        if not due.rowcount:
+        if not due:
             return
         lost = session.execute(
             delete(WorkerProcess)
@@ -84,17 +86,20 @@ def _send_again(session: Session) -> None:
         select(Photo.organization_id).where(Photo.state == WorkState.QUEUED).distinct()
     ):
         queues.enqueue_enrolment(organization_id)
-    for search_id in session.scalars(select(Search.id).where(Search.state == WorkState.QUEUED).order_by(Search.id)):
+    for search_id in session.scalars(
+        select(Search.id).where(Search.state == WorkState.QUEUED).order_by(Search.id)
+    ):
         queues.enqueue_search(search_id)
 
 
 def _clean_if_due(session: Session) -> None:
     moment = now()
     with writing(session):
-        due = session.execute(
+        due = execute_change(
+            session,
             update(Installation)
             .where(Installation.cleaned_at < moment - timedelta(seconds=CLEAN_EVERY_S))
-            .values(cleaned_at=moment)
+            .values(cleaned_at=moment),
         )
-    if due.rowcount:
+    if due:
         queues.enqueue_cleaning()

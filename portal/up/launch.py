@@ -181,7 +181,8 @@ def _banner(settings: Settings, listener: Listener, model: dict[str, str], app: 
         "",
         "Face Portal is ready.",
         f"  Address      {listener.url}",
-        f"  Face model   {model['model']} ({model['licence']})",
+        f"  Face model   {model['model']}",
+        f"  Licence      {model['licence']}",
         f"  Device       {model['device']}, {model['provider']}, {model['precision']}",
         f"  Data folder  {settings.data_dir}",
     ]

@@ -164,3 +164,23 @@ def test_the_data_folder_can_be_given_to_every_command(tmp_path: Path) -> None:
 def test_settings_that_do_not_exist_are_told(tmp_path: Path) -> None:
     told = refused(portal(tmp_path, "create-organization", "Clinic", PORTAL_COLOUR="blue"))
     assert "PORTAL_COLOUR is not a setting" in told
+
+
+def test_a_forgotten_password_is_replaced(data_dir: Path) -> None:
+    add = ("create-user", "ines@clinica.example", "--organization", "clinica-sao-jose", "--role", "viewer")
+    assert portal(data_dir, *add, "--password-env", "FIRST", FIRST=PASSWORD).returncode == 0
+    before = password_hash(data_dir)
+    done = portal(data_dir, "set-password", "ines@clinica.example", "--password-env", "NEW", NEW="too short")
+    assert "Use 12 or more" in refused(done)
+    assert password_hash(data_dir) == before
+    new = "a short walk by the long lake"
+    done = portal(data_dir, "set-password", "INES@clinica.example", "--password-env", "NEW", NEW=new)
+    assert (done.returncode, done.stdout) == (0, "ines@clinica.example has a new password.\n")
+    assert password_hash(data_dir) != before
+    done = portal(data_dir, "set-password", "nobody@clinica.example", "--password-env", "NEW", NEW=new)
+    assert "nobody@clinica.example" in refused(done)
+
+
+def password_hash(data_dir: Path) -> str:
+    with sqlite3.connect(data_dir / "portal.sqlite3") as connection:
+        return str(connection.execute("SELECT password_hash FROM user_account").fetchone()[0])

@@ -21,8 +21,8 @@ def test_every_action_has_a_name_and_a_sentence() -> None:
         (Action.PHOTO_ADDED, {"photos": 4}, "Added 4 photos to X."),
         (
             Action.PERSON_CHANGED,
-            {"external_id": ["C-1", "C-2"]},
-            "Changed X: external ID from “C-1” to “C-2”.",
+            {"name": True, "external_id": ["C-1", "C-2"]},
+            "Changed the name and the external ID (from “C-1” to “C-2”) of X.",
         ),
         (Action.SEARCH_EXPIRED, {}, "Deleted X, whose time was over."),
         (

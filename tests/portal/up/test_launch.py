@@ -78,6 +78,7 @@ def test_from_nothing_to_a_portal_that_says_what_it_is(start: Start, tmp_path: P
     url = address(running)
     assert url.startswith("http://127.0.0.1:")
     assert "dlib" in running.until("Face model")
+    assert "public domain" in running.until("Licence")
     assert "cpu" in running.until("Device")
     assert running.until("Data folder").endswith(str(tmp_path / "data"))
     assert running.until("First user").endswith(f"{url}/first-run")
