@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
 from rich.table import Table
 
 
@@ -18,6 +19,12 @@ class Row:
     ratio: float | None = None
     target: str = ""
     note: str = ""
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Print the rows as a table, as wide as it needs to be where the output is no terminal."""
+    console = Console()
+    (console if console.is_terminal else Console(width=150)).print(table(rows))
 
 
 def table(rows: Sequence[Row]) -> Table:

@@ -1,0 +1,127 @@
+"""A portal of its own for a measurement, and a lean browser: cookies, CSRF token, forms, polling."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+PORTAL = Path(sys.executable).with_name("portal")
+EMAIL, PASSWORD = "bench@portal.example", "measured in a quiet hour"
+READY_WITHIN_S = 120
+
+
+@contextmanager
+def running_portal(data_dir: Path, models: Path, model_name: str, workers: int) -> Iterator[tuple[int, int]]:
+    """`portal up` with an organization and an operator; gives the process id and the port."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")},
+        "PORTAL_DATA_DIR": str(data_dir),
+        "PORTAL_MODEL_DIR": str(models.resolve()),
+        "PORTAL_FACE_MODEL": model_name,
+        "BENCH_PASSWORD": PASSWORD,
+    }
+    for command in (
+        ["create-organization", "Bench", "--slug", "bench"],
+        [
+            "create-user",
+            EMAIL,
+            "--organization",
+            "bench",
+            "--role",
+            "operator",
+            "--password-env",
+            "BENCH_PASSWORD",
+        ],
+    ):
+        subprocess.run([PORTAL, *command], env=environment, check=True, stdout=subprocess.DEVNULL)
+    with subprocess.Popen(
+        [PORTAL, "up", "--port", "0", "--workers", str(workers)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            address = next(line for line in process.stdout if "Address" in line)
+            yield process.pid, int(address.rsplit(":", 1)[1])
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate()
+
+
+class Browser:
+    """One connection to the portal, signed in."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._cookies: dict[str, str] = {}
+        self._token = _token(self.get("/login"))
+        self._send("POST", "/login", *_form([("email", EMAIL), ("password", PASSWORD)], [], self._token))
+        self._token = _token(self.get("/account"))
+
+    def get(self, path: str) -> str:
+        """The page at a path."""
+        return self._send("GET", path, b"", {})[1]
+
+    def post(self, path: str, fields: Sequence[tuple[str, str]], files: Sequence[tuple[str, bytes]]) -> str:
+        """Send a form; returns where it leads. Raises RuntimeError if the form was refused."""
+        location, page = self._send("POST", path, *_form(fields, files, self._token))
+        if not location:
+            raise RuntimeError(f"{path} refused the form: {page[:2000]}")
+        return location
+
+    def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[str, str]:
+        cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        self._connection.request(method, path, body, {**headers, "Cookie": cookies})
+        response = self._connection.getresponse()
+        page = response.read().decode(errors="replace")
+        for header in response.headers.get_all("Set-Cookie") or []:
+            name, _, value = header.partition(";")[0].partition("=")
+            self._cookies[name] = value
+        return response.headers.get("Location", ""), page
+
+
+def search(browser: Browser, photo: bytes, poll_s: float = 0.2) -> float:
+    """Seconds from sending a probe to the page that shows its candidates, polled as the page itself does."""
+    started = time.perf_counter()
+    path = browser.post("/search", [], [("photo", photo)])
+    page = browser.get(path)
+    while 'data-search-status="done"' not in page:
+        if 'data-search-status="failed"' in page:
+            raise RuntimeError(f"{path} failed")
+        time.sleep(poll_s)
+        page = browser.get(f"{path}/results")
+    return time.perf_counter() - started
+
+
+def _token(page: str) -> str:
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    if found is None:
+        raise RuntimeError("The page has no form.")
+    return found[1]
+
+
+def _form(
+    fields: Sequence[tuple[str, str]], files: Sequence[tuple[str, bytes]], token: str
+) -> tuple[bytes, dict[str, str]]:
+    boundary = secrets.token_hex(16)
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in [("csrf_token", token), *fields]
+    ]
+    for number, (name, content) in enumerate(files):
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{number}.jpg"\r\n\r\n'
+        )
+        parts += [head.encode(), content, b"\r\n"]
+    parts.append(f"--{boundary}--\r\n".encode())
+    return b"".join(parts), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
