@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from jobs import process
+from jobs.faces.decode import heic_as_jpeg
 from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
-from jobs.records import photo_record, template_bytes
+from jobs.records import photo_record, template_bytes, write_pictures
 from portal import queues
 from portal.database import writing
 from portal.enrolment.claims import give_back
@@ -61,10 +62,11 @@ def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> Non
         else:
             records[photo.id] = _embed_chosen(store, photo.file_key, content, photo.chosen)
     analyses = process.current().pipeline.analyse([content for _, content in whole])
-    for (photo, _), analysis in zip(whole, analyses, strict=True):
+    for (photo, content), analysis in zip(whole, analyses, strict=True):
         if isinstance(analysis, PhotoAnalysis):
-            store.write(photo.file_key, "preview", analysis.preview)
-            store.write(photo.file_key, "thumbnail", analysis.thumbnail)
+            write_pictures(store, photo.file_key, analysis)
+            if analysis.media_format == "HEIC":
+                store.write(photo.file_key, "converted", heic_as_jpeg(content))
         records[photo.id] = photo_record(analysis)
     deleted = record_photos(db.session(), worker, organization_id, process.current().face_model_id, records)
     for photo in claimed:

@@ -1,4 +1,4 @@
-"""What the face pipeline found, as rows keep it."""
+"""What the face pipeline found, as rows and the photo store keep it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from jobs.faces.pipeline import FoundFace, PhotoAnalysis, UnusablePhoto
 from portal.enrolment.work import FaceRecord, PhotoRecord
+from portal.storage import PhotoStore
 
 
 def template_bytes(template: NDArray[np.float32]) -> bytes:
@@ -27,6 +28,13 @@ def photo_record(analysis: PhotoAnalysis | UnusablePhoto) -> PhotoRecord:
         [_face_record(face) for face in analysis.faces],
         analysis.main,
     )
+
+
+def write_pictures(store: PhotoStore, file_key: str, analysis: PhotoAnalysis) -> None:
+    """Keep the pictures of a photo that pages show, before its row says that it is done."""
+    if analysis.preview is not None:
+        store.write(file_key, "preview", analysis.preview)
+    store.write(file_key, "thumbnail", analysis.thumbnail)
 
 
 def _face_record(face: FoundFace) -> FaceRecord:

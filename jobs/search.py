@@ -8,7 +8,7 @@ import numpy as np
 
 from jobs import process
 from jobs.faces.pipeline import PhotoAnalysis
-from jobs.records import photo_record, template_bytes
+from jobs.records import photo_record, template_bytes, write_pictures
 from portal import queues
 from portal.database import writing
 from portal.enrolment.claims import give_back
@@ -21,6 +21,7 @@ from portal.search.work import (
     ClaimedSearch,
     ProbeFaceToSearch,
     claim_search,
+    is_there,
     record_candidates,
     record_probe,
 )
@@ -36,6 +37,9 @@ def run_search(search_id: int) -> None:
         return
     try:
         _work(worker, search)
+        if not is_there(db.session(), search_id):
+            # Deleted meanwhile: the pictures that were made for it are nobody's.
+            photo_store().delete(search.file_key)
     except BaseException:
         with writing(db.session()):
             give_back(db.session(), Search, worker, [search_id])
@@ -73,8 +77,7 @@ def _look_at_probe(worker: str, search: ClaimedSearch) -> ProbeFaceToSearch | No
     else:
         analysis = process.current().pipeline.analyse([content])[0]
         if isinstance(analysis, PhotoAnalysis):
-            store.write(search.file_key, "preview", analysis.preview)
-            store.write(search.file_key, "thumbnail", analysis.thumbnail)
+            write_pictures(store, search.file_key, analysis)
         record = photo_record(analysis)
     return record_probe(db.session(), worker, search.id, process.current().face_model_id, record)
 

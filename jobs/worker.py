@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import sys
 import threading
 from typing import Any
@@ -92,7 +89,7 @@ def main() -> int:
             log.error("no face model", problem=str(error))
             return 1
         row = WorkerProcess(
-            name=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            name=workers.own_name(),
             face_model_id=loaded.row.id,
             provider=loaded.engine.provider,
             precision=loaded.engine.precision,

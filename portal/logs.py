@@ -41,6 +41,8 @@ def configure() -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
+    # Alembic tells each start of the web what database it found.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     # RQ's own lines repeat what ours say, two a job.
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
 

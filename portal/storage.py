@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, get_args
 
 from flask import current_app
 
 CHUNK_BYTES = 1024 * 1024
 
-# What is kept of a photo: the file as it came, and two upright JPEGs that a worker makes from it.
-Rendition = Literal["original", "preview", "thumbnail"]
+# Organization, beginning of the SHA-256, the SHA-256 and what tells it from the same photo of another row.
+KEY = re.compile(r"[0-9]+/[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8}")
+
+# What is kept of a photo: the file as it came, and upright JPEGs that a worker makes from it. The
+# whole photo is converted only where the original can't be handed out, for its metadata (HEIC).
+Rendition = Literal["original", "preview", "thumbnail", "converted"]
 
 
 class FileTooLarge(ValueError):
@@ -64,11 +69,12 @@ class PhotoStore:
         return StoredFile(key, digest.hexdigest(), size)
 
     def write(self, key: str, rendition: Rendition, content: bytes) -> None:
-        """Keep a rendition of a stored photo, replacing the one before."""
-        target = self._path(key, rendition)
-        path = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
-        path.write_bytes(content)
-        path.rename(target)
+        """Keep a rendition of a stored photo, replacing the one before.
+
+        It is read only after the photo's row says that it is done, and a worker that is cut off is
+        followed by another: no need to write it aside first.
+        """
+        self._path(key, rendition).write_bytes(content)
 
     def read(self, key: str, rendition: Rendition = "original") -> bytes:
         """The bytes of a rendition. Raises FileNotFoundError if it is not there."""
@@ -80,7 +86,7 @@ class PhotoStore:
 
     def delete(self, key: str) -> None:
         """Remove a photo with all its renditions; one that is gone already is fine."""
-        for rendition in ("original", "preview", "thumbnail"):
+        for rendition in get_args(Rendition):
             self._path(key, rendition).unlink(missing_ok=True)
 
     def keys(self, older_than: float) -> Iterator[str]:
@@ -90,10 +96,9 @@ class PhotoStore:
                 yield str(path.relative_to(self.folder))
 
     def _path(self, key: str, rendition: Rendition) -> Path:
-        path = self.folder / (key if rendition == "original" else f"{key}.{rendition}")
-        if not path.resolve().is_relative_to(self.folder.resolve()):
-            raise ValueError(f"{key!r} leads out of the photo folder.")
-        return path
+        if not KEY.fullmatch(key):
+            raise ValueError(f"{key!r} is not the key of a stored photo.")
+        return self.folder / (key if rendition == "original" else f"{key}.{rendition}")
 
 
 def photo_store() -> PhotoStore:

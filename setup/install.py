@@ -45,11 +45,13 @@ def main() -> None:
 
     locks = [LOCKS / f"{runtime}.txt", *([LOCKS / "dev.txt"] if dev else [])]
     project = ROOT / "pyproject.toml"
-    step(state, "packages", [project, LOCKS / "uv.txt", *locks], lambda: install_packages(runtime, locks))
+    inputs = [project, LOCKS / "uv.txt", *locks]
+    step(state, "packages", runtime, inputs, lambda: install_packages(runtime, locks))
     vendor = ROOT / "static" / "vendor" / "htmx.min.js"
     if not vendor.exists():
         state.pop("scripts", None)
-    step(state, "scripts", [ROOT / "package-lock.json"], lambda: install_scripts(dev, vendor))
+    inputs = [ROOT / "package-lock.json"]
+    step(state, "scripts", state["dev"], inputs, lambda: install_scripts(dev, vendor))
 
 
 def default_runtime() -> str:
@@ -71,9 +73,14 @@ def write_state(state: dict[str, str]) -> None:
     new.replace(STATE)
 
 
-def step(state: dict[str, str], name: str, inputs: Sequence[Path], work: Callable[[], None]) -> None:
-    """Do a step unless it was finished with the same inputs (by content: a checkout touches all times)."""
-    digest = hashlib.sha256(f"{state['runtime']} {state['dev']}".encode())
+def step(
+    state: dict[str, str], name: str, choice: str, inputs: Sequence[Path], work: Callable[[], None]
+) -> None:
+    """Do a step unless it was finished with the same choice and inputs.
+
+    Inputs are compared by content: a checkout touches the times of all files.
+    """
+    digest = hashlib.sha256(choice.encode())
     for path in inputs:
         digest.update(path.read_bytes())
     wanted = digest.hexdigest()

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.faces.decode import Photo
+
 Pixels = NDArray[np.uint8]
 
 PREVIEW_SIDE = 1024
@@ -17,6 +19,12 @@ _JPEG_QUALITY = 85
 # Head and shoulders: a square of this many times the longer side of the face, its centre a little lower.
 _SHOULDERS = 2.2
 _LOWER = 0.12
+
+
+def is_own_preview(photo: Photo) -> bool:
+    """Whether a photo can be shown as it is: an upright JPEG that is no larger than a preview."""
+    small = max(photo.width, photo.height) <= PREVIEW_SIDE
+    return photo.media_format == "JPEG" and photo.orientation == 1 and small
 
 
 def preview(pixels: Pixels) -> bytes:

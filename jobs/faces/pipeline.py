@@ -43,8 +43,9 @@ class PhotoAnalysis:
     faces: list[FoundFace]
     # Index of the main face; None where there is no face.
     main: int | None
-    # Upright JPEG without metadata, the longest side at most 1,024 pixels.
-    preview: bytes
+    # Upright JPEG without metadata, the longest side at most 1,024 pixels; None where the photo itself is
+    # one but for its metadata.
+    preview: bytes | None
     # JPEG of 192 by 192 pixels around the main face, or of the middle.
     thumbnail: bytes
 
@@ -114,7 +115,7 @@ class FacePipeline:
             height=photo.height,
             faces=faces,
             main=main,
-            preview=pictures.preview(photo.pixels),
+            preview=None if pictures.is_own_preview(photo) else pictures.preview(photo.pixels),
             thumbnail=pictures.thumbnail(photo.pixels, None if main is None else found.boxes[main]),
         )
         return analysis, None if main is None else self._aligned(photo, faces[main].landmarks)

@@ -7,13 +7,13 @@ down with it has been counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from portal.database import now
-from portal.enrolment.models import Photo, UploadedPhoto, WorkState
+from portal.enrolment.models import Photo, WorkState
 from portal.enrolment.reasons import Reason
 from portal.search.models import Search
 from portal.system.models import WorkerProcess
@@ -21,7 +21,6 @@ from portal.system.models import WorkerProcess
 MAX_ATTEMPTS = 3
 
 Claimable = type[Photo] | type[Search]
-Claimed = TypeVar("Claimed", Photo, Search)
 
 
 def claim(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
@@ -33,20 +32,12 @@ def claim(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -
     )
 
 
-def still_claimed(
-    session: Session, table: type[Claimed], worker: str, ids: Sequence[int]
-) -> dict[int, Claimed]:
-    """Those of the rows that are still this worker's to write, locked until the transaction ends.
+def still_claimed(table: Claimable, worker: str, ids: Sequence[int]) -> tuple[ColumnElement[bool], ...]:
+    """The condition for those of the rows that are still this worker's to write.
 
     The others were deleted, or given to another worker because this one seemed lost.
     """
-    rows = session.scalars(
-        select(table)
-        .where(table.id.in_(ids), table.claimed_by == worker, table.state == WorkState.RUNNING)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return {row.id: row for row in rows}
+    return table.id.in_(ids), table.claimed_by == worker, table.state == WorkState.RUNNING
 
 
 def give_back(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
@@ -64,7 +55,7 @@ def _requeue(session: Session, table: Claimable, which: tuple[ColumnElement[bool
     session.execute(
         update(table)
         .where(*running, table.attempts >= MAX_ATTEMPTS)
-        .values(state=WorkState.FAILED, reason=Reason.SET_ASIDE, claimed_by=None, finished_at=now())
+        .values(**finished(WorkState.FAILED, Reason.SET_ASIDE))
     )
     session.execute(
         update(table)
@@ -73,6 +64,6 @@ def _requeue(session: Session, table: Claimable, which: tuple[ColumnElement[bool
     )
 
 
-def finish(row: UploadedPhoto, state: WorkState, reason: Reason | None = None) -> None:
-    """Close a claimed row."""
-    row.state, row.reason, row.claimed_by, row.finished_at = state, reason, None, now()
+def finished(state: WorkState, reason: Reason | None = None) -> dict[str, Any]:
+    """The values that close a claimed row."""
+    return {"state": state, "reason": reason, "claimed_by": None, "finished_at": now()}

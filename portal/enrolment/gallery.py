@@ -6,7 +6,7 @@ who saw version 7 has every change up to 7, and asks the next time for what came
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -15,26 +15,8 @@ from portal.enrolment.models import Face, GalleryRemoval
 from portal.organizations.models import Organization
 
 
-def join_gallery(session: Session, organization_id: int, face_ids: Sequence[int]) -> None:
-    """Let faces, each with its template, be found from now on."""
-    if face_ids:
-        version = _next_version(session, organization_id)
-        session.execute(update(Face).where(Face.id.in_(face_ids)).values(gallery_version=version))
-
-
-def leave_gallery(session: Session, organization_id: int, face_ids: Iterable[int]) -> None:
-    """Let faces be found no more."""
-    leaving = list(face_ids)
-    if leaving:
-        version = _next_version(session, organization_id)
-        session.execute(update(Face).where(Face.id.in_(leaving)).values(gallery_version=None))
-        session.add_all(
-            GalleryRemoval(organization_id=organization_id, gallery_version=version, face_id=face_id)
-            for face_id in leaving
-        )
-
-
-def _next_version(session: Session, organization_id: int) -> int:
+def next_version(session: Session, organization_id: int) -> int:
+    """Raise the gallery's version; faces join by taking the new one as their `gallery_version`."""
     return session.execute(
         update(Organization)
         .where(Organization.id == organization_id)
@@ -42,3 +24,15 @@ def _next_version(session: Session, organization_id: int) -> int:
         .returning(Organization.gallery_version)
         .execution_options(synchronize_session=False)
     ).scalar_one()
+
+
+def leave_gallery(session: Session, organization_id: int, face_ids: Iterable[int]) -> None:
+    """Let faces be found no more."""
+    leaving = list(face_ids)
+    if leaving:
+        version = next_version(session, organization_id)
+        session.execute(update(Face).where(Face.id.in_(leaving)).values(gallery_version=None))
+        session.add_all(
+            GalleryRemoval(organization_id=organization_id, gallery_version=version, face_id=face_id)
+            for face_id in leaving
+        )

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from portal.accounts.access import Permission, current_actor, current_organization, requires
 from portal.enrolment import services
-from portal.enrolment.metadata import FORMATS, UnreadableContainer, stripped
+from portal.enrolment.metadata import FORMATS, FileFormat, UnreadableContainer, stripped
 from portal.enrolment.models import Photo, UploadedPhoto, WorkState
 from portal.extensions import db
 from portal.storage import Rendition, photo_store
@@ -39,16 +39,13 @@ def rendition(photo_id: int, rendition: Rendition) -> ResponseReturnValue:
 @blueprint.get("/photos/<int:photo_id>/original")
 @requires(Permission.VIEW)
 def original(photo_id: int) -> ResponseReturnValue:
-    """The photo as it came, without its metadata."""
+    """The photo without its metadata: as it came, or the JPEG that a worker made of it."""
     photo = _photo(photo_id)
-    if photo.media_format not in FORMATS:
-        abort(404)
     try:
-        content = stripped(photo_store().read(photo.file_key), photo.media_format)
+        content, kind = _without_metadata(photo)
     except (FileNotFoundError, UnreadableContainer):
         abort(404)
     services.record_download(db.session(), current_organization(), current_actor(), photo)
-    kind = FORMATS[photo.media_format]
     return Response(
         content,
         content_type=kind.media_type,
@@ -107,6 +104,13 @@ def send_rendition(photo: UploadedPhoto, rendition: Rendition) -> Response:
 
 def _photo(photo_id: int) -> Photo:
     return services.find_photo(db.session(), current_organization(), photo_id) or abort(404)
+
+
+def _without_metadata(photo: Photo) -> tuple[bytes, FileFormat]:
+    """The bytes of the whole photo. Raises FileNotFoundError, UnreadableContainer."""
+    if photo.media_format in FORMATS:
+        return stripped(photo_store().read(photo.file_key), photo.media_format), FORMATS[photo.media_format]
+    return photo_store().read(photo.file_key, "converted"), FORMATS["JPEG"]
 
 
 def _shown(photo: Photo) -> dict[str, Photo | bool]:

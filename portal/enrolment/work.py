@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
 
 from portal.database import writing
-from portal.enrolment.claims import claim, finish, still_claimed
-from portal.enrolment.gallery import join_gallery, leave_gallery
+from portal.enrolment.claims import claim, finished, still_claimed
+from portal.enrolment.gallery import leave_gallery, next_version
 from portal.enrolment.models import Face, Photo, WorkState
 from portal.enrolment.reasons import Reason
 
@@ -105,23 +106,61 @@ def record_photos(
     is nobody's. Those that are another worker's by now are left alone.
     """
     with writing(session):
-        photos = still_claimed(session, Photo, worker, list(records))
+        photos = session.execute(
+            select(Photo.id, Photo.person_id)
+            .where(*still_claimed(Photo, worker, list(records)))
+            .with_for_update()
+        ).all()
         there = set(session.scalars(select(Photo.id).where(Photo.id.in_(records))))
-        _forget_faces(session, organization_id, [i for i in photos if isinstance(records[i], PhotoRecord)])
-        mains: dict[int, Face] = {}
-        for photo_id, photo in photos.items():
-            result = records[photo_id]
-            if isinstance(result, PhotoRecord):
-                face = _write_faces(session, photo, result, face_model_id)
-            else:
-                face = _write_chosen(session, photo, result)
-            if face is not None:
-                mains[photo_id] = face
-        session.flush()
-        for photo_id, face in mains.items():
-            photos[photo_id].main_face_id = face.id
-        join_gallery(session, organization_id, [face.id for face in mains.values()])
+        version = next_version(session, organization_id)
+        found: list[dict[str, Any]] = []
+        closed: list[dict[str, Any]] = []
+        _forget_faces(
+            session, organization_id, [p.id for p in photos if isinstance(records[p.id], PhotoRecord)]
+        )
+        for photo in photos:
+            result = records[photo.id]
+            if isinstance(result, ChosenFaceRecord):
+                _write_chosen(session, organization_id, photo.id, result, version)
+                closed.append({"id": photo.id, **finished(WorkState.DONE)})
+                continue
+            closed.append(_closed(photo.id, result))
+            found += (
+                {
+                    **asdict(face),
+                    "photo_id": photo.id,
+                    "person_id": photo.person_id,
+                    "organization_id": organization_id,
+                    "face_model_id": face_model_id,
+                    "gallery_version": version if index == result.main else None,
+                }
+                for index, face in enumerate(result.faces)
+            )
+        _insert_faces(session, found, {values["id"]: values for values in closed})
+        if closed:
+            session.execute(update(Photo), closed)
     return [photo_id for photo_id in records if photo_id not in there]
+
+
+def _closed(photo_id: int, result: PhotoRecord) -> dict[str, Any]:
+    reason = result.reason or (Reason.NO_FACE if result.main is None else None)
+    return {
+        "id": photo_id,
+        "media_format": result.media_format,
+        "width": result.width,
+        "height": result.height,
+        "main_face_id": None,
+        **finished(WorkState.FAILED if reason else WorkState.DONE, reason),
+    }
+
+
+def _insert_faces(session: Session, found: list[dict[str, Any]], photos: dict[int, dict[str, Any]]) -> None:
+    """Insert faces, and tell the photo of each that is in the gallery that it is the main one."""
+    if found:
+        ids = session.scalars(insert(Face).returning(Face.id, sort_by_parameter_order=True), found).all()
+        for face_id, face in zip(ids, found, strict=True):
+            if face["gallery_version"] is not None:
+                photos[face["photo_id"]]["main_face_id"] = face_id
 
 
 def _forget_faces(session: Session, organization_id: int, photo_ids: Sequence[int]) -> None:
@@ -134,46 +173,18 @@ def _forget_faces(session: Session, organization_id: int, photo_ids: Sequence[in
         session.execute(delete(Face).where(Face.id.in_([face.id for face in faces])))
 
 
-def _write_faces(session: Session, photo: Photo, result: PhotoRecord, face_model_id: int) -> Face | None:
-    photo.media_format, photo.width, photo.height = result.media_format, result.width, result.height
-    photo.main_face_id = None
-    faces = [
-        Face(
-            photo_id=photo.id,
-            organization_id=photo.organization_id,
-            person_id=photo.person_id,
-            face_model_id=face_model_id,
-            box=face.box,
-            landmarks=face.landmarks,
-            detection_score=face.detection_score,
-            quality=face.quality,
-            template=face.template,
-        )
-        for face in result.faces
-    ]
-    session.add_all(faces)
-    reason = result.reason or (Reason.NO_FACE if result.main is None else None)
-    finish(photo, WorkState.FAILED if reason else WorkState.DONE, reason)
-    return None if result.main is None else faces[result.main]
-
-
-def _write_chosen(session: Session, photo: Photo, result: ChosenFaceRecord) -> Face | None:
-    finish(photo, WorkState.DONE)
-    before = list(
-        session.scalars(
-            select(Face.id).where(
-                Face.photo_id == photo.id, Face.gallery_version.is_not(None), Face.id != photo.main_face_id
-            )
-        )
-    )
-    leave_gallery(session, photo.organization_id, before)
+def _write_chosen(
+    session: Session, organization_id: int, photo_id: int, result: ChosenFaceRecord, version: int
+) -> None:
+    chosen = select(Photo.main_face_id).where(Photo.id == photo_id).scalar_subquery()
+    before = session.scalars(
+        select(Face.id).where(Face.photo_id == photo_id, Face.gallery_version.is_not(None), Face.id != chosen)
+    ).all()
+    leave_gallery(session, organization_id, before)
+    session.execute(update(Face).where(Face.id.in_(before)).values(template=None))
     session.execute(
         update(Face)
-        .where(Face.id.in_(before))
-        .values(template=None)
+        .where(Face.photo_id == photo_id, Face.id == chosen)
+        .values(template=result.template, gallery_version=version)
         .execution_options(synchronize_session=False)
     )
-    chosen = session.scalar(select(Face).where(Face.id == photo.main_face_id).options(undefer(Face.template)))
-    if chosen is not None:
-        chosen.template = result.template
-    return chosen

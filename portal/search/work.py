@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, undefer
 
 from portal.database import writing
-from portal.enrolment.claims import claim, finish, still_claimed
+from portal.enrolment.claims import claim, finished, still_claimed
 from portal.enrolment.models import Face, WorkState
 from portal.enrolment.reasons import Reason
 from portal.enrolment.work import PhotoRecord
@@ -72,14 +72,14 @@ def record_probe(
     None ends the work: the search failed for a reason that is written, or it is not this worker's.
     """
     with writing(session):
-        search = still_claimed(session, Search, worker, [search_id]).get(search_id)
+        search = _still_claimed(session, worker, search_id)
         if search is None:
             return None
         session.execute(delete(ProbeFace).where(ProbeFace.search_id == search_id))
         search.media_format, search.width, search.height = photo.media_format, photo.width, photo.height
         reason = photo.reason or (Reason.NO_FACE if photo.main is None else None)
         if reason is not None or photo.main is None:
-            finish(search, WorkState.FAILED, reason)
+            _finish(search, WorkState.FAILED, reason)
             return None
         faces = [
             ProbeFace(
@@ -111,7 +111,7 @@ def record_candidates(
 ) -> None:
     """Write the candidate list, best first, and the threshold that it was judged by."""
     with writing(session):
-        search = still_claimed(session, Search, worker, [search_id]).get(search_id)
+        search = _still_claimed(session, worker, search_id)
         if search is None:
             return
         probe = session.get_one(ProbeFace, face.id, options=[undefer(ProbeFace.template)])
@@ -142,4 +142,23 @@ def record_candidates(
         probe.template, probe.threshold = face.template, model.threshold
         probe.gallery_people = gallery_people
         search.processing_ms = processing_ms
-        finish(search, WorkState.DONE)
+        _finish(search, WorkState.DONE)
+
+
+def is_there(session: Session, search_id: int) -> bool:
+    """Whether nobody deleted a search yet."""
+    return session.scalar(select(Search.id).where(Search.id == search_id)) is not None
+
+
+def _still_claimed(session: Session, worker: str, search_id: int) -> Search | None:
+    return session.scalar(
+        select(Search)
+        .where(*still_claimed(Search, worker, [search_id]))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def _finish(search: Search, state: WorkState, reason: Reason | None = None) -> None:
+    for column, value in finished(state, reason).items():
+        setattr(search, column, value)

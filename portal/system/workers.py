@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import os
+import secrets
+import socket
+from datetime import datetime, timedelta
 
+import psutil
 import structlog
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -16,12 +20,20 @@ from portal.search.models import Search
 from portal.search.services import expire_searches
 from portal.storage import PhotoStore
 from portal.system.models import Installation, WorkerProcess
-from portal.system.services import WORKER_LOST_S
+from portal.system.services import HEARTBEAT_S, WORKER_LOST_S
 
+# A worker of this machine whose process is gone is lost sooner than by its silence. A few beats it must
+# have missed all the same: where containers share a host's name, their processes can't be seen from here.
+GONE_AFTER_S = 3 * HEARTBEAT_S
 SWEEP_EVERY_S = 5
 CLEAN_EVERY_S = 24 * 3600
 
 log = structlog.get_logger()
+
+
+def own_name() -> str:
+    """A new name for the worker that this process is: "host:pid:random"."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def sign_in(session: Session, worker: WorkerProcess) -> None:
@@ -67,18 +79,35 @@ def sweep(session: Session, store: PhotoStore) -> None:
         )
         if not due:
             return
-        lost = session.execute(
-            delete(WorkerProcess)
-            .where(WorkerProcess.heartbeat_at < moment - timedelta(seconds=WORKER_LOST_S))
-            .returning(WorkerProcess.name)
-        ).all()
+        lost = _forget_lost_workers(session, moment)
         for table in (Photo, Search):
             give_back_of_lost_workers(session, table)
-    for (name,) in lost:
+    for name in lost:
         log.warning("a worker was lost; its rows are queued again", worker=name)
     _send_again(session)
     expire_searches(session, store)
     _clean_if_due(session)
+
+
+def _forget_lost_workers(session: Session, moment: datetime) -> list[str]:
+    silent = WorkerProcess.heartbeat_at < moment - timedelta(seconds=GONE_AFTER_S)
+    lost_by_silence = moment - timedelta(seconds=WORKER_LOST_S)
+    lost = [
+        worker.name
+        for worker in session.execute(select(WorkerProcess.name, WorkerProcess.heartbeat_at).where(silent))
+        if worker.heartbeat_at < lost_by_silence or _process_is_gone(worker.name)
+    ]
+    # Who beat in the meantime is not silent any more.
+    forgotten = (
+        delete(WorkerProcess).where(WorkerProcess.name.in_(lost), silent).returning(WorkerProcess.name)
+    )
+    return list(session.scalars(forgotten))
+
+
+def _process_is_gone(name: str) -> bool:
+    """Whether a worker was a process of this machine that is not there any more."""
+    host, pid, _ = name.rsplit(":", 2)
+    return host == socket.gethostname() and not psutil.pid_exists(int(pid))
 
 
 def _send_again(session: Session) -> None:

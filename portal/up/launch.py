@@ -92,9 +92,10 @@ def _run(
         )
     )
     _wait_until_ready(supervisor, listener, say)
-    say(_banner(settings, listener, model, app))
     if options.demo:
         supervisor.run(Program("demo", [sys.executable, "-m", "jobs.demo"], Stage.ERRAND), say)
+    # The banner comes after the demo, whose user is a first user: no code is asked for any more.
+    say(_banner(settings, listener, model, app))
     supervisor.serve(lambda: False)
 
 

@@ -47,8 +47,9 @@ class Supervisor:
         self._errand: Child | None = None
         self._selector = selectors.DefaultSelector()
         self._wakeup, self._bell = socket.socketpair()
-        self._stop_signals = 0
+        self._stop_requested = False
         self._stopping = False
+        self._forced = False
         self._handlers: dict[int, Any] = {}
         self._bell_before = -1
 
@@ -96,7 +97,7 @@ class Supervisor:
         """Keep everything running until `done()`, which is asked at least `every_s`; raises StopRequested."""
         while not done():
             self._turn(every_s)
-            if self._stop_signals:
+            if self._stop_requested:
                 raise StopRequested
 
     def last_lines(self, name: str) -> list[str]:
@@ -161,7 +162,6 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._stopping = True
-        seen = self._stop_signals
         for stage in sorted(Stage, reverse=True):
             children = self._running(stage)
             for child in children:
@@ -169,8 +169,7 @@ class Supervisor:
             deadline = time.monotonic() + max((child.program.grace_s for child in children), default=0.0)
             killed = False
             while running := self._running(stage):
-                forced = self._stop_signals > seen
-                if not killed and (forced or time.monotonic() >= deadline):
+                if not killed and (self._forced or time.monotonic() >= deadline):
                     killed = True
                     for child in running:
                         self._say(f"{child.program.name} is still busy, and is killed.")
@@ -188,7 +187,9 @@ class Supervisor:
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
-            self._stop_signals += 1
+            self._stop_requested = True
+            # Only a second Ctrl-C is impatience: SIGTERM often comes twice, to a group and through `make`.
+            self._forced = self._stopping and (self._forced or number == signal.SIGINT)
 
     def _overheard(self, name: str, line: str) -> None:
         """Repeat on the console what a program logged as a warning or worse."""

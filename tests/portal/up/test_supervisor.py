@@ -31,6 +31,14 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print(json.dumps({"level": "warning", "event": f"number {os.getpid()}"}), flush=True)
 while True: signal.pause()
 """
+BUSY = """
+import json, os, signal, sys
+def tell(event): print(json.dumps({"level": "warning", "event": event}), flush=True)
+signal.signal(signal.SIGTERM, lambda *_: tell("finishing"))
+signal.signal(signal.SIGUSR1, lambda *_: (tell("finished"), sys.exit(0)))
+tell(f"number {os.getpid()}")
+while True: signal.pause()
+"""
 WITH_HEIR = """
 import json, os, signal, subprocess, sys
 heir = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
@@ -112,15 +120,28 @@ def test_what_does_not_leave_in_time_is_killed(start: Start, tmp_path: Path) -> 
     assert all_gone(children)
 
 
-def test_a_second_signal_does_not_wait(start: Start, tmp_path: Path) -> None:
+def test_a_second_ctrl_c_does_not_wait(start: Start, tmp_path: Path) -> None:
     running = supervise(start, tmp_path, f"patient=WORKERS:{DEAF}", f"web=WEB:{POLITE}")
     number(running, "patient")
     number(running, "web")
     running.send(signal.SIGINT)
     running.until("web: warning: leaving")
+    running.send(signal.SIGTERM)
     running.send(signal.SIGINT)
     running.until("patient is still busy, and is killed.")
     assert running.ended() == 0
+
+
+def test_being_told_twice_to_stop_lets_work_be_finished(start: Start, tmp_path: Path) -> None:
+    running = supervise(start, tmp_path, f"patient=WORKERS:{BUSY}")
+    worker = number(running, "patient")
+    running.send(signal.SIGTERM)
+    running.until("finishing")
+    running.send(signal.SIGTERM)
+    os.kill(worker, signal.SIGUSR1)
+    running.until("finished")
+    assert running.ended() == 0
+    assert "is killed" not in "\n".join(running.output)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system's help for this exists on Linux only")

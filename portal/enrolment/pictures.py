@@ -1,0 +1,49 @@
+"""Pictures of photos, as browsers get them: without metadata, never kept without asking again."""
+
+from __future__ import annotations
+
+from flask import Response, abort, request
+
+from portal.enrolment.metadata import FORMATS, UnreadableContainer, stripped
+from portal.enrolment.models import UploadedPhoto
+from portal.storage import Rendition, photo_store
+
+
+def send_picture(photo: UploadedPhoto, rendition: Rendition) -> Response:
+    """What a worker made of a photo for pages to show; 404 if it made nothing.
+
+    A small upright JPEG has no preview of its own: it is shown itself.
+    """
+    response = Response(mimetype="image/jpeg", headers={"Cache-Control": "private, no-cache"})
+    response.set_etag(f"{photo.sha256}-{photo.finished_at}")
+    if response.make_conditional(request).status_code != 304:
+        response.data = _content(photo, rendition)
+    return response
+
+
+def send_original(photo: UploadedPhoto, name: str) -> Response:
+    """The photo as it came but for its metadata, to be saved; 404 if it is not a photo or not there."""
+    kind = FORMATS.get(photo.media_format or "")
+    if kind is None:
+        abort(404)
+    return Response(
+        _stripped_original(photo),
+        content_type=kind.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}.{kind.extension}"'},
+    )
+
+
+def _content(photo: UploadedPhoto, rendition: Rendition) -> bytes:
+    try:
+        return photo_store().read(photo.file_key, rendition)
+    except FileNotFoundError:
+        if rendition != "preview" or photo.media_format != "JPEG":
+            abort(404)
+    return _stripped_original(photo)
+
+
+def _stripped_original(photo: UploadedPhoto) -> bytes:
+    try:
+        return stripped(photo_store().read(photo.file_key), photo.media_format or "")
+    except (FileNotFoundError, UnreadableContainer):
+        abort(404)

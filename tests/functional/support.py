@@ -1,0 +1,208 @@
+"""A portal that is up, somebody of its staff without a browser, and what a person's photos are."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+
+import psutil
+from bs4 import BeautifulSoup
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import encode_multipart
+
+from tests.portal.up.conftest import Running
+from tests.support import PASSWORD, wait_until
+
+# Each of these groups has a portal of its own, and runs in one process where there are several.
+BROWSING, KILLING = "functional: pages", "functional: kills"
+
+PATIENCE_S = 90
+
+
+class UpPortal:
+    """`portal up` in a process of its own, on a free port."""
+
+    def __init__(self, data_dir: Path, model_dir: Path, workers: int) -> None:
+        self.data_dir = data_dir
+        others = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+        self._environment = others | {
+            "PORTAL_DATA_DIR": str(data_dir),
+            "PORTAL_MODEL_DIR": str(model_dir),
+            "PORTAL_FACE_MODEL": "mbf",
+        }
+        self._program = str(Path(sys.executable).with_name("portal"))
+        self.running = Running(
+            [self._program, "up", "--port", "0", "--workers", str(workers)], self._environment
+        )
+        try:
+            self.url = self.running.until("Address").split()[-1]
+            code = re.search(r"Code +(\S+)", self.running.until("Code"))
+        except BaseException:
+            self.running.close()
+            raise
+        assert code
+        self.code = code[1]
+
+    def stop(self) -> None:
+        try:
+            self.running.send(signal.SIGTERM)
+            self.running.ended()
+        finally:
+            self.running.close()
+
+    def command(self, *arguments: str) -> str:
+        """What another `portal` command prints, while the portal is up."""
+        environment = self._environment | {"STAFF_PASSWORD": PASSWORD}
+        done = subprocess.run(
+            [self._program, *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def add_organization(self, name: str) -> str:
+        """Make an organization; returns its slug."""
+        return self.command("create-organization", name)
+
+    def add_user(self, email: str, slug: str, role: str) -> None:
+        self.command(
+            "create-user", email, "--organization", slug, "--role", role, "--password-env", "STAFF_PASSWORD"
+        )
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """Rows of the portal's database, which is only read."""
+        connection = sqlite3.connect(f"file:{self.data_dir / 'portal.sqlite3'}?mode=ro", uri=True)
+        try:
+            connection.row_factory = sqlite3.Row
+            return connection.execute(query, values).fetchall()
+        finally:
+            connection.close()
+
+    def one(self, query: str, *values: object) -> Any:
+        """The first column of the only row."""
+        (row,) = self.rows(query, *values)
+        return row[0]
+
+    def processes(self, words: str) -> list[psutil.Process]:
+        """The portal's processes with these words in their command."""
+        found = []
+        for process in self.running.below():
+            try:
+                if words in " ".join(process.cmdline()):
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
+        return found
+
+
+@dataclass(frozen=True)
+class Mate:
+    """Somebody of whom there are several photos: some to enrol, and another to search with."""
+
+    name: str
+    photos: list[Path]
+    probe: Path
+
+    @property
+    def external_id(self) -> str:
+        return self.name.upper().replace(" ", "-")
+
+
+def mates(lfw: Path, photos: int) -> list[Mate]:
+    """Everybody with that many photos and one to spare, by name."""
+    found = []
+    for folder in sorted(lfw.iterdir()):
+        files = sorted(folder.glob("*.jpg"))
+        if len(files) > photos:
+            found.append(Mate(folder.name.replace("_", " "), files[:photos], files[photos]))
+    return found
+
+
+class Staff:
+    """Somebody who works with the portal by plain HTTP, as a browser without JavaScript does."""
+
+    def __init__(self, portal: UpPortal, email: str) -> None:
+        self.portal = portal
+        self.cookies = CookieJar()
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.cookies)
+        )
+        self._token = self._token_on("/login")
+        address, _ = self.post("/login", {"email": email, "password": PASSWORD})
+        assert address == "/", address
+        self._token = self._token_on("/account")
+
+    def get(self, path: str) -> BeautifulSoup:
+        return self._open(path)[1]
+
+    def post(
+        self, path: str, fields: Mapping[str, object], files: Mapping[str, Sequence[Path]] | None = None
+    ) -> tuple[str, BeautifulSoup]:
+        """Send a form; returns the path where it led, and the page there."""
+        values: MultiDict[str, object] = MultiDict({"csrf_token": self._token, **fields})
+        opened = [(name, path.open("rb")) for name, paths in (files or {}).items() for path in paths]
+        try:
+            for name, file in opened:
+                values.add(name, FileStorage(file, Path(file.name).name, content_type="image/jpeg"))
+            boundary, body = encode_multipart(values)
+        finally:
+            for _, file in opened:
+                file.close()
+        return self._open(path, body, {"Content-Type": f'multipart/form-data; boundary="{boundary}"'})
+
+    def enrol(self, external_id: str, name: str, photos: Sequence[Path]) -> int:
+        """Enrol somebody; returns the number of their page."""
+        path, _ = self.post("/people/new", {"name": name, "external_id": external_id}, {"photos": photos})
+        number = re.fullmatch(r"/people/(\d+)", path)
+        assert number, path
+        return int(number[1])
+
+    def search(self, photo: Path) -> BeautifulSoup:
+        """Search by photo; returns the page with the result."""
+        path, _ = self.post("/search", {}, {"photo": [photo]})
+        assert re.fullmatch(r"/search/\d+", path), path
+        return self._when_done(path)
+
+    def enrol_and_wait(self, mate: Mate) -> int:
+        number = self.enrol(mate.external_id, mate.name, mate.photos)
+
+        def done() -> bool:
+            states = [
+                tile["data-photo-state"]
+                for tile in self.get(f"/people/{number}").select("[data-photo-state]")
+            ]
+            assert "failed" not in states
+            return states == ["done"] * len(mate.photos)
+
+        wait_until(done, f"the photos of {mate.name}", PATIENCE_S)
+        return number
+
+    def _when_done(self, path: str) -> BeautifulSoup:
+        def page() -> BeautifulSoup | None:
+            shown = self.get(path)
+            return shown if shown.select_one("[data-search-status=done]") else None
+
+        found: BeautifulSoup = wait_until(page, f"the result at {path}", PATIENCE_S)
+        return found
+
+    def _token_on(self, path: str) -> str:
+        field = self.get(path).select_one("input[name=csrf_token]")
+        assert field
+        return str(field["value"])
+
+    def _open(
+        self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[str, BeautifulSoup]:
+        request = urllib.request.Request(self.portal.url + path, body, headers or {})
+        with self._opener.open(request, timeout=PATIENCE_S) as answer:
+            page = BeautifulSoup(answer.read(), "html.parser")
+            return answer.url.removeprefix(self.portal.url), page

@@ -1,0 +1,207 @@
+"""What is killed in the middle of its work takes nothing with it: every photo is done, and done once."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+from redis import Redis
+
+from portal.enrolment.claims import MAX_ATTEMPTS
+from tests.functional.conftest import up
+from tests.functional.support import KILLING, PATIENCE_S, Mate, Staff, UpPortal, mates
+from tests.support import wait_until
+
+pytestmark = pytest.mark.xdist_group(KILLING)
+
+WORKERS = 2
+PEOPLE, PHOTOS = 15, 4
+
+
+@pytest.fixture(scope="module")
+def busy(model_dir: Path) -> Iterator[UpPortal]:
+    """A portal of these tests' own."""
+    with up(model_dir, WORKERS) as portal:
+        portal.add_user("otto@depot.example", portal.add_organization("Depot"), "operator")
+        yield portal
+
+
+@pytest.fixture(scope="module")
+def otto(busy: UpPortal) -> Staff:
+    return Staff(busy, "otto@depot.example")
+
+
+@pytest.fixture(scope="module")
+def crowd(lfw: Path) -> Iterator[Mate]:
+    """People with four photos and a probe; each test takes others."""
+    return iter(mates(lfw, PHOTOS))
+
+
+def process_of(worker: str) -> psutil.Process:
+    host, pid, _ = worker.rsplit(":", 2)
+    assert host == socket.gethostname()
+    return psutil.Process(int(pid))
+
+
+def caught_at(portal: UpPortal, photos: str = "TRUE") -> psutil.Process | None:
+    """A worker that was stopped while it had such photos claimed; it can still be killed, or go on."""
+    for (worker,) in portal.rows(
+        f"SELECT DISTINCT claimed_by FROM photo WHERE state = 'running' AND {photos}"
+    ):
+        process = process_of(worker)
+        process.suspend()
+        wait_until(lambda p=process: p.status() == psutil.STATUS_STOPPED, "a worker that stands still")
+        still = f"SELECT count(*) FROM photo WHERE state = 'running' AND claimed_by = ? AND {photos}"
+        if portal.one(still, worker):
+            return process
+        process.resume()
+    return None
+
+
+def stopped_in_the_middle(portal: UpPortal, enrol: Callable[[], None]) -> tuple[psutil.Process, psutil.Process]:
+    """Enrol, and stop all workers when one is at it: that one, and the other. More photos are queued then."""
+    with ThreadPoolExecutor(1) as uploading:
+        done: Future[None] = uploading.submit(enrol)
+        at_it: psutil.Process = wait_until(lambda: caught_at(portal), "a worker at work", PATIENCE_S)
+        (other,) = (one for one in portal.processes("jobs.worker") if one != at_it)
+        other.suspend()
+        done.result(PATIENCE_S)
+    assert portal.one("SELECT count(*) FROM photo WHERE state = 'queued'") > 0
+    return at_it, other
+
+
+def all_done(portal: UpPortal) -> bool:
+    return not portal.one("SELECT count(*) FROM photo WHERE state IN ('queued', 'running')")
+
+
+def expect_each_photo_done_once(portal: UpPortal, people: Sequence[Mate]) -> None:
+    ids = [mate.external_id for mate in people]
+    photos = portal.rows(
+        "SELECT photo.*, person.external_id FROM photo JOIN person ON person.id = person_id "
+        f"WHERE external_id IN ({', '.join('?' * len(ids))})",
+        *ids,
+    )
+    assert Counter((photo["external_id"], photo["file_name"]) for photo in photos) == Counter(
+        (mate.external_id, path.name) for mate in people for path in mate.photos
+    )
+    assert {(photo["state"], photo["reason"], photo["claimed_by"]) for photo in photos} == {
+        ("done", None, None)
+    }
+    for photo in photos:
+        faces = portal.rows("SELECT * FROM face WHERE photo_id = ?", photo["id"])
+        assert len({face["box"] for face in faces}) == len(faces)
+        in_gallery = [face["id"] for face in faces if face["gallery_version"] is not None]
+        assert in_gallery == [photo["main_face_id"]]
+        assert {face["person_id"] for face in faces} == {photo["person_id"]}
+
+
+def expect_counts_that_add_up(portal: UpPortal, staff: Staff) -> None:
+    shown = {
+        str(stat.select_one(".stat__label").text): int(stat.select_one(".stat__value").text.replace(",", ""))  # type: ignore[union-attr]
+        for stat in staff.get("/").select(".stat")
+    }
+    people = portal.one("SELECT count(*) FROM person")
+    photos = dict(tuple(row) for row in portal.rows("SELECT state, count(*) FROM photo GROUP BY state"))
+    assert shown == {
+        "People": people,
+        "Usable photos": photos["done"],
+        "Photos in work": 0,
+        "Photos not usable": photos.get("failed", 0),
+    }
+    assert portal.one("SELECT count(*) FROM face WHERE gallery_version IS NOT NULL") == photos["done"]
+
+
+def expect_found(portal: UpPortal, staff: Staff, people: Sequence[Mate]) -> None:
+    """Searches find these people, among all."""
+    everybody = portal.one("SELECT count(DISTINCT person_id) FROM face WHERE gallery_version IS NOT NULL")
+    for mate in people:
+        result = staff.search(mate.probe)
+        first = result.select_one("[data-candidate]")
+        assert first
+        assert first["data-external-id"] == mate.external_id
+        assert first["data-match"] == "true"
+        assert f"{everybody} people" in result.select_one(".facts").text  # type: ignore[union-attr]
+
+
+def empty_redis(portal: UpPortal) -> None:
+    with Redis.from_url(f"unix://{portal.data_dir / 'redis.sock'}") as connection:
+        connection.flushall()
+
+
+@pytest.mark.parametrize(
+    ("worker_killed", "redis"),
+    [(True, "left alone"), (False, "emptied"), (True, "emptied"), (False, "killed")],
+    ids=["worker killed", "Redis emptied", "worker killed and Redis emptied", "Redis killed"],
+)
+def test_every_photo_is_done_once(
+    worker_killed: bool, redis: str, busy: UpPortal, otto: Staff, crowd: Iterator[Mate]
+) -> None:
+    people = [next(crowd) for _ in range(PEOPLE)]
+
+    def enrol() -> None:
+        for mate in people:
+            otto.enrol(mate.external_id, mate.name, mate.photos)
+
+    at_it, other = stopped_in_the_middle(busy, enrol)
+    if redis == "emptied":
+        empty_redis(busy)
+    elif redis == "killed":
+        (server,) = busy.processes("redis-server")
+        server.kill()
+    if worker_killed:
+        at_it.kill()
+    else:
+        at_it.resume()
+    other.resume()
+
+    wait_until(lambda: all_done(busy), "the end of the work", PATIENCE_S)
+    expect_each_photo_done_once(busy, people)
+    expect_counts_that_add_up(busy, otto)
+    expect_found(busy, otto, people[:3])
+
+
+def test_a_photo_that_kills_its_worker_three_times_is_set_aside(
+    busy: UpPortal, otto: Staff, crowd: Iterator[Mate], tmp_path: Path
+) -> None:
+    mate = next(crowd)
+    # So large that its worker can be met while it is at it.
+    deadly = tmp_path / "deadly.png"
+    with Image.open(mate.photos[0]) as face:
+        picture = Image.new("RGB", (8000, 6000), (128, 128, 128))
+        picture.paste(face.resize((4000, 4000)), (2000, 1000))
+    picture.save(deadly, compress_level=1)
+    person = otto.enrol(mate.external_id, mate.name, [mate.photos[1], deadly, *mate.photos[2:]])
+    kills = 0
+
+    def set_aside() -> bool:
+        nonlocal kills
+        if worker := caught_at(busy, "file_name = 'deadly.png'"):
+            worker.kill()
+            worker.wait(PATIENCE_S)
+            kills += 1
+        return bool(busy.one("SELECT state = 'failed' FROM photo WHERE file_name = 'deadly.png'"))
+
+    wait_until(set_aside, "a photo that is set aside", 2 * PATIENCE_S)
+    assert kills == MAX_ATTEMPTS
+    wait_until(lambda: all_done(busy), "the end of the work", PATIENCE_S)
+    page = otto.get(f"/people/{person}")
+    states = Counter(tile["data-photo-state"] for tile in page.select("[data-photo-state]"))
+    assert states == {"done": 3, "failed": 1}
+    (failed,) = page.select("[data-photo-state=failed]")
+    assert "it stopped the program three times" in failed.text
+    expect_each_photo_done_once(busy, [Mate(mate.name, [mate.photos[1], *mate.photos[2:]], mate.probe)])
+    expect_counts_that_add_up(busy, otto)
+
+    # When what killed its worker is over, it can be tried again.
+    otto.post(f"/photos/{failed['data-photo']}/retry", {})
+    wait_until(lambda: all_done(busy), "the end of the work", PATIENCE_S)
+    expect_each_photo_done_once(
+        busy, [Mate(mate.name, [mate.photos[1], deadly, *mate.photos[2:]], mate.probe)]
+    )
+    expect_found(busy, otto, [mate])
