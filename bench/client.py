@@ -64,9 +64,11 @@ class Browser:
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._cookies: dict[str, str] = {}
+        self._signed_in = False
         self._token = _token(self.get("/login"))
         self._send("POST", "/login", *_form([("email", EMAIL), ("password", PASSWORD)], [], self._token))
         self._token = _token(self.get("/account"))
+        self._signed_in = True
 
     def get(self, path: str) -> str:
         """The page at a path."""
@@ -84,7 +86,8 @@ class Browser:
         self._connection.request(method, path, body, {**headers, "Cookie": cookies})
         response = self._connection.getresponse()
         page = response.read().decode(errors="replace")
-        for header in response.headers.get_all("Set-Cookie") or []:
+        # From here on the session stays as it is: messages that no page shows would make it longer and longer.
+        for header in [] if self._signed_in else response.headers.get_all("Set-Cookie") or []:
             name, _, value = header.partition(";")[0].partition("=")
             self._cookies[name] = value
         return response.headers.get("Location", ""), page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -127,7 +127,7 @@ def record_photos(
             closed.append(_closed(photo.id, result))
             found += (
                 {
-                    **asdict(face),
+                    **vars(face),
                     "photo_id": photo.id,
                     "person_id": photo.person_id,
                     "organization_id": organization_id,
