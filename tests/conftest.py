@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
@@ -19,7 +20,12 @@ from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.organizations.services import create_organization
 from portal.settings import Settings
+from tests.postgres import PostgresServer, find_programs, postgres_server
 from tests.support import Visitor, member, private_redis
+
+if TYPE_CHECKING:  # the face pipeline takes its time to import, and most tests do without it
+    from jobs.faces.engine import FaceEngine
+    from tests.workers import Worker
 
 BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 
@@ -53,14 +59,36 @@ def redis_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the tests' own."""
+    programs = find_programs()
+    if programs is None:
+        if os.environ.get("FACE_PORTAL_REQUIRE_ALL") == "1":
+            pytest.fail("FACE_PORTAL_REQUIRE_ALL is 1, and PostgreSQL's `initdb` is not there")
+        pytest.skip("needs PostgreSQL: `initdb` is not on the PATH, nor where Debian has it")
+    with postgres_server(programs) as server:
+        yield server
+
+
 @pytest.fixture
-def settings(tmp_path: Path, redis_folder: Path) -> Settings:
-    """Settings of a portal of this test's own: data folder, SQLite, and an emptied Redis."""
+def database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings that name the database: none for SQLite; see `on_both_databases`."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return {}
+    server: PostgresServer = request.getfixturevalue("postgresql")
+    return {"PORTAL_DATABASE_URL": server.new_database()}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_folder: Path, database: dict[str, str]) -> Settings:
+    """Settings of a portal of this test's own: data folder, database, and an emptied Redis."""
     url = f"unix://{redis_folder / 'redis.sock'}"
     with Redis.from_url(url) as connection:
         connection.flushall()
     return Settings.from_environment(
-        {"PORTAL_REDIS_URL": url, "PORTAL_SECRET_KEY": "for tests only"}, data_dir=tmp_path / "data"
+        {"PORTAL_REDIS_URL": url, "PORTAL_SECRET_KEY": "for tests only", **database},
+        data_dir=tmp_path / "data",
     )
 
 
@@ -74,6 +102,23 @@ def app(settings: Settings) -> Iterator[Flask]:
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def face_engine(model_dir: Path) -> FaceEngine:
+    """The face model `mbf`, loaded on the CPU as a worker loads it."""
+    from jobs.faces import models
+    from jobs.faces.engine import open_engine
+
+    return open_engine(models.find("mbf", model_dir, announce=lambda _: None), "cpu")
+
+
+@pytest.fixture
+def worker(app: Flask, face_engine: FaceEngine) -> Worker:
+    """A worker of the app, which works when it is told to."""
+    from tests.workers import Worker
+
+    return Worker(app, face_engine)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 import subprocess
 import time
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 from werkzeug.test import TestResponse
@@ -18,6 +20,15 @@ from portal.accounts.models import Role, User
 from portal.organizations.models import Organization
 
 PASSWORD = "a quiet harbour in winter"
+
+# One after the other: the databases of all of them live in one server.
+ON_POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))
+# For tests whose `settings` are to name each of the databases that the portal knows.
+on_both_databases = pytest.mark.parametrize("database", ["sqlite", ON_POSTGRESQL], indirect=True)
+on_postgresql = pytest.mark.parametrize("database", [ON_POSTGRESQL], indirect=True)
+
+# A file as a form sends it.
+Sent = tuple[io.BytesIO, str]
 
 
 class Visitor:
@@ -68,6 +79,32 @@ def member(app: Flask, email: str, organization: Organization, role: Role) -> Vi
     visitor.organization = organization
     assert visitor.sign_in(email).status_code == 302
     return visitor
+
+
+def file(content: bytes, name: str = "photo.jpg") -> Sent:
+    """A file that a visitor chose in a form."""
+    return io.BytesIO(content), name
+
+
+def enrol(visitor: Visitor, name: str, external_id: str, *photos: bytes) -> int:
+    """Enrol a person through the form; returns the number under which their page is."""
+    response = visitor.post(
+        "/people/new",
+        {
+            "name": name,
+            "external_id": external_id,
+            "photos": [file(photo, f"{external_id}-{number}.jpg") for number, photo in enumerate(photos)],
+        },
+    )
+    assert response.status_code == 302, visitor.page.get_text(" ", strip=True)
+    return int(response.location.rsplit("/", 1)[1])
+
+
+def search(visitor: Visitor, photo: bytes) -> int:
+    """Search by photo through the form; returns the number under which the result's page is."""
+    response = visitor.post("/search", {"photo": file(photo, "probe.jpg")})
+    assert response.status_code == 302, visitor.page.get_text(" ", strip=True)
+    return int(response.location.rsplit("/", 1)[1])
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:

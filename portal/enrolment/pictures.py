@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, abort, request
 
-from portal.enrolment.metadata import FORMATS, UnreadableContainer, stripped
+from portal.enrolment.metadata import FORMATS, FileFormat, UnreadableContainer, stripped
 from portal.enrolment.models import UploadedPhoto
 from portal.storage import Rendition, photo_store
 
@@ -22,12 +22,14 @@ def send_picture(photo: UploadedPhoto, rendition: Rendition) -> Response:
 
 
 def send_original(photo: UploadedPhoto, name: str) -> Response:
-    """The photo as it came but for its metadata, to be saved; 404 if it is not a photo or not there."""
-    kind = FORMATS.get(photo.media_format or "")
-    if kind is None:
-        abort(404)
+    """The whole photo, to be saved: as it came but for its metadata, or the JPEG that a worker made of it.
+
+    Raises FileNotFoundError if it is not there, UnreadableContainer if it is too damaged to tell metadata
+    from picture.
+    """
+    content, kind = _without_metadata(photo)
     return Response(
-        _stripped_original(photo),
+        content,
         content_type=kind.media_type,
         headers={"Content-Disposition": f'attachment; filename="{name}.{kind.extension}"'},
     )
@@ -39,11 +41,13 @@ def _content(photo: UploadedPhoto, rendition: Rendition) -> bytes:
     except FileNotFoundError:
         if rendition != "preview" or photo.media_format != "JPEG":
             abort(404)
-    return _stripped_original(photo)
-
-
-def _stripped_original(photo: UploadedPhoto) -> bytes:
     try:
-        return stripped(photo_store().read(photo.file_key), photo.media_format or "")
+        return _without_metadata(photo)[0]
     except (FileNotFoundError, UnreadableContainer):
         abort(404)
+
+
+def _without_metadata(photo: UploadedPhoto) -> tuple[bytes, FileFormat]:
+    if photo.media_format in FORMATS:
+        return stripped(photo_store().read(photo.file_key), photo.media_format), FORMATS[photo.media_format]
+    return photo_store().read(photo.file_key, "converted"), FORMATS["JPEG"]

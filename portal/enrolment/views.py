@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, flash, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.accounts.access import Permission, current_actor, current_organization, requires
 from portal.enrolment import services
-from portal.enrolment.metadata import FORMATS, FileFormat, UnreadableContainer, stripped
-from portal.enrolment.models import Photo, UploadedPhoto, WorkState
+from portal.enrolment.metadata import UnreadableContainer
+from portal.enrolment.models import Photo, WorkState
+from portal.enrolment.pictures import send_original, send_picture
 from portal.extensions import db
 from portal.storage import Rendition, photo_store
 
@@ -33,7 +34,7 @@ def faces(photo_id: int) -> ResponseReturnValue:
 @requires(Permission.VIEW)
 def rendition(photo_id: int, rendition: Rendition) -> ResponseReturnValue:
     """A picture that a worker made of a photo."""
-    return send_rendition(_photo(photo_id), rendition)
+    return send_picture(_photo(photo_id), rendition)
 
 
 @blueprint.get("/photos/<int:photo_id>/original")
@@ -41,16 +42,15 @@ def rendition(photo_id: int, rendition: Rendition) -> ResponseReturnValue:
 def original(photo_id: int) -> ResponseReturnValue:
     """The photo without its metadata: as it came, or the JPEG that a worker made of it."""
     photo = _photo(photo_id)
-    try:
-        content, kind = _without_metadata(photo)
-    except (FileNotFoundError, UnreadableContainer):
+    if photo.media_format is None:
         abort(404)
+    try:
+        response = send_original(photo, f"photo-{photo.id}")
+    except (FileNotFoundError, UnreadableContainer):
+        flash("This photo can't be downloaded: its file is damaged or not there any more.", "warning")
+        return redirect(url_for("enrolment.show", photo_id=photo.id))
     services.record_download(db.session(), current_organization(), current_actor(), photo)
-    return Response(
-        content,
-        content_type=kind.media_type,
-        headers={"Content-Disposition": f'attachment; filename="photo-{photo.id}.{kind.extension}"'},
-    )
+    return response
 
 
 @blueprint.post("/photos/<int:photo_id>/face")
@@ -90,27 +90,8 @@ def remove(photo_id: int) -> ResponseReturnValue:
     return redirect(url_for("people.show", person_id=photo.person_id))
 
 
-def send_rendition(photo: UploadedPhoto, rendition: Rendition) -> Response:
-    """A rendition's file; browsers may keep it, but ask each time whether they may still show it."""
-    try:
-        file = photo_store().open(photo.file_key, rendition)
-    except FileNotFoundError:
-        abort(404)
-    response = send_file(file, mimetype="image/jpeg", max_age=0, etag=f"{photo.sha256}-{photo.finished_at}")
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.make_conditional(request)
-    return response
-
-
 def _photo(photo_id: int) -> Photo:
     return services.find_photo(db.session(), current_organization(), photo_id) or abort(404)
-
-
-def _without_metadata(photo: Photo) -> tuple[bytes, FileFormat]:
-    """The bytes of the whole photo. Raises FileNotFoundError, UnreadableContainer."""
-    if photo.media_format in FORMATS:
-        return stripped(photo_store().read(photo.file_key), photo.media_format), FORMATS[photo.media_format]
-    return photo_store().read(photo.file_key, "converted"), FORMATS["JPEG"]
 
 
 def _shown(photo: Photo) -> dict[str, Photo | bool]:

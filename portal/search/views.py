@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from portal.accounts.access import Permission, current_actor, current_organization, requires
 from portal.enrolment.models import WorkState
+from portal.enrolment.pictures import send_picture
 from portal.enrolment.services import PhotoError
-from portal.enrolment.views import send_rendition
 from portal.extensions import db
 from portal.paging import CursorError
 from portal.search import services
@@ -83,7 +83,7 @@ def results(search_id: int) -> ResponseReturnValue:
 @requires(Permission.SEARCH)
 def rendition(search_id: int, rendition: Rendition) -> ResponseReturnValue:
     """A picture that a worker made of the searched photo."""
-    return send_rendition(_search(search_id), rendition)
+    return send_picture(_search(search_id), rendition)
 
 
 @blueprint.post("/search/<int:search_id>/face")

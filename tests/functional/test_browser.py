@@ -306,9 +306,7 @@ def test_menus_and_questions_open_and_close_by_keyboard(
     expect(delete).to_be_focused()
 
 
-def test_everything_works_without_javascript(
-    ada: Staff, new_page: NewPage, people: Iterator[Mate]
-) -> None:
+def test_everything_works_without_javascript(ada: Staff, new_page: NewPage, people: Iterator[Mate]) -> None:
     mate = next(people)
     page = new_page(java_script_enabled=False)
     page.goto("/login")

@@ -64,7 +64,9 @@ def caught_at(portal: UpPortal, photos: str = "TRUE") -> psutil.Process | None:
     return None
 
 
-def stopped_in_the_middle(portal: UpPortal, enrol: Callable[[], None]) -> tuple[psutil.Process, psutil.Process]:
+def stopped_in_the_middle(
+    portal: UpPortal, enrol: Callable[[], None]
+) -> tuple[psutil.Process, psutil.Process]:
     """Enrol, and stop all workers when one is at it: that one, and the other. More photos are queued then."""
     with ThreadPoolExecutor(1) as uploading:
         done: Future[None] = uploading.submit(enrol)

@@ -1,0 +1,32 @@
+"""Photos for tests that are always there: made on the spot, or carried by the dependencies."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+
+def picture(shade: int = 0, kind: str = "JPEG", size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
+    """A picture without a face, another one for each shade from 0 to 255."""
+    image = Image.linear_gradient("L").resize(size).convert("RGB")
+    image.paste((shade, 255 - shade, shade // 2), (0, 0, size[0] // 2, size[1] // 2))
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def six_people() -> bytes:
+    """A JPEG of 1280 by 886 pixels with six faces."""
+    spec = importlib.util.find_spec("insightface")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return (Path(spec.submodule_search_locations[0]) / "data/images/t1.jpg").read_bytes()
+
+
+def mate(lfw: Path, name: str, number: int = 1) -> bytes:
+    """A photo of a person of LFW."""
+    return (lfw / name / f"{name}_{number:04}.jpg").read_bytes()

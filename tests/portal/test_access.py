@@ -1,0 +1,355 @@
+"""Who may do what: every route, tried by everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+from flask import Flask, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import create_app
+from portal.accounts import invitations
+from portal.accounts.access import DECLARATION, PUBLIC, SIGNED_IN, Permission
+from portal.accounts.models import Invitation, Membership, Role, User
+from portal.audit.models import AuditEvent
+from portal.database import Base, writing
+from portal.enrolment.models import Photo
+from portal.extensions import db
+from portal.organizations.models import Organization
+from portal.people.models import Person
+from portal.search.models import Search
+from portal.settings import Settings
+from portal.storage import photo_store
+from tests.photos import picture
+from tests.rows import SOMEBODY, add_person, add_photo, add_search
+from tests.support import Visitor, file
+
+VIEWER, OPERATOR, ADMIN = "viewer", "operator", "admin"
+EVERYBODY, STAFF, ADMINS = {VIEWER, OPERATOR, ADMIN}, {OPERATOR, ADMIN}, {ADMIN}
+
+# What the pages of the clinic say that nobody of another organization may read.
+SECRETS = ("Paula Secret", "P-SECRET", "invited-", "mate-")
+
+
+@dataclass
+class Scene:
+    """What the clinic has, made anew for each request: some of them destroy it."""
+
+    person: Person
+    photo: Photo
+    failed: Photo
+    search: Search
+    colleague: Membership
+    invitation: Invitation
+
+
+@dataclass(frozen=True)
+class Route:
+    """A request, who may send it, and what they and an outsider (an admin elsewhere) are answered."""
+
+    endpoint: str
+    method: str
+    allowed: set[str]
+    status: int
+    # An outsider has pages of the same address in their own organization, but none of the clinic's rows.
+    outsider: int
+    arguments: Callable[[Scene], dict[str, Any]] = lambda _: {}
+    form: Callable[[Scene], dict[str, Any]] = field(default=lambda _: {})
+
+
+def person(scene: Scene) -> dict[str, Any]:
+    return {"person_id": scene.person.id}
+
+
+def photo(scene: Scene) -> dict[str, Any]:
+    return {"photo_id": scene.photo.id}
+
+
+def failed(scene: Scene) -> dict[str, Any]:
+    return {"photo_id": scene.failed.id}
+
+
+def searched(scene: Scene) -> dict[str, Any]:
+    return {"search_id": scene.search.id}
+
+
+def colleague(scene: Scene) -> dict[str, Any]:
+    return {"membership_id": scene.colleague.id}
+
+
+def preview(arguments: Callable[[Scene], dict[str, Any]]) -> Callable[[Scene], dict[str, Any]]:
+    return lambda scene: {**arguments(scene), "rendition": "preview"}
+
+
+def new_photos(_: Scene) -> dict[str, Any]:
+    return {"photos": [file(picture(7))]}
+
+
+ROUTES = [
+    Route("dashboard.index", "GET", EVERYBODY, 200, 200),
+    Route("dashboard.overview", "GET", EVERYBODY, 200, 200),
+    Route("people.index", "GET", EVERYBODY, 200, 200),
+    Route("people.new", "GET", STAFF, 200, 200),
+    Route(
+        "people.new",
+        "POST",
+        STAFF,
+        302,
+        302,
+        form=lambda scene: {"name": "Somebody", "external_id": "NEW", **new_photos(scene)},
+    ),
+    Route("people.show", "GET", EVERYBODY, 200, 404, person),
+    Route("people.photos", "GET", EVERYBODY, 200, 404, person),
+    Route("people.add_photos", "POST", STAFF, 302, 404, person, new_photos),
+    Route("people.edit", "GET", STAFF, 200, 404, person),
+    Route(
+        "people.edit", "POST", STAFF, 302, 404, person, lambda _: {"name": "Other", "external_id": "OTHER"}
+    ),
+    Route("people.delete", "POST", STAFF, 302, 404, person),
+    Route("enrolment.show", "GET", EVERYBODY, 200, 404, photo),
+    Route("enrolment.faces", "GET", EVERYBODY, 200, 404, photo),
+    Route("enrolment.rendition", "GET", EVERYBODY, 200, 404, preview(photo)),
+    Route("enrolment.original", "GET", EVERYBODY, 200, 404, photo),
+    Route(
+        "enrolment.choose_face",
+        "POST",
+        STAFF,
+        302,
+        404,
+        photo,
+        lambda scene: {"face_id": (scene.photo.main_face_id or 0) + 1},
+    ),
+    Route("enrolment.retry", "POST", STAFF, 302, 404, failed),
+    Route("enrolment.remove", "POST", STAFF, 302, 404, photo),
+    Route("search.index", "GET", EVERYBODY, 200, 200),
+    Route("search.index", "POST", EVERYBODY, 302, 302, form=lambda _: {"photo": file(picture(8))}),
+    Route("search.show", "GET", EVERYBODY, 200, 404, searched),
+    Route("search.results", "GET", EVERYBODY, 200, 404, searched),
+    Route("search.rendition", "GET", EVERYBODY, 200, 404, preview(searched)),
+    Route(
+        "search.choose_face",
+        "POST",
+        EVERYBODY,
+        302,
+        404,
+        searched,
+        lambda scene: {"face_id": scene.search.face_id or 0},
+    ),
+    Route("search.repeat", "POST", EVERYBODY, 302, 404, searched),
+    Route("search.delete", "POST", STAFF, 302, 404, searched),
+    Route("members.index", "GET", ADMINS, 200, 200),
+    Route(
+        "members.invite",
+        "POST",
+        ADMINS,
+        302,
+        302,
+        form=lambda _: {"email": "third@clinic.example", "role": "viewer"},
+    ),
+    Route(
+        "members.revoke",
+        "POST",
+        ADMINS,
+        302,
+        404,
+        lambda scene: {"invitation_id": scene.invitation.id},
+    ),
+    Route("members.change_role", "POST", ADMINS, 302, 404, colleague, lambda _: {"role": "operator"}),
+    Route("members.remove", "POST", ADMINS, 302, 404, colleague),
+    Route("organizations.settings", "GET", ADMINS, 200, 200),
+    Route(
+        "organizations.settings",
+        "POST",
+        ADMINS,
+        302,
+        302,
+        form=lambda _: {"name": "Renamed", "retention_days": "10"},
+    ),
+    Route("audit.index", "GET", ADMINS, 200, 200),
+]
+
+# Not about one organization; they have tests of their own.
+OF_NO_ORGANIZATION = {
+    "static": None,
+    "system.healthz": PUBLIC,
+    "system.readyz": PUBLIC,
+    "system.metrics": PUBLIC,
+    "accounts.sign_in": PUBLIC,
+    "accounts.first_run": PUBLIC,
+    "accounts.accept_invitation": PUBLIC,
+    "accounts.sign_out": SIGNED_IN,
+    "accounts.account": SIGNED_IN,
+    "organizations.switch": SIGNED_IN,
+}
+
+
+def requests_of(app: Flask) -> set[tuple[str, str]]:
+    """Endpoint and method of everything that can be asked for."""
+    return {
+        (rule.endpoint, method)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def declared(app: Flask, endpoint: str) -> str | None:
+    return getattr(app.view_functions[endpoint], DECLARATION, None)
+
+
+def test_every_route_declares_who_may_reach_it(app: Flask) -> None:
+    routes = {endpoint for endpoint, _ in requests_of(app)}
+    assert {route for route in routes if declared(app, route) is None} == {"static"}
+
+
+def test_every_route_is_in_one_of_the_tables(app: Flask) -> None:
+    of_an_organization = {(route.endpoint, route.method) for route in ROUTES}
+    others = {request for request in requests_of(app) if request[0] in OF_NO_ORGANIZATION}
+    assert requests_of(app) == of_an_organization | others
+    assert not of_an_organization & others
+    assert {name: declared(app, name) for name in OF_NO_ORGANIZATION} == OF_NO_ORGANIZATION
+    for route in ROUTES:
+        assert isinstance(declared(app, route.endpoint), Permission), route.endpoint
+
+
+def test_a_view_that_declares_nothing_is_refused_to_everybody(settings: Settings) -> None:
+    app = create_app(settings)
+    app.add_url_rule("/forgotten", "forgotten", lambda: "what nobody meant to show")
+    response = app.test_client().get("/forgotten")
+    assert response.status_code == 403
+    assert "what nobody meant to show" not in response.text
+
+
+@pytest.fixture
+def new_scene(app: Flask, clinic: Organization) -> Callable[[], Scene]:
+    """A maker of scenes in the clinic."""
+
+    numbers = count(1)
+
+    def make() -> Scene:
+        with app.app_context():
+            session, organization = db.session(), db.session.get_one(Organization, clinic.id)
+            number = next(numbers)
+            someone = add_person(session, organization, f"P-SECRET-{number}", "Paula Secret")
+            photo = add_photo(session, someone, faces=2)
+            failed = add_photo(session, someone, faces=0, shade=9)
+            search = add_search(session, organization, candidates=(photo,))
+            email = f"invited-{number}@clinic.example"
+            invitations.invite(session, organization, SOMEBODY, email, Role.VIEWER)
+            return Scene(
+                someone,
+                photo,
+                failed,
+                search,
+                _colleague(session, organization, f"mate-{number}@clinic.example"),
+                session.scalars(select(Invitation).where(Invitation.email == email)).one(),
+            )
+
+    return make
+
+
+def _colleague(session: Session, organization: Organization, email: str) -> Membership:
+    """Somebody who never signs in."""
+    with writing(session):
+        user = User(email=email, password_hash="none")
+        session.add(user)
+        session.flush()
+        membership = Membership(user_id=user.id, organization_id=organization.id, role=Role.VIEWER)
+        session.add(membership)
+    return membership
+
+
+def state_of(app: Flask, organization: Organization) -> dict[str, Any]:
+    """Everything that the organization has, but for its audit trail, and its files."""
+    with app.app_context():
+        session = db.session()
+        rows: dict[str, Any] = {
+            table.name: session.execute(
+                select(table).where(table.c.organization_id == organization.id).order_by(*table.primary_key)
+            ).all()
+            for table in Base.metadata.sorted_tables
+            if "organization_id" in table.columns and table.name != AuditEvent.__tablename__
+        }
+        mine = session.get_one(Organization, organization.id)
+        files = sorted((photo_store().folder / str(organization.id)).rglob("*"))
+        return {**rows, "files": files, "organization": (mine.name, mine.retention_days)}
+
+
+def ask(app: Flask, visitor: Visitor, route: Route, scene: Scene) -> tuple[int, str]:
+    """The status and the text (or the place that it leads to) of an answer."""
+    with app.test_request_context():
+        url = url_for(route.endpoint, **route.arguments(scene))
+    send = visitor.get(url) if route.method == "GET" else visitor.post(url, route.form(scene))
+    with send as response:
+        text = response.location or (response.text if response.mimetype == "text/html" else "")
+        return response.status_code, text
+
+
+def test_nobody_is_asked_to_sign_in_and_changes_nothing(
+    app: Flask, clinic: Organization, alice: Visitor, new_scene: Callable[[], Scene]
+) -> None:
+    visitor, scene = Visitor(app), new_scene()
+    before = state_of(app, clinic)
+    for route in ROUTES:
+        status, location = ask(app, visitor, route, scene)
+        assert (route.endpoint, route.method, status) == (route.endpoint, route.method, 302)
+        assert location.partition("?")[0] == "/login"
+        assert state_of(app, clinic) == before, route.endpoint
+
+
+@pytest.mark.parametrize(("name", "role"), [("vera", VIEWER), ("bob", OPERATOR), ("alice", ADMIN)])
+def test_a_member_does_what_the_role_may(
+    app: Flask,
+    clinic: Organization,
+    request: pytest.FixtureRequest,
+    new_scene: Callable[[], Scene],
+    name: str,
+    role: str,
+) -> None:
+    visitor, scene = request.getfixturevalue(name), new_scene()
+    before = state_of(app, clinic)
+    for route in ROUTES:
+        expected = route.status if role in route.allowed else 403
+        status, text = ask(app, visitor, route, scene)
+        assert (route.endpoint, route.method, status) == (route.endpoint, route.method, expected)
+        if expected == 302:
+            assert not text.startswith("/login"), route.endpoint
+            assert state_of(app, clinic) != before, f"{route.endpoint} did nothing"
+            scene = new_scene()
+            before = state_of(app, clinic)
+        else:
+            assert state_of(app, clinic) == before, route.endpoint
+
+
+def test_an_admin_of_another_organization_sees_and_changes_nothing(
+    app: Flask, clinic: Organization, charlie: Visitor, new_scene: Callable[[], Scene]
+) -> None:
+    scene = new_scene()
+    before = state_of(app, clinic)
+    for route in ROUTES:
+        status, text = ask(app, charlie, route, scene)
+        assert (route.endpoint, route.method, status) == (route.endpoint, route.method, route.outsider)
+        assert not [secret for secret in SECRETS if secret in text], route.endpoint
+        assert state_of(app, clinic) == before, route.endpoint
+
+
+def test_a_member_of_both_sees_only_the_one_they_are_in(
+    app: Flask, alice: Visitor, charlie: Visitor, new_scene: Callable[[], Scene]
+) -> None:
+    scene = new_scene()
+    with app.app_context(), writing(db.session()) as session:
+        session.add(
+            Membership(user_id=alice.user.id, organization_id=charlie.organization.id, role=Role.ADMIN)
+        )
+    show = next(route for route in ROUTES if route.endpoint == "people.show")
+    assert ask(app, alice, show, scene)[0] == 200
+    alice.post("/organizations/switch", {"organization_id": charlie.organization.id})
+    for route in ROUTES:
+        if route.method == "GET":
+            status, text = ask(app, alice, route, scene)
+            assert (route.endpoint, status) == (route.endpoint, route.outsider)
+            assert not [secret for secret in SECRETS if secret in text], route.endpoint
