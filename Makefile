@@ -1,7 +1,7 @@
 # Face Portal: everything that is done by hand is one of these.
 # RUNTIME=cpu|openvino|gpu chooses the ONNX Runtime; it is remembered. PYTHON=… chooses the interpreter.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint bench lock clean
+.PHONY: help setup setup-dev run test lint bench screenshots lock clean
 
 BIN := .venv/bin
 INSTALL := setup/bootstrap $(if $(RUNTIME),--runtime $(RUNTIME))
@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 
 help: ## List these targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what the portal needs (the others do it by themselves); RUNTIME=cpu|openvino|gpu
 	@$(INSTALL)
@@ -30,6 +30,9 @@ lint: setup-dev ## Check style, format and types
 
 bench: setup ## Measure speed and accuracy; ARGS are passed on
 	$(BIN)/python -m bench $(ARGS)
+
+screenshots: setup-dev ## Make the README's pictures anew (needs Chromium)
+	$(BIN)/python docs/screenshots.py
 
 lock: setup ## Work the locks out again from pyproject.toml; UPGRADE=1 takes the newest versions
 	for runtime in cpu openvino gpu; do \

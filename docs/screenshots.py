@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
-WIDTH, LONGEST = 1200, 1000
+WIDTH, HEIGHT = 1200, 1400
 COLOURS = 256
 LARGEST_BYTES = 300_000
 PATIENCE_MS = 90_000
@@ -87,7 +87,7 @@ def signed_in(browser: Browser, portal: DemoPortal) -> Page:
     """A page of somebody who has signed in, in light colours."""
     page = browser.new_page(
         base_url=portal.url,
-        viewport={"width": WIDTH, "height": LONGEST},
+        viewport={"width": WIDTH, "height": HEIGHT},
         color_scheme="light",
         reduced_motion="reduce",
     )
@@ -106,20 +106,22 @@ def search_by_photo(page: Page, portal: DemoPortal) -> bytes:
     page.locator("input[type=file][name=photo]").set_input_files(portal.probe)
     page.get_by_role("button", name="Search", exact=True).click()
     expect(page.locator("[data-search-status=done]")).to_be_visible()
-    return picture(page)
+    return picture(page, page.locator("[data-candidate]").nth(2))
 
 
 def look_at_people(page: Page) -> bytes:
     """The list of people."""
     page.goto("/people")
-    return picture(page)
+    return picture(page, page.locator("[data-person]").last, margin=32)
 
 
-def picture(page: Page) -> bytes:
-    """The upper part of a page, once all of its images are there."""
+def picture(page: Page, last: Locator, margin: int = 0) -> bytes:
+    """A page down to what is to be seen last, once all of its images are there."""
     page.wait_for_load_state("networkidle")
-    page.mouse.move(0, 0)
-    return page.screenshot()
+    place = last.bounding_box()
+    assert place is not None
+    height = place["y"] + place["height"] + margin
+    return page.screenshot(clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
 
 
 def save(screenshot: bytes, name: str) -> None:

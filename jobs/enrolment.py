@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from jobs import process
@@ -10,7 +12,7 @@ from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
 from jobs.records import photo_record, template_bytes, write_pictures
 from portal import queues
 from portal.database import writing
-from portal.enrolment.claims import give_back
+from portal.enrolment.claims import give_back, put_back
 from portal.enrolment.models import Photo
 from portal.enrolment.reasons import Reason
 from portal.enrolment.work import (
@@ -24,8 +26,10 @@ from portal.enrolment.work import (
 from portal.extensions import db
 from portal.storage import PhotoStore, photo_store
 
-# About a third of a second of work: an interactive search waits for no more than that.
+# About a third of a second of work: what a worker claims, and commits, at a time.
 BATCH_PHOTOS = 32
+# After so many photos of it a worker looks whether somebody waits for a search.
+PHOTOS_AT_ONCE = 8
 
 
 def process_photos(organization_id: int) -> None:
@@ -48,10 +52,27 @@ def process_photos(organization_id: int) -> None:
 
 
 def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> None:
-    store = photo_store()
+    store, session = photo_store(), db.session()
+    records: dict[int, PhotoRecord | ChosenFaceRecord] = {}
+    for start in range(0, len(claimed), PHOTOS_AT_ONCE):
+        if start and queues.somebody_waits():
+            break
+        records |= _look_at(store, claimed[start : start + PHOTOS_AT_ONCE])
+    deleted = record_photos(session, worker, organization_id, process.current().face_model_id, records)
+    for photo in claimed:
+        if photo.id in deleted:
+            store.delete(photo.file_key)
+    if len(records) < len(claimed):
+        with writing(session):
+            put_back(session, Photo, worker, [photo.id for photo in claimed if photo.id not in records])
+        queues.enqueue_enrolment(organization_id)
+
+
+def _look_at(store: PhotoStore, photos: Sequence[ClaimedPhoto]) -> dict[int, PhotoRecord | ChosenFaceRecord]:
+    """What is found in photos, by photo id; their pictures are in the store when this returns."""
     records: dict[int, PhotoRecord | ChosenFaceRecord] = {}
     whole: list[tuple[ClaimedPhoto, bytes]] = []
-    for photo in claimed:
+    for photo in photos:
         try:
             content = store.read(photo.file_key)
         except FileNotFoundError:
@@ -68,10 +89,7 @@ def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> Non
             if analysis.media_format == "HEIC":
                 store.write(photo.file_key, "converted", heic_as_jpeg(content))
         records[photo.id] = photo_record(analysis)
-    deleted = record_photos(db.session(), worker, organization_id, process.current().face_model_id, records)
-    for photo in claimed:
-        if photo.id in deleted:
-            store.delete(photo.file_key)
+    return records
 
 
 def _embed_chosen(

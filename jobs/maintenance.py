@@ -26,7 +26,9 @@ def remove_orphaned_files(_: int) -> None:
     """Remove photo files that no row owns: an upload or a deletion was cut off between file and row."""
     queues.taken("jobs.maintenance.remove_orphaned_files", 0)
     store, removed = photo_store(), 0
-    for keys in _batches(store.keys(older_than=time.time() - ORPHAN_AGE_S)):
+    older_than = time.time() - ORPHAN_AGE_S
+    store.forget_cut_off_uploads(older_than)
+    for keys in _batches(store.keys(older_than)):
         owned: set[str] = set()
         for table in (Photo, Search):
             owned.update(db.session.scalars(select(table.file_key).where(table.file_key.in_(keys))))

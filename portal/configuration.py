@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter, Map
 
+from portal.database import LARGEST_NUMBER
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.settings import Settings
 
 MAX_PHOTOS_AT_ONCE = 20
 # Around the photos of a form: its other fields and the boundaries between the parts.
 FORM_OVERHEAD_BYTES = 1024 * 1024
+
+
+class RowNumber(IntegerConverter):
+    """The number of a row in an address. One that no row can have is not found."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=LARGEST_NUMBER)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -31,6 +40,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         RATELIMIT_STRATEGY="moving-window",
         WTF_CSRF_TIME_LIMIT=None,
     )
+    app.url_map.converters["int"] = RowNumber
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

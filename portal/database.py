@@ -16,6 +16,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # SQLite numbers rows by themselves only where the key is a plain INTEGER.
 Identifier = BigInteger().with_variant(Integer, "sqlite")
+LARGEST_NUMBER = 2**63 - 1
 
 
 def sortable(length: int) -> TypeEngine[str]:

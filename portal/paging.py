@@ -11,7 +11,11 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Row, Select, SQLColumnExpression, tuple_
 from sqlalchemy.orm import Session
 
+from portal.database import LARGEST_NUMBER
+
 Item = TypeVar("Item")
+
+DAMAGED = "This link to a page of the list is damaged."
 
 
 class CursorError(ValueError):
@@ -34,11 +38,20 @@ class Cursor:
         """Read a cursor whose key has values of these kinds. Raises CursorError."""
         try:
             backwards, *key = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except (ValueError, TypeError) as error:
-            raise CursorError("This link to a page of the list is damaged.") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise CursorError(DAMAGED) from error
         if not isinstance(backwards, bool) or [type(value) for value in key] != list(kinds):
-            raise CursorError("This link to a page of the list is damaged.")
+            raise CursorError(DAMAGED)
+        if not all(_can_be_compared(value) for value in key):
+            raise CursorError(DAMAGED)
         return cls(tuple(key), backwards)
+
+
+def _can_be_compared(value: str | int) -> bool:
+    """Whether every database takes this value: no number of more than 64 bits, no NUL, no half character."""
+    if isinstance(value, int):
+        return abs(value) <= LARGEST_NUMBER
+    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,15 @@ def enqueue_cleaning() -> None:
     _send(ENROLMENT, "jobs.maintenance.remove_orphaned_files", 0)
 
 
+def somebody_waits() -> bool:
+    """Whether an interactive job waits for a worker: whoever does bulk work makes way."""
+    connection = connect(current_app.config["PORTAL"].redis_url)
+    try:
+        return queue(INTERACTIVE, connection).count > 0
+    except RedisError:
+        return False  # what Redis does not tell can't be done either; the bulk work goes on
+
+
 def taken(job: str, row_id: int) -> None:
     """Called by a job before it reads its rows: what is sent from here on needs a new message."""
     connect(current_app.config["PORTAL"].redis_url).delete(_waiting_key(job, row_id))

@@ -39,15 +39,15 @@ class PhotoStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._incoming = folder / "incoming"
 
     def receive(self, organization_id: int, stream: IO[bytes], limit_bytes: int) -> StoredFile:
         """Stream an upload to disk under its SHA-256.
 
         Raises FileTooLarge as soon as more than `limit_bytes` have come.
         """
-        incoming = self.folder / "incoming"
-        incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = incoming / secrets.token_hex(16)
+        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._incoming / secrets.token_hex(16)
         digest, size = hashlib.sha256(), 0
         try:
             with path.open("xb") as file:
@@ -80,10 +80,6 @@ class PhotoStore:
         """The bytes of a rendition. Raises FileNotFoundError if it is not there."""
         return self._path(key, rendition).read_bytes()
 
-    def open(self, key: str, rendition: Rendition = "original") -> IO[bytes]:
-        """A rendition as a stream. Raises FileNotFoundError if it is not there."""
-        return self._path(key, rendition).open("rb")
-
     def delete(self, key: str) -> None:
         """Remove a photo with all its renditions; one that is gone already is fine."""
         for rendition in get_args(Rendition):
@@ -94,6 +90,12 @@ class PhotoStore:
         for path in self.folder.glob("[0-9]*/??/*"):
             if not path.suffix and path.stat().st_mtime < older_than:
                 yield str(path.relative_to(self.folder))
+
+    def forget_cut_off_uploads(self, older_than: float) -> None:
+        """Remove what uploads left that were cut off on the way before `older_than` (a time.time())."""
+        for path in self._incoming.glob("*"):
+            if path.stat().st_mtime < older_than:
+                path.unlink(missing_ok=True)
 
     def _path(self, key: str, rendition: Rendition) -> Path:
         if not KEY.fullmatch(key):

@@ -45,6 +45,15 @@ def give_back(session: Session, table: Claimable, worker: str, ids: Sequence[int
     _requeue(session, table, (table.id.in_(ids), table.claimed_by == worker))
 
 
+def put_back(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
+    """Queue again what a worker claimed and did not begin, as if it had not, in the caller's transaction."""
+    session.execute(
+        update(table)
+        .where(*still_claimed(table, worker, ids))
+        .values(state=WorkState.QUEUED, claimed_by=None, attempts=table.attempts - 1)
+    )
+
+
 def give_back_of_lost_workers(session: Session, table: Claimable) -> None:
     """Queue again what was claimed by workers that are not known any more, in the caller's transaction."""
     _requeue(session, table, (table.claimed_by.not_in(select(WorkerProcess.name)),))

@@ -6,6 +6,7 @@ upright is kept.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -30,16 +31,20 @@ FORMATS = {
 }
 
 # JPEG (ITU-T T.81, B.1.1.3): segments that are kept although they are application data.
-# APP0 is JFIF, APP14 Adobe's: how the colours are to be read. ICC profiles in APP2 likewise.
-JFIF, EXIF, ICC, ADOBE, COMMENT, START_OF_SCAN = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE, 0xDA
+# JFIF, Adobe's and ICC profiles say how the colours are to be read.
+JFIF, EXIF, ICC, ADOBE, COMMENT, START_OF_SCAN, END_OF_IMAGE = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE, 0xDA, 0xD9
 APPLICATION_SEGMENTS = range(0xE0, 0xF0)
+PICTURE_SEGMENTS = {JFIF: b"JFIF\0", ICC: b"ICC_PROFILE\0", ADOBE: b"Adobe"}
+# Behind a scan's header come its codes, in which 0xFF is followed by 0 or is a restart marker (B.1.1.5).
+NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 ORIENTATION_TAG, SHORT = 0x0112, 3
 
 # PNG (W3C, 3rd edition, 4.7): chunks without which the picture would look different.
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_KEPT = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT"}
 
-WEBP_DROPPED = {b"EXIF", b"XMP "}
+# WebP (RFC 9649, 2.7): likewise.
+WEBP_KEPT = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
 # RFC 9649, 2.7.1: the flags of VP8X that announce Exif and XMP.
 VP8X_EXIF, VP8X_XMP = 0x08, 0x04
 
@@ -59,47 +64,58 @@ def stripped(content: bytes, media_format: str) -> bytes:
 def _strip_jpeg(content: bytes) -> Iterator[bytes]:
     if content[:2] != b"\xff\xd8":
         raise UnreadableContainer("This is not a JPEG file.")
-    yield content[:2]
     position, orientation = 2, 1
     kept: list[bytes] = []
-    while True:
+    # What follows the picture's end (a second picture, a film) goes too.
+    while (marker := content[position + 1]) != END_OF_IMAGE:
         if content[position] != 0xFF:
             raise UnreadableContainer("A JPEG segment does not begin where it should.")
-        marker = content[position + 1]
         if marker == 0xFF:  # fill bytes may stand before a marker
             position += 1
             continue
-        if marker == START_OF_SCAN:
-            break
         (length,) = struct.unpack_from(">H", content, position + 2)
-        segment = content[position : position + 2 + length]
+        end = position + 2 + length
+        if marker == START_OF_SCAN:
+            following = NEXT_MARKER.search(content, end)
+            if following is None:
+                raise UnreadableContainer("The JPEG's picture is cut off.")
+            end = following.start()
+        segment = content[position:end]
         if marker == EXIF and segment[4:10] == b"Exif\0\0":
             orientation = _orientation(segment[10:])
-        is_icc = marker == ICC and segment[4:16] == b"ICC_PROFILE\0"
-        if is_icc or marker in (JFIF, ADOBE) or (marker not in APPLICATION_SEGMENTS and marker != COMMENT):
+        if _is_of_the_picture(marker, segment[4:]):
             kept.append(segment)
-        position += 2 + length
+        position = end
+    yield content[:2]
     if kept and kept[0][1] == JFIF:
         yield kept.pop(0)
     if orientation != 1:
         yield _exif_segment(orientation)
     yield from kept
-    # What follows the picture's end (a second picture, a film) goes too.
-    end = content.rfind(b"\xff\xd9", position)
-    yield content[position : end + 2 if end >= 0 else len(content)]
+    yield b"\xff\xd9"
+
+
+def _is_of_the_picture(marker: int, content: bytes) -> bool:
+    """Whether a JPEG segment says what the picture looks like, rather than something about it."""
+    if marker in APPLICATION_SEGMENTS:
+        return marker in PICTURE_SEGMENTS and content.startswith(PICTURE_SEGMENTS[marker])
+    return marker != COMMENT
 
 
 def _orientation(tiff: bytes) -> int:
+    """1…8; 1 where the metadata says nothing that makes sense: the picture itself may be fine."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
         return 1
-    (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
-    (count,) = struct.unpack_from(f"{order}H", tiff, directory)
-    for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-        tag, kind = struct.unpack_from(f"{order}HH", tiff, entry)
-        if tag == ORIENTATION_TAG and kind == SHORT:
-            (value,) = struct.unpack_from(f"{order}H", tiff, entry + 8)
-            return int(value) if 1 <= value <= 8 else 1
+    try:
+        (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (count,) = struct.unpack_from(f"{order}H", tiff, directory)
+        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
+            if tag == ORIENTATION_TAG and kind == SHORT:
+                return int(value) if 1 <= value <= 8 else 1
+    except struct.error:
+        return 1
     return 1
 
 
@@ -136,15 +152,20 @@ def _strip_png(content: bytes) -> Iterator[bytes]:
 def _strip_webp(content: bytes) -> Iterator[bytes]:
     if content[:4] != b"RIFF" or content[8:12] != b"WEBP":
         raise UnreadableContainer("This is not a WebP file.")
+    (size,) = struct.unpack_from("<I", content, 4)
+    if len(content) < 8 + size:
+        raise UnreadableContainer("The WebP file is cut off.")
     chunks: list[bytes] = []
-    orientation, position = 1, 12
-    while position + 8 <= len(content):
+    orientation, position, end = 1, 12, 8 + size
+    while position + 8 <= end:
         kind = content[position : position + 4]
         (length,) = struct.unpack_from("<I", content, position + 4)
         chunk = content[position : position + 8 + length + length % 2]
+        if position + 8 + length > end:
+            raise UnreadableContainer("A WebP chunk is cut off.")
         if kind == b"EXIF":
             orientation = _orientation(chunk[8:].removeprefix(b"Exif\0\0"))
-        if kind not in WEBP_DROPPED:
+        if kind in WEBP_KEPT:
             chunks.append(chunk)
         position += 8 + length + length % 2
     if orientation != 1:

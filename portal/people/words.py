@@ -4,23 +4,55 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+
+KEY_LENGTH = 400
+WORD_LENGTH = 200
+
+APOSTROPHES = re.compile(r"['’‘ʼ´`]")
+AT_THE_EDGES = re.compile(r"^\W+|\W+$")
 
 
 def key_of(text: str) -> str:
-    """Text without case, accents and doubled spaces: "Zoë  ÅSA" and "zoe asa" are the same."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
+    """Text without case, accents and doubled spaces: "Zoë  ÅSA" and "zoe asa" are the same.
+
+    At most KEY_LENGTH characters: a few letters of Unicode stand for whole sentences.
+    """
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.casefold()).casefold())
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    words = "".join(" " if unicodedata.category(c) in {"Cc", "Cs"} else c for c in plain).split()
+    return " ".join(words)[:KEY_LENGTH].rstrip()
 
 
 def words_of(*texts: str) -> set[str]:
-    """The words by which these texts are found: each whole, and each run of letters and digits in it."""
-    words: set[str] = set()
-    for text in texts:
-        key = key_of(text)
-        words.update(part[:200] for part in (key.replace(" ", ""), *re.split(r"\W+", key)) if part)
-    return words
+    """The words by which these texts are found.
+
+    Each text as a whole, and of each of its words the word ("garcia-lopez"), and the runs of letters and
+    digits in it ("garcia", "lopez").
+    """
+    return {word[:WORD_LENGTH] for text in texts for word in _words_of(key_of(text)) if word}
+
+
+def _words_of(key: str) -> Iterator[str]:
+    yield _whole(key)
+    for part in key.split():
+        yield _bare(part)
+        yield from re.split(r"\W+", part)
 
 
 def query_words(text: str) -> list[str]:
-    """The words of what somebody typed, each to be found as the beginning of a word; longest first."""
-    return sorted({part[:200] for part in key_of(text).split()}, key=lambda word: (-len(word), word))
+    """The words of what somebody typed, each to be found as the beginning of a word; longest first.
+
+    What stands around a word is nothing to look for, unless there is nothing else.
+    """
+    key = key_of(text)
+    words = {_bare(part) for part in key.split()} - {""} or {_whole(key)} - {""}
+    return sorted({word[:WORD_LENGTH] for word in words}, key=lambda word: (-len(word), word))
+
+
+def _whole(key: str) -> str:
+    return APOSTROPHES.sub("", key.replace(" ", ""))
+
+
+def _bare(part: str) -> str:
+    return APOSTROPHES.sub("", AT_THE_EDGES.sub("", part))

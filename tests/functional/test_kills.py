@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -54,9 +54,12 @@ def caught_at(portal: UpPortal, photos: str = "TRUE") -> psutil.Process | None:
     for (worker,) in portal.rows(
         f"SELECT DISTINCT claimed_by FROM photo WHERE state = 'running' AND {photos}"
     ):
-        process = process_of(worker)
+        try:
+            process = process_of(worker)
+        except psutil.NoSuchProcess:
+            continue  # its end was not noticed yet
         process.suspend()
-        wait_until(lambda p=process: p.status() == psutil.STATUS_STOPPED, "a worker that stands still")
+        wait_until(lambda one=process: one.status() == psutil.STATUS_STOPPED, "a worker that stands still")
         still = f"SELECT count(*) FROM photo WHERE state = 'running' AND claimed_by = ? AND {photos}"
         if portal.one(still, worker):
             return process
@@ -64,18 +67,49 @@ def caught_at(portal: UpPortal, photos: str = "TRUE") -> psutil.Process | None:
     return None
 
 
+def ready_workers(portal: UpPortal) -> list[psutil.Process]:
+    known = {int(name.split(":")[-2]) for (name,) in portal.rows("SELECT name FROM worker_process")}
+    return [process for process in portal.processes("jobs.worker") if process.pid in known]
+
+
+def stop(portal: UpPortal, worker: psutil.Process) -> None:
+    """Have a worker stand still at a moment when it does not keep others from writing."""
+
+    def stopped() -> bool:
+        worker.suspend()
+        wait_until(lambda: worker.status() == psutil.STATUS_STOPPED, "a worker that stands still")
+        connection = sqlite3.connect(portal.data_dir / "portal.sqlite3", timeout=1, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            worker.resume()
+            return False
+        finally:
+            connection.close()
+        return True
+
+    wait_until(stopped, "a worker that writes nothing")
+
+
 def stopped_in_the_middle(
-    portal: UpPortal, enrol: Callable[[], None]
+    portal: UpPortal, staff: Staff, people: Sequence[Mate]
 ) -> tuple[psutil.Process, psutil.Process]:
-    """Enrol, and stop all workers when one is at it: that one, and the other. More photos are queued then."""
-    with ThreadPoolExecutor(1) as uploading:
-        done: Future[None] = uploading.submit(enrol)
-        at_it: psutil.Process = wait_until(lambda: caught_at(portal), "a worker at work", PATIENCE_S)
-        (other,) = (one for one in portal.processes("jobs.worker") if one != at_it)
-        other.suspend()
-        done.result(PATIENCE_S)
+    """Enrol people, and stop all workers while one is at their photos: that one, and the other.
+
+    More photos are queued then.
+    """
+    wait_until(lambda: len(ready_workers(portal)) == WORKERS, "all workers", PATIENCE_S)
+    working, idle = ready_workers(portal)
+    for worker in (working, idle):
+        stop(portal, worker)
+    for mate in people:
+        staff.enrol(mate.external_id, mate.name, mate.photos)
+    working.resume()
+    caught = wait_until(lambda: caught_at(portal), "a worker at work", PATIENCE_S)
+    assert caught == working
     assert portal.one("SELECT count(*) FROM photo WHERE state = 'queued'") > 0
-    return at_it, other
+    return working, idle
 
 
 def all_done(portal: UpPortal) -> bool:
@@ -145,22 +179,17 @@ def test_every_photo_is_done_once(
     worker_killed: bool, redis: str, busy: UpPortal, otto: Staff, crowd: Iterator[Mate]
 ) -> None:
     people = [next(crowd) for _ in range(PEOPLE)]
-
-    def enrol() -> None:
-        for mate in people:
-            otto.enrol(mate.external_id, mate.name, mate.photos)
-
-    at_it, other = stopped_in_the_middle(busy, enrol)
+    working, idle = stopped_in_the_middle(busy, otto, people)
     if redis == "emptied":
         empty_redis(busy)
     elif redis == "killed":
         (server,) = busy.processes("redis-server")
         server.kill()
     if worker_killed:
-        at_it.kill()
+        working.kill()
     else:
-        at_it.resume()
-    other.resume()
+        working.resume()
+    idle.resume()
 
     wait_until(lambda: all_done(busy), "the end of the work", PATIENCE_S)
     expect_each_photo_done_once(busy, people)
