@@ -86,7 +86,7 @@ class Browser:
         self._connection.request(method, path, body, {**headers, "Cookie": cookies})
         response = self._connection.getresponse()
         page = response.read().decode(errors="replace")
-        # From here on the session stays as it is: messages that no page shows would make it longer and longer.
+        # From here on the session stays as it is: messages that no page shows would make it ever longer.
         for header in [] if self._signed_in else response.headers.get_all("Set-Cookie") or []:
             name, _, value = header.partition(";")[0].partition("=")
             self._cookies[name] = value

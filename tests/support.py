@@ -49,7 +49,10 @@ class Visitor:
     def post(self, url: str, data: dict[str, Any] | None = None, *, follow: bool = False) -> TestResponse:
         """Send a form with the token that this browser's session has."""
         fields = {"csrf_token": self.token(), **(data or {})}
-        return self._seen(self.client.post(url, data=fields, follow_redirects=follow))
+        response = self.client.post(url, data=fields, follow_redirects=follow)
+        for sent in (*response.history, response):
+            sent.request.environ["wsgi.input"].close()  # a temporary file where the form was large
+        return self._seen(response)
 
     def token(self) -> str:
         page = BeautifulSoup(self.client.get("/account", follow_redirects=True).text, "html.parser")

@@ -11,6 +11,7 @@ from portal.enrolment.metadata import UnreadableContainer
 from portal.enrolment.models import Photo, WorkState
 from portal.enrolment.pictures import send_original, send_picture
 from portal.extensions import db
+from portal.people.services import record_view
 from portal.storage import Rendition, photo_store
 
 blueprint = Blueprint("enrolment", __name__)
@@ -19,8 +20,10 @@ blueprint = Blueprint("enrolment", __name__)
 @blueprint.get("/photos/<int:photo_id>")
 @requires(Permission.VIEW)
 def show(photo_id: int) -> ResponseReturnValue:
-    """A photo with the faces that were found in it."""
-    return render_template("photos/show.html", **_shown(_photo(photo_id)))
+    """A photo with the faces that were found in it: a look at its person, too."""
+    photo = _photo(photo_id)
+    record_view(db.session(), current_organization(), current_actor(), photo.person)
+    return render_template("photos/show.html", **_shown(photo))
 
 
 @blueprint.get("/photos/<int:photo_id>/faces")

@@ -41,7 +41,7 @@ def new() -> ResponseReturnValue:
         return render_template("people/new.html", form=form), 200 if request.method == "GET" else 422
     organization = current_organization()
     try:
-        with stored_uploads(photo_store(), organization, form.photos.data) as uploads:
+        with stored_uploads(photo_store(), organization, request.files.getlist("photos")) as uploads:
             if not uploads:
                 raise enrolment.PhotoError("Choose at least one photo.")
             person = services.create_person(
@@ -86,7 +86,7 @@ def add_photos(person_id: int) -> ResponseReturnValue:
     """Add photos to a person."""
     person, organization, form = _person(person_id), current_organization(), PhotosForm()
     try:
-        with stored_uploads(photo_store(), organization, form.photos.data or []) as uploads:
+        with stored_uploads(photo_store(), organization, request.files.getlist("photos")) as uploads:
             if not uploads:
                 raise enrolment.PhotoError("Choose at least one photo.")
             repeated = enrolment.add_more_photos(

@@ -42,9 +42,7 @@ def index() -> ResponseReturnValue:
         return _index(form, 200 if request.method == "GET" else 422)
     organization = current_organization()
     try:
-        with stored_uploads(
-            photo_store(), organization, [form.photo.data] if form.photo.data else []
-        ) as uploads:
+        with stored_uploads(photo_store(), organization, request.files.getlist("photo")) as uploads:
             if not uploads:
                 raise PhotoError("Choose a photo to search for.")
             search = services.create_search(db.session(), organization, current_actor(), uploads[0])

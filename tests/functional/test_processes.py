@@ -40,8 +40,8 @@ def test_the_web_process_that_served_everything_has_loaded_none_of_them(
 
 def test_the_app_imports_neither_them_nor_the_jobs(tmp_path: Path) -> None:
     code = (
-        "import sys; from portal import create_app; from portal.settings import Settings; from pathlib import Path;"
-        "create_app(Settings.from_environment({}, data_dir=Path(sys.argv[1])));"
+        "import sys; from pathlib import Path; from portal import create_app, settings;"
+        "create_app(settings.Settings.from_environment({}, data_dir=Path(sys.argv[1])));"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run(

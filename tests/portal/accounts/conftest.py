@@ -17,6 +17,11 @@ from portal.organizations.services import create_organization
 from tests.support import PASSWORD, Visitor
 
 
+@pytest.fixture(autouse=True)
+def cheap_passwords() -> None:
+    """Here passwords are hashed as they are for staff."""
+
+
 @pytest.fixture
 def browser(app: Flask) -> Visitor:
     """Nobody yet, at a network address of their own."""

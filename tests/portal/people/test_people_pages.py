@@ -46,7 +46,7 @@ def events(app: Flask) -> Events:
 
 
 def photos(number: int) -> list[Sent]:
-    return [file(picture(shade), f"photo-{shade}.jpg") for shade in range(number)]
+    return [file(picture(number), f"photo-{number}.jpg") for number in range(number)]
 
 
 def said(visitor: Visitor) -> str:
