@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
 
 from jobs import process
+from jobs.claimed import given_back_on_failure
 from jobs.faces.decode import heic_as_jpeg
 from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
 from jobs.records import photo_record, template_bytes, write_pictures
 from portal import queues
 from portal.database import writing
-from portal.enrolment.claims import give_back, put_back
+from portal.enrolment.claims import requeue_untouched
 from portal.enrolment.models import Photo
 from portal.enrolment.reasons import Reason
 from portal.enrolment.work import (
@@ -26,45 +28,46 @@ from portal.enrolment.work import (
 from portal.extensions import db
 from portal.storage import PhotoStore, photo_store
 
-# About a third of a second of work: what a worker claims, and commits, at a time.
+# What a worker claims, and commits, at a time.
 BATCH_PHOTOS = 32
-# After so many photos of it a worker looks whether somebody waits for a search.
+# So often, or after so many photos, it looks whether somebody waits for a search.
+LOOK_UP_EVERY_S = 0.1
 PHOTOS_AT_ONCE = 8
 
 
 def process_photos(organization_id: int) -> None:
     """Work on a batch of the organization's queued photos; another worker may take the next meanwhile."""
-    queues.taken("jobs.enrolment.process_photos", organization_id)
+    queues.forget_waiting("jobs.enrolment.process_photos", organization_id)
     worker = process.current().worker.name
     claimed, more = claim_photos(db.session(), worker, organization_id, BATCH_PHOTOS)
     if more:
         queues.enqueue_enrolment(organization_id)
     if not claimed:
         return
-    try:
+    with given_back_on_failure(Photo, [photo.id for photo in claimed]):
         _work(worker, organization_id, claimed)
-    except BaseException:
-        # The batch's own fault or not: each of its photos is tried alone next.
-        with writing(db.session()):
-            give_back(db.session(), Photo, worker, [photo.id for photo in claimed])
-        queues.enqueue_enrolment(organization_id)
-        raise
 
 
 def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> None:
     store, session = photo_store(), db.session()
     records: dict[int, PhotoRecord | ChosenFaceRecord] = {}
-    for start in range(0, len(claimed), PHOTOS_AT_ONCE):
-        if start and queues.somebody_waits():
-            break
-        records |= _look_at(store, claimed[start : start + PHOTOS_AT_ONCE])
+    size = 1
+    while len(records) < len(claimed) and not (records and queues.somebody_waits()):
+        began = time.monotonic()
+        part = claimed[len(records) : len(records) + size]
+        records |= _look_at(store, part)
+        # As many next as keep a search waiting for about LOOK_UP_EVERY_S, however slow the face model is.
+        pace = len(part) / max(time.monotonic() - began, 1e-3)
+        size = min(max(1, int(pace * LOOK_UP_EVERY_S)), PHOTOS_AT_ONCE)
     deleted = record_photos(session, worker, organization_id, process.current().face_model_id, records)
     for photo in claimed:
         if photo.id in deleted:
             store.delete(photo.file_key)
     if len(records) < len(claimed):
         with writing(session):
-            put_back(session, Photo, worker, [photo.id for photo in claimed if photo.id not in records])
+            requeue_untouched(
+                session, Photo, worker, [photo.id for photo in claimed if photo.id not in records]
+            )
         queues.enqueue_enrolment(organization_id)
 
 

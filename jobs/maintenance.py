@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 def remove_orphaned_files(_: int) -> None:
     """Remove photo files that no row owns: an upload or a deletion was cut off between file and row."""
-    queues.taken("jobs.maintenance.remove_orphaned_files", 0)
+    queues.forget_waiting("jobs.maintenance.remove_orphaned_files", 0)
     store, removed = photo_store(), 0
     older_than = time.time() - ORPHAN_AGE_S
     store.forget_cut_off_uploads(older_than)

@@ -11,12 +11,16 @@ from jobs.gallery.cache import GalleryCache
 from portal.system.models import WorkerProcess
 
 
-@dataclass(frozen=True)
+@dataclass
 class Process:
     app: Flask
     worker: WorkerProcess
     pipeline: FacePipeline
     galleries: GalleryCache
+    # Set by a job after which this process must not go on; the worker looks when the job is over.
+    ends: bool = False
+    # A time.monotonic(): when the present job began.
+    job_since: float | None = None
 
     @property
     def face_model_id(self) -> int:

@@ -7,11 +7,10 @@ import time
 import numpy as np
 
 from jobs import process
-from jobs.faces.pipeline import PhotoAnalysis
+from jobs.claimed import given_back_on_failure
+from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
 from jobs.records import photo_record, template_bytes, write_pictures
 from portal import queues
-from portal.database import writing
-from portal.enrolment.claims import give_back
 from portal.enrolment.reasons import Reason
 from portal.enrolment.work import PhotoRecord
 from portal.extensions import db
@@ -23,6 +22,7 @@ from portal.search.work import (
     claim_search,
     is_there,
     record_candidates,
+    record_failure,
     record_probe,
 )
 from portal.storage import photo_store
@@ -30,21 +30,16 @@ from portal.storage import photo_store
 
 def run_search(search_id: int) -> None:
     """Work out a search: find the faces of its photo if that was not done, then compare the chosen one."""
-    queues.taken("jobs.search.run_search", search_id)
+    queues.forget_waiting("jobs.search.run_search", search_id)
     worker = process.current().worker.name
     search = claim_search(db.session(), worker, search_id)
     if search is None:
         return
-    try:
+    with given_back_on_failure(Search, [search_id]):
         _work(worker, search)
-        if not is_there(db.session(), search_id):
-            # Deleted meanwhile: the pictures that were made for it are nobody's.
-            photo_store().delete(search.file_key)
-    except BaseException:
-        with writing(db.session()):
-            give_back(db.session(), Search, worker, [search_id])
-        queues.enqueue_search(search_id)
-        raise
+    if not is_there(db.session(), search_id):
+        # Deleted meanwhile: the pictures that were made for it are nobody's.
+        photo_store().delete(search.file_key)
 
 
 def _work(worker: str, search: ClaimedSearch) -> None:
@@ -53,7 +48,12 @@ def _work(worker: str, search: ClaimedSearch) -> None:
     if face is None:
         return
     if face.template is None:
-        face = _embed(search, face)
+        try:
+            face = _embed(search, face)
+        except (FileNotFoundError, UnusablePhoto) as error:
+            reason = error.reason if isinstance(error, UnusablePhoto) else Reason.FILE_MISSING
+            record_failure(db.session(), worker, search.id, reason)
+            return
     gallery = process.current().galleries.open(db.session(), search.organization_id)
     assert face.template is not None
     matches = gallery.search(np.frombuffer(face.template, "<f4"), search.limit)

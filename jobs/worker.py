@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 import threading
+import time
 from typing import Any
 
 import psutil
 import structlog
 from flask import Flask
+from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -22,7 +26,7 @@ from jobs.gallery.cache import GalleryCache
 from jobs.gallery.quantized import comparison_path
 from portal import create_app, logs
 from portal.extensions import db
-from portal.queues import QUEUES, connect, queue
+from portal.queues import JOB_TIMEOUT_S, QUEUES, connect, queue
 from portal.settings import Settings
 from portal.storage import photo_store
 from portal.system import workers
@@ -32,25 +36,31 @@ from portal.system.services import HEARTBEAT_S
 # A worker that grew by this much since it was ready ends after its job, and a fresh one takes its place.
 GROWTH_LIMIT_BYTES = 2 * 1024**3
 
+# So long after its time a job is thought to hang.
+HANGING_FOR_S = 60
+
 log = structlog.get_logger()
 
 
 class PhotoWorker(SimpleWorker):
     """RQ's worker without a fork: the model is loaded once, and ONNX Runtime's threads live on."""
 
-    app: Flask
+    memory_when_ready = 0
 
     def perform_job(self, job: Job, queue: Queue) -> bool:
+        current = process.current()
         structlog.contextvars.bind_contextvars(job_id=job.id, job=job.func_name)
-        with self.app.app_context():
+        current.job_since = time.monotonic()
+        with current.app.app_context():
             done = super().perform_job(job, queue)
+        current.job_since = None
         structlog.contextvars.clear_contextvars()
-        if _memory() > self.memory_when_ready + GROWTH_LIMIT_BYTES:
+        if _memory() > self.memory_when_ready + current.galleries.memory_bytes + GROWTH_LIMIT_BYTES:
             log.warning("the worker grew too large and ends", memory_bytes=_memory())
+            current.ends = True
+        if current.ends:
             self._stop_requested = True
         return done
-
-    memory_when_ready = 0
 
 
 class Heart(threading.Thread):
@@ -62,14 +72,25 @@ class Heart(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        while not self._stopped.wait(HEARTBEAT_S):
-            with self._app.app_context():
-                try:
-                    workers.beat(db.session(), self._worker, _memory())
-                    workers.sweep(db.session(), photo_store())
-                except SQLAlchemyError:
-                    # Without its database the portal stands still; it goes on when the database is back.
-                    log.exception("the heartbeat did not reach the database")
+        try:
+            while not self._stopped.wait(HEARTBEAT_S):
+                self._beat()
+        except BaseException:
+            # A worker without a heart would work on as one that others think lost: it ends instead.
+            log.exception("the heart failed, and the worker ends with it")
+            os._exit(1)
+
+    def _beat(self) -> None:
+        since = process.current().job_since
+        if since is not None and time.monotonic() - since > JOB_TIMEOUT_S + HANGING_FOR_S:
+            raise TimeoutError("A job hangs in code that can't be interrupted.")
+        with self._app.app_context():
+            try:
+                workers.beat(db.session(), self._worker, _memory())
+                workers.sweep(db.session(), photo_store())
+            except SQLAlchemyError:
+                # Without its database the portal stands still; it goes on when the database is back.
+                log.exception("the heartbeat did not reach the database")
 
     def stop(self) -> None:
         """End the thread, waiting for a beat that is on its way."""
@@ -102,7 +123,10 @@ def main() -> int:
     heart = Heart(app, row)
     heart.start()
     try:
-        _work(app, settings, row.name)
+        _work(settings, row.name)
+    except RedisError as error:
+        # RQ waits for Redis between jobs only; whoever started this worker starts the next.
+        log.error("Redis was lost during a job; the worker ends", problem=str(error))
     finally:
         heart.stop()
         with app.app_context():
@@ -110,7 +134,7 @@ def main() -> int:
     return 0
 
 
-def _work(app: Flask, settings: Settings, name: str) -> None:
+def _work(settings: Settings, name: str) -> None:
     connection = connect(settings.redis_url)
     worker = PhotoWorker(
         [queue(name, connection) for name in QUEUES],
@@ -121,7 +145,9 @@ def _work(app: Flask, settings: Settings, name: str) -> None:
         disable_default_exception_handler=True,
         log_job_description=False,
     )
-    worker.app, worker.memory_when_ready = app, _memory()
+    worker.memory_when_ready = _memory()
+    # What was loaded stays: the collector need not walk through it again and again.
+    gc.freeze()
     log.info("the worker is ready", worker=name)
     worker.work(logging_level=None)
 

@@ -28,10 +28,11 @@ def init_app(app: Flask, settings: Settings) -> None:
         PORTAL=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True},
+        # Values of statements are names and addresses: they stay out of the messages of errors.
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "hide_parameters": True},
         MAX_CONTENT_LENGTH=MAX_PHOTOS_AT_ONCE * MAX_PHOTO_BYTES + FORM_OVERHEAD_BYTES,
         MAX_FORM_MEMORY_SIZE=FORM_OVERHEAD_BYTES,
-        # One more than a full form has, so that "too many photos" is answered in words.
+        # Far more than a full form has, so that "too many photos" is answered in words.
         MAX_FORM_PARTS=200,
         RATELIMIT_STORAGE_URI=settings.redis_url.replace("unix://", "redis+unix://"),
         RATELIMIT_STORAGE_OPTIONS={"socket_connect_timeout": 2},

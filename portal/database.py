@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, event
 from sqlalchemy.engine import Connection, CursorResult, Dialect, Engine
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -65,6 +66,21 @@ def now() -> datetime:
 def execute_change(session: Session, statement: Executable) -> int:
     """Run an UPDATE or DELETE; returns how many rows it met."""
     return cast(CursorResult[Any], session.execute(statement)).rowcount
+
+
+class Gone(LookupError):
+    """The row was deleted since it was read: by a colleague, or in another tab."""
+
+
+def lock(session: Session, row: Base) -> None:
+    """Read a row again and hold it until the transaction ends. Raises Gone.
+
+    Locks are taken in one order everywhere: person, photo, organization.
+    """
+    try:
+        session.refresh(row, with_for_update=True)
+    except InvalidRequestError as error:
+        raise Gone from error
 
 
 @contextmanager

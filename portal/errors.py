@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import structlog
-from flask import Flask, g, render_template, request
+from flask import Flask, current_app, g, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from portal.database import Gone
 from portal.extensions import db
 
 PAGES = {400, 403, 404, 405, 413, 429, 500}
@@ -18,6 +19,7 @@ def init_app(app: Flask) -> None:
     """Answer every error with a page of the portal."""
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(CSRFError, csrf_error)
+    app.register_error_handler(Gone, gone)
     app.register_error_handler(Exception, failure)
 
 
@@ -27,16 +29,27 @@ def http_error(error: HTTPException) -> tuple[str, int] | HTTPException:
     if code < 400:
         return error
     page = code if code in PAGES else (400 if code < 500 else 500)
-    return render_template(f"errors/{page}.html", error=error, request_id=g.get("request_id")), code
+    return _page(str(page), error=error), code
 
 
 def csrf_error(error: CSRFError) -> tuple[str, int]:
     """A form that is too old, or was opened under another organization or before signing in."""
-    return render_template("errors/csrf.html", error=error, request_id=g.get("request_id")), 400
+    return _page("csrf", error=error), 400
+
+
+def gone(_: Gone) -> tuple[str, int]:
+    """What somebody else deleted in the meantime."""
+    return _page("gone"), 404
+
+
+def _page(name: str, **values: object) -> str:
+    """A page without what templates usually get from the database: that may be what failed."""
+    template = current_app.jinja_env.get_template(f"errors/{name}.html")
+    return template.render(request_id=g.get("request_id"), **values)
 
 
 def failure(error: Exception) -> tuple[str, int]:
     """Something that nobody foresaw: logged whole, shown without details."""
-    log.exception("request failed", path=request.path)
+    log.exception("request failed", endpoint=request.endpoint)
     db.session.rollback()
-    return render_template("errors/500.html", error=error, request_id=g.get("request_id")), 500
+    return _page("500"), 500

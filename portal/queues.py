@@ -66,7 +66,7 @@ def somebody_waits() -> bool:
         return False  # what Redis does not tell can't be done either; the bulk work goes on
 
 
-def taken(job: str, row_id: int) -> None:
+def forget_waiting(job: str, row_id: int) -> None:
     """Called by a job before it reads its rows: what is sent from here on needs a new message."""
     connect(current_app.config["PORTAL"].redis_url).delete(_waiting_key(job, row_id))
 
@@ -81,8 +81,8 @@ def _send(queue_name: str, job: str, row_id: int) -> None:
     target, key, job_id = queue(queue_name, connection), _waiting_key(job, row_id), uuid4().hex
     try:
         if not connection.set(key, job_id, nx=True):
-            waiting = cast(str | None, connection.get(key))
-            if waiting is not None and connection.lpos(target.key, waiting) is not None:
+            waiting = cast(bytes | None, connection.get(key))
+            if waiting is not None and connection.lpos(target.key, waiting.decode()) is not None:
                 return
             connection.set(key, job_id)  # whoever took or sent the other one died on the way
         target.enqueue_call(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -22,6 +22,12 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 def init_app(app: Flask) -> None:
     """Add the headers to every answer."""
+
+    @app.before_request
+    def refuse_nul() -> None:
+        # PostgreSQL can't hold it, and nobody types it.
+        if any("\0" in text for values in (request.args, request.form) for text in values.values()):
+            abort(400)
 
     @app.after_request
     def add_headers(response: Response) -> Response:

@@ -63,21 +63,26 @@ class PhotoStore:
             target = self._path(key, "original")
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.rename(target)
+            _sync(target.parent)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         return StoredFile(key, digest.hexdigest(), size)
 
     def write(self, key: str, rendition: Rendition, content: bytes) -> None:
-        """Keep a rendition of a stored photo, replacing the one before.
-
-        It is read only after the photo's row says that it is done, and a worker that is cut off is
-        followed by another: no need to write it aside first.
-        """
-        self._path(key, rendition).write_bytes(content)
+        """Keep a rendition of a stored photo, replacing the one before."""
+        target = self._path(key, rendition)
+        path = self._incoming / secrets.token_hex(16)
+        path.write_bytes(content)
+        path.rename(target)
 
     def read(self, key: str, rendition: Rendition = "original") -> bytes:
-        """The bytes of a rendition. Raises FileNotFoundError if it is not there."""
+        """The bytes of a rendition. Raises FileNotFoundError if it is not there.
+
+        Raises NotADirectoryError if the whole folder is not there: a disk that is not mounted loses no photo.
+        """
+        if not self.folder.is_dir():
+            raise NotADirectoryError(f"The photo folder {self.folder} is not there.")
         return self._path(key, rendition).read_bytes()
 
     def delete(self, key: str) -> None:
@@ -86,21 +91,40 @@ class PhotoStore:
             self._path(key, rendition).unlink(missing_ok=True)
 
     def keys(self, older_than: float) -> Iterator[str]:
-        """The keys of all stored photos whose file was last touched before `older_than` (a time.time())."""
+        """The keys of all stored photos of which a file was last touched before `older_than` (a time.time()).
+
+        The original may be gone: a worker that was killed can leave a rendition of a photo deleted meanwhile.
+        """
         for path in self.folder.glob("[0-9]*/??/*"):
-            if not path.suffix and path.stat().st_mtime < older_than:
-                yield str(path.relative_to(self.folder))
+            if _touched_before(path, older_than):
+                yield str(path.relative_to(self.folder)).partition(".")[0]
 
     def forget_cut_off_uploads(self, older_than: float) -> None:
         """Remove what uploads left that were cut off on the way before `older_than` (a time.time())."""
         for path in self._incoming.glob("*"):
-            if path.stat().st_mtime < older_than:
+            if _touched_before(path, older_than):
                 path.unlink(missing_ok=True)
 
     def _path(self, key: str, rendition: Rendition) -> Path:
         if not KEY.fullmatch(key):
             raise ValueError(f"{key!r} is not the key of a stored photo.")
         return self.folder / (key if rendition == "original" else f"{key}.{rendition}")
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on the disk, as fsync has a file's content."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _touched_before(path: Path, moment: float) -> bool:
+    try:
+        return path.stat().st_mtime < moment
+    except FileNotFoundError:
+        return False  # deleted while we looked
 
 
 def photo_store() -> PhotoStore:

@@ -38,7 +38,8 @@ def stored_uploads(
                 ) from error
             uploads.append(Upload(stored, name))
         yield uploads
-    except BaseException:
+    except ValueError:
+        # Refused, so nothing is written. After any other error it may be; what is nobody's is found later.
         for upload in uploads:
             store.delete(upload.file.key)
         raise

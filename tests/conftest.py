@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the face pipeline takes its time to import, and most tests 
     from jobs.faces.engine import FaceEngine
     from tests.workers import Worker
 
+USUAL_HASHER = passwords._hasher
 BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -99,6 +100,12 @@ def settings(tmp_path: Path, redis_folder: Path, database: dict[str, str]) -> Se
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords with less effort: the usual one is meant to take long, and tests make many users."""
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+
+
+@pytest.fixture
+def usual_passwords(cheap_passwords: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords as they are hashed for staff."""
+    monkeypatch.setattr(passwords, "_hasher", USUAL_HASHER)
 
 
 @pytest.fixture(scope="session")

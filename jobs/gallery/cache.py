@@ -30,6 +30,11 @@ class GalleryCache:
         self._dimension = dimension
         self._held: dict[int, _Held] = {}
 
+    @property
+    def memory_bytes(self) -> int:
+        """What all galleries together take."""
+        return sum(held.gallery.memory_bytes for held in self._held.values())
+
     def open(self, session: Session, organization_id: int) -> ExactGallery:
         """The organization's gallery with everything that was committed before this call."""
         session.rollback()  # a transaction that began earlier would show an earlier gallery

@@ -48,6 +48,11 @@ class ExactGallery:
         """How many people have a face here."""
         return len(self._faces_of)
 
+    @property
+    def memory_bytes(self) -> int:
+        """What the columns take; the rows' numbers by face come on top, about 100 bytes each."""
+        return sum(column.nbytes for column in self._columns()) + 100 * self._size
+
     def add(self, face_ids: Sequence[int], person_ids: Sequence[int], templates: NDArray[np.float32]) -> None:
         """Add faces; one that is here already is replaced. `templates` is float32 (n, dimension), unit rows.
 
@@ -92,21 +97,22 @@ class ExactGallery:
             return []
         rows = self._contenders(probe, min(limit, self.people))
         scores = self._vectors[rows] @ probe
+        face_ids, person_ids = self._face_ids[rows], self._person_ids[rows]
         matches: dict[int, Match] = {}
-        for place in np.lexsort((self._face_ids[rows], -scores)):
-            person_id = int(self._person_ids[rows[place]])
+        for place in np.lexsort((face_ids, -scores)):
+            person_id = int(person_ids[place])
             if person_id not in matches:
                 score = float(np.clip(scores[place], -1, 1))
-                matches[person_id] = Match(int(self._face_ids[rows[place]]), person_id, score)
+                matches[person_id] = Match(int(face_ids[place]), person_id, score)
                 if len(matches) == limit:
                     break
         return list(matches.values())
 
-    def _contenders(self, probe: NDArray[np.float32], people: int) -> NDArray[np.intp]:
+    def _contenders(self, probe: NDArray[np.float32], people: int) -> NDArray[np.intp] | slice:
         """Rows among which the best `people` people certainly are."""
         product = integer_product()
         if product is None:
-            return np.arange(self._size)
+            return slice(self._size)
         code, scale, error = encode(probe[None])
         signed = (code.astype(np.int16) - 128).astype(np.int8)
         products = product.run(None, {"codes": self._codes[: self._size], "probes": signed.T})[0][:, 0]

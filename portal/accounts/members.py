@@ -59,6 +59,7 @@ def change_role(
     """
     with writing(session):
         before = _lock(session, organization, membership)
+        membership.role = before
         if before == role:
             return False
         revoked = 0

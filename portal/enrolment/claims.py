@@ -40,12 +40,12 @@ def still_claimed(table: Claimable, worker: str, ids: Sequence[int]) -> tuple[Co
     return table.id.in_(ids), table.claimed_by == worker, table.state == WorkState.RUNNING
 
 
-def give_back(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
-    """Queue again what a worker claimed and could not finish, in the caller's transaction."""
+def requeue_failed(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
+    """Queue again what a worker could not finish, in the caller's transaction; the attempt counts."""
     _requeue(session, table, (table.id.in_(ids), table.claimed_by == worker))
 
 
-def put_back(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
+def requeue_untouched(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
     """Queue again what a worker claimed and did not begin, as if it had not, in the caller's transaction."""
     session.execute(
         update(table)
@@ -54,7 +54,7 @@ def put_back(session: Session, table: Claimable, worker: str, ids: Sequence[int]
     )
 
 
-def give_back_of_lost_workers(session: Session, table: Claimable) -> None:
+def requeue_of_lost_workers(session: Session, table: Claimable) -> None:
     """Queue again what was claimed by workers that are not known any more, in the caller's transaction."""
     _requeue(session, table, (table.claimed_by.not_in(select(WorkerProcess.name)),))
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
-from portal.database import execute_change, now, writing
+from portal.database import lock, now, writing
 from portal.enrolment.gallery import leave_gallery
 from portal.enrolment.models import Face, Photo, WorkState
 from portal.organizations.models import Organization
@@ -94,9 +94,12 @@ def add_more_photos(
     uploads: Sequence[Upload],
     store: PhotoStore,
 ) -> list[Upload]:
-    """Add stored photos to an enrolled person; returns those that were there already. Raises PhotoError."""
+    """Add stored photos to an enrolled person; returns those that were there already.
+
+    Raises PhotoError, and Gone.
+    """
     with writing(session):
-        session.execute(select(Person.id).where(Person.id == person.id).with_for_update()).scalar_one()
+        lock(session, person)
         repeated = add_photos(session, organization, person, uploads)
         session.execute(update(Person).where(Person.id == person.id).values(updated_at=now()))
         record(
@@ -115,16 +118,16 @@ def add_more_photos(
 
 
 def retry_photo(session: Session, organization: Organization, actor: Actor, photo: Photo) -> None:
-    """Have a failed photo worked on again, with as many attempts as a new one. Raises PhotoError."""
+    """Have a failed photo worked on again, with as many attempts as a new one.
+
+    Raises PhotoError, and Gone.
+    """
     with writing(session):
-        changed = execute_change(
-            session,
-            update(Photo)
-            .where(Photo.id == photo.id, Photo.state == WorkState.FAILED)
-            .values(state=WorkState.QUEUED, reason=None, attempts=0, claimed_by=None, finished_at=None),
-        )
-        if not changed:
+        lock(session, photo)
+        if photo.state != WorkState.FAILED:
             raise PhotoError("This photo is being worked on already.")
+        photo.state, photo.reason, photo.finished_at = WorkState.QUEUED, None, None
+        photo.attempts, photo.claimed_by = 0, None
         _record(session, organization, actor, Action.PHOTO_RETRIED, photo)
     enqueue_enrolment(organization.id)
 
@@ -134,11 +137,11 @@ def choose_face(
 ) -> None:
     """Let another face of the photo stand for the person; a worker makes its template next.
 
-    Until then the face chosen before stays in the gallery. Raises PhotoError.
+    Until then the face chosen before stays in the gallery. Raises PhotoError, and Gone.
     """
     with writing(session):
-        session.refresh(photo, with_for_update=True)
-        if face_id not in {face.id for face in photo.faces}:
+        lock(session, photo)
+        if not session.scalar(select(Face.id).where(Face.id == face_id, Face.photo_id == photo.id)):
             raise PhotoError("This face is not in the photo any more. Choose again.")
         if photo.state in (WorkState.QUEUED, WorkState.RUNNING):
             raise PhotoError("This photo is being worked on. Wait a moment and choose again.")
@@ -151,10 +154,12 @@ def choose_face(
 def remove_photo(
     session: Session, organization: Organization, actor: Actor, photo: Photo, store: PhotoStore
 ) -> None:
-    """Remove a photo with its faces, templates and files; the faces leave the gallery."""
+    """Remove a photo with its faces, templates and files; the faces leave the gallery. Raises Gone."""
     with writing(session):
+        lock(session, photo.person)
+        lock(session, photo)
         keys = _delete_photos(session, organization, [photo.id])
-        session.execute(update(Person).where(Person.id == photo.person_id).values(updated_at=now()))
+        photo.person.updated_at = now()
         _record(session, organization, actor, Action.PHOTO_REMOVED, photo)
     for key in keys:
         store.delete(key)

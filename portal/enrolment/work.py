@@ -14,6 +14,7 @@ from portal.enrolment.claims import claim, finished, still_claimed
 from portal.enrolment.gallery import leave_gallery, next_version
 from portal.enrolment.models import Face, Photo, WorkState
 from portal.enrolment.reasons import Reason
+from portal.people.models import Person
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,13 @@ def record_photos(
     is nobody's. Those that are another worker's by now are left alone.
     """
     with writing(session):
+        # In the order of portal.database.lock: the faces' foreign keys would lock the people last.
+        session.execute(
+            select(Person.id)
+            .where(Person.id.in_(select(Photo.person_id).where(Photo.id.in_(records))))
+            .order_by(Person.id)
+            .with_for_update(read=True, key_share=True)
+        )
         photos = session.execute(
             select(Photo.id, Photo.person_id)
             .where(*still_claimed(Photo, worker, list(records)))

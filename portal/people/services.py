@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from portal.audit.services import Action, Actor, record
-from portal.database import now, writing
+from portal.database import lock, now, writing
 from portal.enrolment import services as enrolment
 from portal.enrolment.models import Photo
 from portal.organizations.models import Organization
@@ -135,6 +135,7 @@ def create_person(
             session.add(person)
             session.flush()
             _index(session, person)
+            repeated = enrolment.add_photos(session, organization, person, photos)
             record(
                 session,
                 actor,
@@ -142,9 +143,8 @@ def create_person(
                 organization_id=organization.id,
                 subject_type="person",
                 subject_id=person.id,
-                details={"external_id": external_id, "photos": len(photos)},
+                details={"external_id": external_id, "photos": len(photos) - len(repeated)},
             )
-            repeated = enrolment.add_photos(session, organization, person, photos)
     except IntegrityError as error:
         raise _taken(external_id) from error  # somebody else was faster by a moment
     for upload in repeated:
@@ -156,11 +156,11 @@ def create_person(
 def change_person(
     session: Session, organization: Organization, actor: Actor, person: Person, *, external_id: str, name: str
 ) -> None:
-    """Give a person another name or external id. Raises PersonError."""
+    """Give a person another name or external id. Raises PersonError, and Gone."""
     external_id, name = clean_external_id(external_id), clean_name(name)
     try:
         with writing(session):
-            session.refresh(person, with_for_update=True)
+            lock(session, person)
             changes = {
                 field: [getattr(person, field), value]
                 for field, value in (("external_id", external_id), ("name", name))
@@ -192,8 +192,12 @@ def change_person(
 def delete_person(
     session: Session, organization: Organization, actor: Actor, person: Person, store: PhotoStore
 ) -> None:
-    """Delete a person with photos, faces, templates and files; they leave the gallery and old searches."""
+    """Delete a person with photos, faces, templates and files; they leave the gallery and old searches.
+
+    Raises Gone.
+    """
     with writing(session):
+        lock(session, person)
         keys = enrolment.delete_photos_of(session, organization, person)
         session.execute(delete(PersonWord).where(PersonWord.person_id == person.id))
         session.execute(

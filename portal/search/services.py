@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
-from portal.database import now, writing
+from portal.database import lock, now, writing
 from portal.enrolment.models import WorkState
 from portal.enrolment.services import PhotoError, Upload
 from portal.organizations.models import Organization
@@ -75,10 +75,12 @@ def list_searches(session: Session, organization: Organization, after: str | Non
 def choose_face(
     session: Session, organization: Organization, actor: Actor, search: Search, face_id: int
 ) -> None:
-    """Search for another face of the probe. Raises enrolment.services.PhotoError."""
+    """Search for another face of the probe. Raises enrolment.services.PhotoError, and Gone."""
     with writing(session):
-        session.refresh(search, with_for_update=True)
-        if face_id not in {face.id for face in search.faces}:
+        lock(session, search)
+        if not session.scalar(
+            select(ProbeFace.id).where(ProbeFace.id == face_id, ProbeFace.search_id == search.id)
+        ):
             raise PhotoError("This face is not in the photo any more. Choose again.")
         if search.state in (WorkState.QUEUED, WorkState.RUNNING):
             raise PhotoError("This search is still running. Wait a moment and choose again.")
@@ -89,9 +91,12 @@ def choose_face(
 
 
 def retry_search(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
-    """Do a search once more, against the people enrolled by now. Raises enrolment.services.PhotoError."""
+    """Do a search once more, against the people enrolled by now.
+
+    Raises enrolment.services.PhotoError, and Gone.
+    """
     with writing(session):
-        session.refresh(search, with_for_update=True)
+        lock(session, search)
         if search.state in (WorkState.QUEUED, WorkState.RUNNING):
             raise PhotoError("This search is still running. Wait a moment.")
         search.state, search.reason = WorkState.QUEUED, None
@@ -103,8 +108,9 @@ def retry_search(session: Session, organization: Organization, actor: Actor, sea
 def delete_search(
     session: Session, organization: Organization, actor: Actor, search: Search, store: PhotoStore
 ) -> None:
-    """Delete a search with its photo and candidate lists."""
+    """Delete a search with its photo and candidate lists. Raises Gone."""
     with writing(session):
+        lock(session, search)
         session.execute(
             delete(Search).where(Search.id == search.id, Search.organization_id == organization.id)
         )

@@ -100,6 +100,14 @@ def record_probe(
     return ProbeFaceToSearch(main.id, main.landmarks, main.template)
 
 
+def record_failure(session: Session, worker: str, search_id: int, reason: Reason) -> None:
+    """Write why a search could not be done; what was found in its photo before stays."""
+    with writing(session):
+        search = _still_claimed(session, worker, search_id)
+        if search is not None:
+            _finish(search, WorkState.FAILED, reason)
+
+
 def record_candidates(
     session: Session,
     worker: str,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal import queues
 from portal.database import execute_change, now, writing
-from portal.enrolment.claims import give_back_of_lost_workers
+from portal.enrolment.claims import requeue_of_lost_workers
 from portal.enrolment.models import Photo, WorkState
 from portal.search.models import Search
 from portal.search.services import expire_searches
@@ -61,7 +61,7 @@ def sign_out(session: Session, name: str) -> None:
     with writing(session):
         session.execute(delete(WorkerProcess).where(WorkerProcess.name == name))
         for table in (Photo, Search):
-            give_back_of_lost_workers(session, table)
+            requeue_of_lost_workers(session, table)
 
 
 def sweep(session: Session, store: PhotoStore) -> None:
@@ -81,7 +81,7 @@ def sweep(session: Session, store: PhotoStore) -> None:
             return
         lost = _forget_lost_workers(session, moment)
         for table in (Photo, Search):
-            give_back_of_lost_workers(session, table)
+            requeue_of_lost_workers(session, table)
     for name in lost:
         log.warning("a worker was lost; its rows are queued again", worker=name)
     _send_again(session)

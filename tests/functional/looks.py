@@ -23,7 +23,7 @@ RUN = """async () => {
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, help, nodes }) => [id, help, ...nodes.map((node) => `${node.target}: ${node.failureSummary}`)]);
+    .map(({ id, help, nodes }) => [id, help, ...nodes.map((one) => `${one.target}: ${one.failureSummary}`)]);
 }"""
 SIDEWAYS = """() => {
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;

@@ -165,6 +165,7 @@ def test_only_failures_count(browser: Visitor, maria: User) -> None:
         browser.post("/logout")
 
 
+@pytest.mark.usefixtures("usual_passwords")
 def test_an_outdated_hash_is_renewed_by_signing_in(app: Flask, browser: Visitor, maria: User) -> None:
     weak = PasswordHasher(time_cost=1, memory_cost=1024).hash(PASSWORD)
     with app.app_context(), writing(db.session) as session:

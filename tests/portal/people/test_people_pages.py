@@ -28,23 +28,6 @@ from tests.support import Sent, Visitor, enrol, file, on_both_databases
 Events = Callable[[str], list[AuditEvent]]
 
 
-@pytest.fixture
-def files(app: Flask) -> Callable[[], list[Path]]:
-    """All files of the photo store."""
-    return lambda: [path for path in app.config["PORTAL"].photo_dir.rglob("*") if path.is_file()]
-
-
-@pytest.fixture
-def events(app: Flask) -> Events:
-    """The audit events of an action."""
-
-    def find(action: str) -> list[AuditEvent]:
-        with app.app_context():
-            return list(db.session.scalars(select(AuditEvent).where(AuditEvent.action == action)))
-
-    return find
-
-
 def photos(number: int) -> list[Sent]:
     return [file(picture(number), f"photo-{number}.jpg") for number in range(number)]
 

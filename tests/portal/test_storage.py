@@ -1,0 +1,128 @@
+"""The photo store: whole files or none, each where it belongs, and nothing outside of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from portal.storage import FileTooLarge, PhotoStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> PhotoStore:
+    return PhotoStore(tmp_path / "photos")
+
+
+def files(store: PhotoStore) -> list[str]:
+    return sorted(str(path.relative_to(store.folder)) for path in store.folder.rglob("*") if path.is_file())
+
+
+def age(store: PhotoStore, name: str) -> None:
+    """Let a file have been there for two hours."""
+    moment = time.time() - 7200
+    os.utime(store.folder / name, (moment, moment))
+
+
+def test_a_photo_comes_back_as_it_went(store: PhotoStore) -> None:
+    content = os.urandom(3_000_000)
+    stored = store.receive(7, io.BytesIO(content), len(content))
+    assert (stored.sha256, stored.size_bytes) == (hashlib.sha256(content).hexdigest(), len(content))
+    assert store.read(stored.key) == content
+    assert files(store) == [stored.key]
+    assert stored.key.startswith("7/")
+
+
+def test_the_same_photo_twice_is_two_files_so_that_each_row_deletes_its_own(store: PhotoStore) -> None:
+    first, second = (store.receive(7, io.BytesIO(b"photo"), 100) for _ in range(2))
+    store.delete(first.key)
+    assert store.read(second.key) == b"photo"
+
+
+@pytest.mark.parametrize("size", [101, 5_000_000])
+def test_nothing_is_left_of_a_photo_that_is_too_large(store: PhotoStore, size: int) -> None:
+    with pytest.raises(FileTooLarge):
+        store.receive(7, io.BytesIO(bytes(size)), 100)
+    assert files(store) == []
+
+
+def test_nothing_is_left_of_an_upload_that_is_cut_off(store: PhotoStore) -> None:
+    class CutOff(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise ConnectionResetError
+            return super().read(10)
+
+    with pytest.raises(ConnectionResetError):
+        store.receive(7, CutOff(bytes(100)), 1000)
+    assert files(store) == []
+
+
+def test_a_photo_is_deleted_with_everything_made_from_it(store: PhotoStore) -> None:
+    key = store.receive(7, io.BytesIO(b"photo"), 100).key
+    store.write(key, "preview", b"first")
+    store.write(key, "preview", b"second")
+    store.write(key, "thumbnail", b"small")
+    store.write(key, "converted", b"whole")
+    assert store.read(key, "preview") == b"second"
+    for _ in range(2):  # what is gone already is fine
+        store.delete(key)
+        assert files(store) == []
+    with pytest.raises(FileNotFoundError):
+        store.read(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "../outside",
+        "/etc/passwd",
+        "7/ab/../../../outside",
+        "7/ab/" + "a" * 64,
+        "incoming/" + "0" * 32,
+        "7/ab/" + "a" * 64 + "-01234567/../../../outside",
+        "7/ab/" + "a" * 64 + "-01234567\n",
+        "",
+    ],
+)
+def test_no_key_leads_out_of_the_store(store: PhotoStore, tmp_path: Path, key: str) -> None:
+    store.receive(7, io.BytesIO(b"photo"), 100)
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"precious")
+    for act in (store.read, store.delete):
+        with pytest.raises(ValueError, match="is not the key of a stored photo"):
+            act(key)
+    with pytest.raises(ValueError, match="is not the key of a stored photo"):
+        store.write(key, "preview", b"overwritten")
+    assert outside.read_bytes() == b"precious"
+
+
+def test_the_folders_are_nobody_elses_to_read(store: PhotoStore) -> None:
+    key = store.receive(7, io.BytesIO(b"photo"), 100).key
+    for folder in (store.folder / "incoming", (store.folder / key).parent):
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_old_photos_are_listed_whatever_is_left_of_them(store: PhotoStore) -> None:
+    old, half, new = (store.receive(7, io.BytesIO(b"photo"), 100).key for _ in range(3))
+    store.write(old, "preview", b"preview")
+    store.write(half, "preview", b"preview")
+    for name in (old, f"{old}.preview", f"{half}.preview"):
+        age(store, name)
+    (store.folder / half).unlink()
+    assert set(store.keys(older_than=time.time() - 3600)) == {old, half}
+    assert set(store.keys(older_than=time.time() + 3600)) == {old, half, new}
+
+
+def test_uploads_that_broke_off_long_ago_are_thrown_away(store: PhotoStore) -> None:
+    kept = store.receive(7, io.BytesIO(b"photo"), 100).key
+    for name in ("old", "new"):
+        (store.folder / "incoming" / name).write_bytes(b"half a photo")
+    age(store, "incoming/old")
+    age(store, kept)
+    store.forget_cut_off_uploads(older_than=time.time() - 3600)
+    assert files(store) == sorted([kept, "incoming/new"])
