@@ -25,7 +25,8 @@ def open_stored(session: Session, settings: Settings) -> LoadedModel:
     stored = current_face_model(session)
     if stored is None:
         raise FaceModelError("No face model was chosen yet. Start the portal with `portal up`.")
-    return LoadedModel(stored, open_engine(_find(settings, stored, lambda _: None), settings.device))
+    pack = _find(settings, stored, lambda _: None, may_download=False)
+    return LoadedModel(stored, open_engine(pack, settings.device))
 
 
 def choose(
@@ -36,7 +37,7 @@ def choose(
     Raises FaceModelError if it does not run, or if it is not the stored one.
     """
     stored = current_face_model(session)
-    pack = _find(settings, stored, announce)
+    pack = _find(settings, stored, announce, may_download=store)
     engine = open_engine(pack, settings.device)
     if stored is None:
         stored = _row(settings, pack, engine)
@@ -46,11 +47,14 @@ def choose(
     return LoadedModel(stored, engine)
 
 
-def _find(settings: Settings, stored: FaceModel | None, announce: Callable[[str], None]) -> ModelPack:
+def _find(
+    settings: Settings, stored: FaceModel | None, announce: Callable[[str], None], *, may_download: bool
+) -> ModelPack:
     if stored is None:
-        return find(settings.face_model, settings.model_dir, announce=announce)
+        return find(settings.face_model, settings.model_dir, announce=announce, may_download=may_download)
     automatic = settings.face_model == "auto"
-    pack = find(stored.source if automatic else settings.face_model, settings.model_dir, announce=announce)
+    named = stored.source if automatic else settings.face_model
+    pack = find(named, settings.model_dir, announce=announce, may_download=may_download)
     _refuse_another(stored, pack)
     return pack
 

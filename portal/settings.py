@@ -91,7 +91,7 @@ class Settings:
             redis_url=redis_url or f"unix://{_redis_socket(folder)}",
             redis_is_private=not redis_url,
             secret_key=variables.get("PORTAL_SECRET_KEY") or _stored_secret_key(folder),
-            face_model=variables.get("PORTAL_FACE_MODEL", "auto"),
+            face_model=_face_model(variables.get("PORTAL_FACE_MODEL", "auto")),
             model_dir=Path(variables.get("PORTAL_MODEL_DIR") or folder / "models").expanduser().resolve(),
             device=cast(Device, device),
             trusted_proxies=int(proxies),
@@ -147,6 +147,12 @@ def _database_url(url: str | None, folder: Path) -> str:
         raise SettingsError("PORTAL_DATABASE_URL is not a URL; an example is postgresql://user@host/portal.")
     # psycopg 3 is the driver that is installed, whatever short name the operator used for PostgreSQL.
     return f"postgresql+psycopg://{rest}" if scheme in {"postgres", "postgresql"} else url
+
+
+def _face_model(named: str) -> str:
+    """The name of a pack as it is; the path of a folder from the root, for children that run elsewhere."""
+    is_path = Path(named).name != named
+    return str(Path(named).expanduser().resolve()) if is_path else named
 
 
 def _redis_socket(folder: Path) -> Path:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
@@ -44,24 +45,29 @@ class Visitor:
         self.page = BeautifulSoup("", "html.parser")
 
     def get(self, url: str, **options: Any) -> TestResponse:
-        return self._seen(self.client.get(url, **options))
+        return self._seen(self._send(self.client.get, url, **options))
 
     def post(self, url: str, data: dict[str, Any] | None = None, *, follow: bool = False) -> TestResponse:
         """Send a form with the token that this browser's session has."""
         fields = {"csrf_token": self.token(), **(data or {})}
-        response = self.client.post(url, data=fields, follow_redirects=follow)
+        response = self._send(self.client.post, url, data=fields, follow_redirects=follow)
         for sent in (*response.history, response):
             sent.request.environ["wsgi.input"].close()  # a temporary file where the form was large
         return self._seen(response)
 
     def token(self) -> str:
-        page = BeautifulSoup(self.client.get("/account", follow_redirects=True).text, "html.parser")
+        account = self._send(self.client.get, "/account", follow_redirects=True)
+        page = BeautifulSoup(account.text, "html.parser")
         field = page.select_one("input[name=csrf_token]")
         assert field is not None, "no form on the page that every visitor can see"
         return str(field["value"])
 
     def sign_in(self, email: str, password: str = PASSWORD) -> TestResponse:
         return self.post("/login", {"email": email, "password": password})
+
+    def _send(self, request: Callable[..., TestResponse], url: str, **options: Any) -> TestResponse:
+        # Where the test has an app context open, the request still gets one of its own, as it does when served.
+        return Context().run(lambda: request(url, **options))
 
     def _seen(self, response: TestResponse) -> TestResponse:
         self.page = (

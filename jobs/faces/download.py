@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -28,9 +29,7 @@ _PATIENCE = 10
 _CHUNK = 1 << 20
 
 
-def download(
-    name: str, model_dir: Path, announce: Callable[[str], None], *, releases: str = RELEASES
-) -> Path:
+def download(name: str, model_dir: Path, announce: Callable[[str], None]) -> Path:
     """Fetch the pack `name` into a folder of that name, which is there wholly or not at all.
 
     Raises OSError where the network, the server or the disk fails, and zipfile.BadZipFile for a file that is
@@ -70,7 +69,9 @@ def _fetch(address: str, target: Path, name: str) -> None:
         with (
             urllib.request.urlopen(address, timeout=_PATIENCE) as answer,  # noqa: S310 - the scheme is our own
             target.open("wb") as file,
-            Progress(*columns, TransferSpeedColumn(), TimeRemainingColumn()) as progress,
+            Progress(
+                *columns, TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True)
+            ) as progress,
         ):
             size = int(answer.headers.get("Content-Length") or 0)
             task = progress.add_task(name, total=size or None)

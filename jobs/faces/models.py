@@ -38,28 +38,36 @@ class ModelPack:
     card: ModelCard
 
 
-def find(face_model: str, model_dir: Path, *, announce: Callable[[str], None]) -> ModelPack:
+def find(
+    face_model: str, model_dir: Path, *, announce: Callable[[str], None], may_download: bool = True
+) -> ModelPack:
     """The pack that `face_model` names.
 
     "auto" is buffalo_l, from `model_dir` or downloaded into it, or else dlib; "dlib"; the name of a pack in
     `model_dir` (one of InsightFace's own is downloaded when it is not there); or the path of a pack's folder.
-    `announce` is told, in one plain sentence at a time, what was chosen and why.
+    `announce` is told, in one plain sentence at a time, what was chosen and why. With `may_download` false
+    only what is on the disk is taken.
 
     Raises FaceModelError.
     """
     if face_model == "auto":
-        return _auto(model_dir, announce)
-    pack = _dlib() if face_model == "dlib" else _named(face_model, model_dir, announce)
+        return _auto(model_dir, announce, may_download)
+    pack = _dlib() if face_model == "dlib" else _named(face_model, model_dir, announce, may_download)
     announce(f"Face model: {pack.name}. Licence: {pack.card.licence}")
     return pack
 
 
-def _auto(model_dir: Path, announce: Callable[[str], None]) -> ModelPack:
+def _auto(model_dir: Path, announce: Callable[[str], None], may_download: bool) -> ModelPack:
     folder = model_dir / _BEST
     if folder.is_dir():
         pack = _insightface(folder)
         announce(f"Face model: {_BEST}, found in {model_dir}. Licence: {pack.card.licence}")
         return pack
+    if not may_download:
+        raise FaceModelError(
+            f"No face model was chosen yet: the first `portal up` takes {_BEST} if it can be downloaded to"
+            f" {model_dir}, and dlib if not."
+        )
     try:
         download(_BEST, model_dir, announce)
     except (OSError, zipfile.BadZipFile) as error:
@@ -74,7 +82,9 @@ def _auto(model_dir: Path, announce: Callable[[str], None]) -> ModelPack:
     return pack
 
 
-def _named(face_model: str, model_dir: Path, announce: Callable[[str], None]) -> ModelPack:
+def _named(
+    face_model: str, model_dir: Path, announce: Callable[[str], None], may_download: bool
+) -> ModelPack:
     is_path = Path(face_model).name != face_model
     folder = Path(face_model).expanduser().resolve() if is_path else model_dir / face_model
     if folder.is_dir():
@@ -84,7 +94,7 @@ def _named(face_model: str, model_dir: Path, announce: Callable[[str], None]) ->
             f"PORTAL_FACE_MODEL is {face_model}, and there is no such folder. Give the folder that holds the"
             " pack's .onnx files."
         )
-    if face_model in DOWNLOADABLE:
+    if face_model in DOWNLOADABLE and may_download:
         try:
             download(face_model, model_dir, announce)
         except (OSError, zipfile.BadZipFile) as error:

@@ -70,8 +70,8 @@ class FirstRunForm(NewPasswordForm):
 
 class ChangePasswordForm(FlaskForm):  # type: ignore[misc]
     current = PasswordField(
-        "Present password",
-        validators=[InputRequired("Enter your present password.")],
+        "Current password",
+        validators=[InputRequired("Enter your current password.")],
         render_kw=PRESENT_PASSWORD,
     )
     password = PasswordField(

@@ -175,7 +175,7 @@ def change_password(
 ) -> None:
     """Give a user another password and end all sessions of theirs. Raises CredentialsError, PasswordError."""
     if not passwords.matches(current, user.password_hash):
-        raise CredentialsError("This is not your present password.")
+        raise CredentialsError("This is not your current password.")
     problem = passwords.problem_with(new, user.email)
     if problem:
         raise PasswordError(problem)

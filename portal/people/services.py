@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, exists, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from portal.audit.services import Action, Actor, record
 from portal.database import lock, now, writing
@@ -232,7 +232,8 @@ def record_view(session: Session, organization: Organization, actor: Actor, pers
 def photos_of(session: Session, people: Sequence[Person]) -> dict[int, list[Photo]]:
     """The photos of each of these people, by person id, oldest first."""
     photos: dict[int, list[Photo]] = {person.id: [] for person in people}
-    for photo in session.scalars(select(Photo).where(Photo.person_id.in_(photos)).order_by(Photo.id)):
+    query = select(Photo).options(selectinload(Photo.faces)).where(Photo.person_id.in_(photos))
+    for photo in session.scalars(query.order_by(Photo.id)):
         photos[photo.person_id].append(photo)
     return photos
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
 from portal.database import lock, now, writing
-from portal.enrolment.models import WorkState
+from portal.enrolment.models import Face, WorkState
 from portal.enrolment.services import PhotoError, Upload
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
@@ -49,7 +49,7 @@ def find_search(session: Session, organization: Organization, search_id: int) ->
             selectinload(Search.searched_by),
             selectinload(Search.faces)
             .selectinload(ProbeFace.candidates)
-            .options(selectinload(Candidate.person), selectinload(Candidate.face)),
+            .options(selectinload(Candidate.person), selectinload(Candidate.face).selectinload(Face.photo)),
         )
         .where(Search.id == search_id, Search.organization_id == organization.id, Search.expires_at > now())
         .execution_options(populate_existing=True)
@@ -61,7 +61,8 @@ def list_searches(session: Session, organization: Organization, after: str | Non
     query = (
         select(Search)
         .options(
-            selectinload(Search.searched_by), selectinload(Search.faces).selectinload(ProbeFace.candidates)
+            selectinload(Search.searched_by),
+            selectinload(Search.faces).selectinload(ProbeFace.candidates).selectinload(Candidate.person),
         )
         .where(Search.organization_id == organization.id, Search.expires_at > now())
     )
@@ -90,7 +91,7 @@ def choose_face(
     enqueue_search(search.id)
 
 
-def retry_search(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
+def repeat_search(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
     """Do a search once more, against the people enrolled by now.
 
     Raises enrolment.services.PhotoError, and Gone.

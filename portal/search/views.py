@@ -103,7 +103,7 @@ def repeat(search_id: int) -> ResponseReturnValue:
     """Search once more, against the people of now."""
     search = _search(search_id)
     try:
-        services.retry_search(db.session(), current_organization(), current_actor(), search)
+        services.repeat_search(db.session(), current_organization(), current_actor(), search)
     except PhotoError as error:
         flash(str(error), "warning")
     return redirect(url_for("search.show", search_id=search.id))

@@ -32,8 +32,8 @@ class _Figures(Collector):
         workers = live_workers(session)
         yield GaugeMetricFamily("portal_workers", "Workers with a heartbeat", value=len(workers))
         memory = GaugeMetricFamily("portal_worker_memory_bytes", "Resident memory", labels=["worker"])
-        for worker in workers:
-            memory.add_metric([worker.name], worker.memory_bytes)
+        for number, worker in enumerate(workers, start=1):
+            memory.add_metric([str(number)], worker.memory_bytes)
         yield memory
         yield from _waiting_jobs()
 

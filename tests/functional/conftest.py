@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.functional.looks import AXE, Seen, look_at
 from tests.functional.pages import ignored
-from tests.functional.support import BROWSING, PATIENCE_S, Mate, Staff, UpPortal, mates
+from tests.functional.support import PATIENCE_S, Mate, Staff, UpPortal, mates
 from tests.functional.video import write_video
 from tests.support import PASSWORD
 
@@ -165,10 +165,3 @@ def new_page(browser: Browser, portal: UpPortal) -> Iterator[NewPage]:
     for context in contexts:
         context.close()
     assert complaints == []
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.parent == here and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(BROWSING))

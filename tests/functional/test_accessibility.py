@@ -11,7 +11,9 @@ from playwright.sync_api import Page, expect
 from tests.functional.conftest import NewPage
 from tests.functional.looks import look_at
 from tests.functional.pages import choose
-from tests.functional.support import Staff, mates
+from tests.functional.support import BROWSING, Staff, mates
+
+pytestmark = pytest.mark.xdist_group(BROWSING)
 
 GROUP_PHOTO = Path(insightface.__file__).parent / "data/images/t1.jpg"
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.functional.conftest import NewPage
 from tests.functional.looks import Seen
-from tests.functional.support import UpPortal
+from tests.functional.support import BROWSING, UpPortal
+
+pytestmark = pytest.mark.xdist_group(BROWSING)
 
 
 def test_a_new_portal_is_set_up_in_the_browser(portal: UpPortal, first_run: Seen) -> None:

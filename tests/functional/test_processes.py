@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.functional.support import Mate, Staff, UpPortal
+from tests.functional.support import BROWSING, Mate, Staff, UpPortal
+
+pytestmark = pytest.mark.xdist_group(BROWSING)
 
 FACE_LIBRARIES = ("cv2", "onnxruntime", "insightface", "openvino", "dlib")
 

@@ -45,7 +45,7 @@ def test_a_new_password_ends_the_sessions_elsewhere_but_not_this_one(
 @pytest.mark.parametrize(
     ("current", "password", "again", "message"),
     [
-        ("some other password", NEW, NEW, "This is not your present password."),
+        ("some other password", NEW, NEW, "This is not your current password."),
         (PASSWORD, "too short", "too short", "The password has 9 characters."),
         (PASSWORD, PASSWORD, PASSWORD, "the password that you have already"),
         (PASSWORD, NEW, "nine loud geese", "The two passwords are not the same."),
