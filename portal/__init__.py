@@ -23,7 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     configuration.init_app(app, settings or Settings.from_environment())
-    for part in (logs, extensions, sessions, access, security, pages, errors):
+    for part in (logs, security, extensions, sessions, access, pages, errors):
         part.init_app(app)
     for blueprint in (system, accounts, members, organizations, audit, dashboard, people, enrolment, search):
         app.register_blueprint(blueprint)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from portal import create_app, doctor, logs, migrations
 from portal.accounts.models import Role
-from portal.accounts.services import AccountError, create_user, find_user, normal_email, reset_password
+from portal.accounts.services import AccountError, create_user, reset_password
 from portal.audit.services import Actor
 from portal.extensions import db
 from portal.organizations.services import OrganizationError, create_organization, find_organization
@@ -62,6 +62,8 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"show_default": True})
 def main() -> None:
     """Face Portal: enrol people by photo, search by photo, find people who were enrolled twice."""
+    # What the portal and its children write is for nobody else on this machine.
+    os.umask(0o077)
     logs.configure()
     logging.getLogger().setLevel(logging.WARNING)
 
@@ -100,7 +102,7 @@ def create_user_command(
 ) -> None:
     """Add a user to an organization. The password is asked for, twice, unless a variable holds it.
 
-    Somebody who has an account already keeps their password.
+    Somebody who has an account already becomes a member with that account, if this is its password.
     """
     with _app(data_dir, allowed=[password_env] if password_env else []):
         session = db.session()
@@ -110,12 +112,9 @@ def create_user_command(
                 f"There is no organization {slug!r}. "
                 f"Make it first: portal create-organization NAME --slug {slug}"
             )
-        email = normal_email(email)
-        known = find_user(session, email) is not None
-        password = "" if known else _password(password_env)
+        password = _password(password_env)
         user = create_user(session, COMMAND, email, password, organization, Role(role))
-        kept = ", with the password that they have already" if known else ""
-        click.echo(f"{user.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {organization.name}{kept}.")
+        click.echo(f"{user.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {organization.name}.")
 
 
 @main.command("set-password")

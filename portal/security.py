@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, request, session
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -19,15 +19,26 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
+# The routes that take photos, and what a form without photos may have.
+UPLOADS = {"people.new", "people.add_photos", "search.index"}
+FORM_BYTES = 256 * 1024
+
 
 def init_app(app: Flask) -> None:
     """Add the headers to every answer."""
 
     @app.before_request
+    def limit_body() -> None:
+        # Forms are read before anybody is known: only who is signed in may send much, and photos only.
+        if request.endpoint not in UPLOADS or "_user_id" not in session:
+            request.max_content_length = FORM_BYTES
+
+    @app.before_request
     def refuse_nul() -> None:
         # PostgreSQL can't hold it, and nobody types it.
-        if any("\0" in text for values in (request.args, request.form) for text in values.values()):
-            abort(400)
+        for _, text in (*request.args.items(multi=True), *request.form.items(multi=True)):
+            if "\0" in text:
+                abort(400)
 
     @app.after_request
     def add_headers(response: Response) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
@@ -28,7 +29,7 @@ def stored_uploads(
         for file in files:
             if not file.filename:
                 continue
-            name = PurePath(file.filename.replace("\\", "/")).name or file.filename
+            name = _shown_name(file.filename)
             try:
                 stored = store.receive(organization.id, file.stream, MAX_PHOTO_BYTES)
             except FileTooLarge as error:
@@ -43,3 +44,9 @@ def stored_uploads(
         for upload in uploads:
             store.delete(upload.file.key)
         raise
+
+
+def _shown_name(file_name: str) -> str:
+    """The name of a file without folders, and without characters that nobody sees."""
+    plain = "".join(character for character in file_name if unicodedata.category(character)[0] != "C")
+    return PurePath(plain.replace("\\", "/")).name or "photo"

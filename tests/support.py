@@ -66,7 +66,7 @@ class Visitor:
         return self.post("/login", {"email": email, "password": password})
 
     def _send(self, request: Callable[..., TestResponse], url: str, **options: Any) -> TestResponse:
-        # Where the test has an app context open, the request still gets one of its own, as it does when served.
+        # Where the test has an app context open, the request still gets one of its own, as if served.
         return Context().run(lambda: request(url, **options))
 
     def _seen(self, response: TestResponse) -> TestResponse:

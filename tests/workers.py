@@ -76,7 +76,7 @@ class Worker:
             disable_default_exception_handler=True,
             log_job_description=False,
         )
-        self._rq.app, self._rq.memory_when_ready = app, 1 << 60
+        self._rq.memory_when_ready = 1 << 60
 
     @property
     def name(self) -> str:

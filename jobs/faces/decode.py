@@ -62,6 +62,7 @@ _BROKEN = (
     OverflowError,
     struct.error,
     zlib.error,
+    MemoryError,
 )
 
 # How stored pixels become upright ones, by the EXIF orientation (CIPA DC-008, tag 274): transpose, then
@@ -76,6 +77,10 @@ _UPRIGHT: dict[int, tuple[bool, bool, bool]] = {
     7: (True, True, True),
     8: (True, True, False),
 }
+# A progressive JPEG has about ten scans, and each is decoded over the whole picture: hundreds are an attack.
+_START_OF_SCAN = b"\xff\xda"
+_MOST_SCANS = 100
+
 _REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
 _REDUCED[8] = cv2.IMREAD_REDUCED_COLOR_8
 
@@ -136,11 +141,14 @@ def decode(data: bytes) -> Photo:
     try:
         # Pillow warns on the console about odd metadata that does not matter to the picture.
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=kinds) as image:
+            # Before anything else is read: Pillow looks for a PNG's EXIF behind its pixels.
+            if image.width * image.height > MAX_PHOTO_PIXELS:
+                raise UnusablePhoto(Reason.TOO_MANY_PIXELS, media_format, *image.size)
+            if media_format == "JPEG" and data.count(_START_OF_SCAN) > _MOST_SCANS:
+                raise UnusablePhoto(Reason.UNSUPPORTED_FORMAT, media_format, *image.size)
             orientation = _orientation(image)
             turned = _UPRIGHT[orientation][0]
             width, height = image.size[::-1] if turned else image.size
-            if width * height > MAX_PHOTO_PIXELS:
-                raise UnusablePhoto(Reason.TOO_MANY_PIXELS, media_format, width, height)
             photo = Photo(
                 data=data,
                 media_format=media_format,

@@ -65,8 +65,8 @@ def create_user(
 ) -> User:
     """Make an account that is a member of `organization`; an account that exists becomes a member of it too.
 
-    The password of an account that exists stays as it is, and `password` is not looked at.
-    Raises AccountError.
+    `password` must then be that account's: an address is not proven by whoever made the account, and may
+    be somebody else's in truth. Raises AccountError.
     """
     email = normal_email(email)
     try:
@@ -76,6 +76,11 @@ def create_user(
                 return add_user(session, actor, email, password, organization, role)
             if is_member(session, user, organization):
                 raise AccountError(f"{email} is a member of {organization.name} already.")
+            if not passwords.matches(password, user.password_hash):
+                raise AccountError(
+                    f"{email} has an account already, with another password. Give that one; or, if you are sure "
+                    "whose account it is, first give it a new one with portal set-password."
+                )
             add_membership(session, user, organization, role)
             record(
                 session,

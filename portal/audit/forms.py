@@ -28,6 +28,11 @@ class _MayBeEmpty(Optional):
         self.field_flags = {}
 
 
+def _sensible_number(number: int | None) -> int | None:
+    # One that no row can have is as good as 0; and it may be too large to be compared.
+    return 0 if number is not None and number > LARGEST_ROW_NUMBER else number
+
+
 def _sensible_day(_form: Form, field: DateField) -> None:
     if field.data is not None and not FIRST_YEAR <= field.data.year <= LAST_YEAR:
         raise ValidationError(f"Choose a day between the years {FIRST_YEAR} and {LAST_YEAR}.")
@@ -41,6 +46,7 @@ class FilterForm(Form):
     person = StringField("Person (external ID)", render_kw={"autocomplete": "off"})
     search = IntegerField(
         "Search number",
+        filters=[_sensible_number],
         validators=[_MayBeEmpty(), NumberRange(1, LARGEST_ROW_NUMBER, "Enter the number of a search.")],
         render_kw={"inputmode": "numeric", "min": 1},
     )

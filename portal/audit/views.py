@@ -48,8 +48,7 @@ def index() -> ResponseReturnValue:
         abort(400, str(error))
     subjects = reading.subjects_of(db.session, organization, page.items)
     lines = [_line(event, subjects) for event in page.items]
-    if after is None:
-        reading.record_reading(db.session, organization, current_actor(), form.filters())
+    reading.record_reading(db.session, organization, current_actor(), form.filters())
     return render_template(
         "audit/index.html",
         form=form,

@@ -49,6 +49,10 @@ WEBP_KEPT = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
 VP8X_EXIF, VP8X_XMP = 0x08, 0x04
 
 
+# Real files have far fewer parts; walking through millions is what an attacker would ask for.
+MOST_PARTS = 20_000
+
+
 def stripped(content: bytes, media_format: str) -> bytes:
     """The same picture without metadata but its orientation. `media_format` is a key of FORMATS.
 

@@ -107,6 +107,8 @@ def add_photos(person_id: int) -> ResponseReturnValue:
 def edit(person_id: int) -> ResponseReturnValue:
     """Change a person's name or external id."""
     person = _person(person_id)
+    if request.method == "GET":
+        services.record_view(db.session(), current_organization(), current_actor(), person)
     form = PersonForm(obj=person)
     if request.method == "GET" or not form.validate_on_submit():
         return render_template(

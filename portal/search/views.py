@@ -65,16 +65,14 @@ def _index(form: SearchForm, status: int) -> ResponseReturnValue:
 @requires(Permission.SEARCH)
 def show(search_id: int) -> ResponseReturnValue:
     """A search and what it found."""
-    search = _search(search_id)
-    services.record_view(db.session(), current_organization(), current_actor(), search)
-    return render_template("search/show.html", results=_results(search))
+    return render_template("search/show.html", results=_seen(_search(search_id)))
 
 
 @blueprint.get("/search/<int:search_id>/results")
 @requires(Permission.SEARCH)
 def results(search_id: int) -> ResponseReturnValue:
     """The result part of a search's page, while it is polled."""
-    return render_template("search/_results.html", results=_results(_search(search_id)))
+    return render_template("search/_results.html", results=_seen(_search(search_id)))
 
 
 @blueprint.get("/search/<int:search_id>/<any(preview, thumbnail):rendition>")
@@ -122,6 +120,14 @@ def delete(search_id: int) -> ResponseReturnValue:
 
 def _search(search_id: int) -> Search:
     return services.find_search(db.session(), current_organization(), search_id) or abort(404)
+
+
+def _seen(search: Search) -> Results:
+    """The result part, which is written down as looked at as soon as there is something to see."""
+    results = _results(search)
+    if not results.working:
+        services.record_view(db.session(), current_organization(), current_actor(), search)
+    return results
 
 
 def _results(search: Search) -> Results:

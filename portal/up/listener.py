@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+import struct
 from types import TracebackType
 
 BACKLOG = 1024
+SILENT_FOR_S = 20
 
 
 class ListenError(RuntimeError):
@@ -66,6 +68,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit it: one that goes silent in the middle gives its thread back.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENT_FOR_S, 0))
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError:

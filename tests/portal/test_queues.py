@@ -1,0 +1,122 @@
+"""Messages to the workers: one that waits is enough, and one that is lost is sent again."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from flask import Flask
+from rq.serializers import JSONSerializer
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal import create_app, queues
+from portal.enrolment.models import Photo
+from portal.organizations.models import Organization
+from portal.queues import ENROLMENT, INTERACTIVE, connect, queue
+from portal.settings import Settings
+from tests.photos import picture
+from tests.rows import face_model
+from tests.support import Visitor, enrol, search
+from tests.workers import Worker, sweep
+
+PHOTOS, SEARCH = "jobs.enrolment.process_photos", "jobs.search.run_search"
+
+
+def waiting(app: Flask, name: str) -> list[tuple[str, list[int]]]:
+    """The messages in a queue: job and arguments, as a worker would read them."""
+    found = queue(name, connect(app.config["PORTAL"].redis_url)).get_jobs()
+    assert all(job.serializer is JSONSerializer for job in found)
+    return [(job.func_name, list(job.args)) for job in found]
+
+
+def forget(app: Flask) -> None:
+    """What a Redis does that was emptied."""
+    connect(app.config["PORTAL"].redis_url).flushall()
+
+
+def test_however_many_photos_come_one_message_an_organization_waits(
+    app: Flask, bob: Visitor, charlie: Visitor
+) -> None:
+    for number in range(3):
+        enrol(bob, "Anna", f"A{number}", picture(number))
+        enrol(charlie, "Anna", f"A{number}", picture(number))
+    assert waiting(app, ENROLMENT) == [(PHOTOS, [bob.organization.id]), (PHOTOS, [charlie.organization.id])]
+
+
+def test_every_search_has_its_own_message_ahead_of_enrolment(app: Flask, bob: Visitor) -> None:
+    enrol(bob, "Anna", "A1", picture(1))
+    made = [search(bob, picture(2)) for _ in range(2)]
+    assert waiting(app, INTERACTIVE) == [(SEARCH, [number]) for number in made]
+    assert queues.QUEUES.index(INTERACTIVE) < queues.QUEUES.index(ENROLMENT)
+
+
+def test_searches_are_worked_out_before_photos(worker: Worker, bob: Visitor) -> None:
+    enrol(bob, "Anna", "A1", picture(1))
+    search(bob, picture(2))
+    assert worker.work() == [SEARCH, PHOTOS]
+
+
+def test_a_message_that_was_taken_does_not_keep_the_next_away(app: Flask) -> None:
+    with app.app_context():
+        queues.enqueue_enrolment(7)
+        taken = queue(ENROLMENT, connect(app.config["PORTAL"].redis_url)).pop_job_id()
+        assert taken
+        queues.forget_waiting(PHOTOS, 7)
+        queues.enqueue_enrolment(7)
+        queues.enqueue_enrolment(7)
+    assert waiting(app, ENROLMENT) == [(PHOTOS, [7])]
+
+
+def test_a_marker_whose_message_is_gone_does_not_keep_the_next_away(app: Flask) -> None:
+    """A worker was killed between taking the message and saying so."""
+    with app.app_context():
+        queues.enqueue_enrolment(7)
+        assert queue(ENROLMENT, connect(app.config["PORTAL"].redis_url)).pop_job_id()
+        queues.enqueue_enrolment(7)
+    assert waiting(app, ENROLMENT) == [(PHOTOS, [7])]
+
+
+def test_what_an_emptied_redis_forgot_is_sent_again(
+    app: Flask, session: Session, bob: Visitor, charlie: Visitor
+) -> None:
+    face_model(session)
+    enrol(bob, "Anna", "A1", picture(1))
+    enrol(charlie, "Anna", "A1", picture(1))
+    found = search(bob, picture(2))
+    for _ in range(2):
+        forget(app)
+        sweep(app)
+        sweep(app)  # what waits already is not sent twice
+        assert waiting(app, INTERACTIVE) == [(SEARCH, [found])]
+        assert sorted(waiting(app, ENROLMENT)) == [
+            (PHOTOS, [bob.organization.id]),
+            (PHOTOS, [charlie.organization.id]),
+        ]
+
+
+def test_without_redis_the_upload_is_kept_and_done_when_redis_is_back(
+    app: Flask, settings: Settings, clinic: Organization, tmp_path: Path, session: Session, bob: Visitor
+) -> None:
+    """The portal goes on while Redis is away: the row is what counts."""
+    nowhere = dataclasses.replace(settings, redis_url=f"unix://{tmp_path}/nothing.sock")
+    face_model(session)
+    without = Visitor(create_app(nowhere))
+    assert without.sign_in("bob@clinic.example").status_code == 302
+    person = enrol(without, "Anna", "A1", picture(1))
+    without.get(f"/people/{person}")
+    assert [tile["data-photo-state"] for tile in without.page.select("[data-photo]")] == ["queued"]
+    search(without, picture(2))
+    assert waiting(app, ENROLMENT) == waiting(app, INTERACTIVE) == []
+    assert session.scalars(select(Photo.state)).all() == ["queued"]
+    sweep(app)
+    assert len(waiting(app, ENROLMENT)) == len(waiting(app, INTERACTIVE)) == 1
+
+
+def test_messages_hold_numbers_only(app: Flask, bob: Visitor) -> None:
+    enrol(bob, "Anna Secret", "SECRET-1", picture(1))
+    search(bob, picture(2))
+    connection = connect(app.config["PORTAL"].redis_url)
+    for key in connection.keys("rq:job:*"):
+        held = connection.hgetall(key)
+        assert not [value for value in held.values() if b"ecret" in value.lower() or b"\xff\xd8" in value]
