@@ -78,8 +78,8 @@ def create_user(
                 raise AccountError(f"{email} is a member of {organization.name} already.")
             if not passwords.matches(password, user.password_hash):
                 raise AccountError(
-                    f"{email} has an account already, with another password. Give that one; or, if you are sure "
-                    "whose account it is, first give it a new one with portal set-password."
+                    f"{email} has an account already, with another password. Give that one; or, if you are"
+                    " sure whose account it is, first give it a new one with portal set-password."
                 )
             add_membership(session, user, organization, role)
             record(

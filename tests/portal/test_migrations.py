@@ -7,11 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from flask import Flask
+from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy.exc import DatabaseError
 
 from portal import create_app, migrations
+from portal.audit.models import AuditEvent
+from portal.database import Base
 from portal.extensions import db
+from portal.organizations.models import Organization
+from portal.people.models import Person
 from portal.settings import Settings
+from tests.rows import add_person, add_photo, add_search
+from tests.support import on_both_databases
 
 
 def test_makes_the_tables_and_has_nothing_to_do_then(tmp_path: Path) -> None:
@@ -42,3 +53,78 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
         migrations.upgrade(app)
     with app.app_context():
         db.engine.dispose()
+
+
+def tables(app: Flask) -> set[str]:
+    with app.app_context():
+        return set(inspect(db.engine).get_table_names())
+
+
+def left_behind(connection: Connection) -> list[str]:
+    """Functions and triggers that PostgreSQL or SQLite has of the portal's."""
+    if connection.dialect.name == "sqlite":
+        query = "SELECT name FROM sqlite_master WHERE name NOT LIKE '%alembic%' AND name NOT LIKE 'sqlite%'"
+    else:
+        query = (
+            "SELECT proname FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname = 'public'"
+        )
+    return list(connection.execute(text(query)).scalars())
+
+
+@on_both_databases
+def test_there_is_no_difference_between_the_migrations_and_the_models(app: Flask) -> None:
+    with app.app_context(), db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        # What Alembic does not compare: rows keep their numbers, and text is sorted by code point.
+        if connection.dialect.name == "sqlite":
+            schema = dict(
+                connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")).tuples()
+            )
+            for table in Base.metadata.sorted_tables:
+                if (
+                    table.dialect_options["sqlite"]["autoincrement"]
+                    and table.autoincrement_column is not None
+                ):
+                    assert "AUTOINCREMENT" in schema[table.name], table.name
+        else:
+            collations = connection.execute(
+                text(
+                    "SELECT table_name, column_name FROM information_schema.columns WHERE collation_name = 'C'"
+                    " AND table_schema = 'public'"
+                )
+            ).tuples()
+            assert set(collations) == {("person", "name_key"), ("person_word", "word")}
+
+
+@on_both_databases
+def test_down_and_up_again(app: Flask, clinic: Organization) -> None:
+    with app.app_context():
+        config = app.extensions["migrate"].migrate.get_config()
+        person = add_person(db.session(), clinic, "A1")
+        add_search(db.session(), clinic, candidates=(add_photo(db.session(), person),))
+        db.session.remove()
+        command.downgrade(config, "base")
+        assert tables(app) <= {"alembic_version", "sqlite_sequence"}
+        with db.engine.connect() as connection:
+            assert left_behind(connection) == []
+    migrations.upgrade(app)
+    assert set(Base.metadata.tables) < tables(app)
+    with app.app_context():
+        assert db.session.scalars(select(Person.id)).all() == []
+
+
+@on_both_databases
+def test_the_audit_trail_is_append_only_for_every_client_of_the_database(
+    app: Flask, clinic: Organization
+) -> None:
+    acts = ["UPDATE audit_event SET actor = 'nobody'", "DELETE FROM audit_event"]
+    with app.app_context(), db.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            acts.append("TRUNCATE audit_event")
+        connection.rollback()
+        for act in acts:
+            with pytest.raises(DatabaseError, match="the audit trail is append-only"):
+                connection.execute(text(act))
+            connection.rollback()
+        assert connection.execute(select(AuditEvent.actor)).scalars().all() == ["test"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -25,6 +26,8 @@ from portal.storage import photo_store
 from portal.system.models import FaceModel
 from tests.rows import DIMENSION, SOMEBODY, add_person, add_photo, face_model, template
 from tests.support import on_both_databases
+
+NUMBERS = count(1)
 
 NewPhoto = Callable[[int], Photo]
 
@@ -174,9 +177,7 @@ def test_whatever_happened_since_the_last_look_the_gallery_is_what_the_database_
             continue
         there = list(session.scalars(select(Face.id).where(Face.organization_id == organization.id)))
         if act == "join":
-            person = add_person(
-                session, organization, f"{session.scalar(select(func.count(Person.id)))}-{act}"
-            )
+            person = add_person(session, organization, f"{next(NUMBERS)}")
             add_photo(session, person, shade=len(there) % 250)
         elif there:
             face = data.draw(st.sampled_from(there))

@@ -11,7 +11,7 @@ from portal.accounts.services import create_user
 from portal.audit.services import Actor
 from portal.database import writing
 from portal.extensions import db
-from tests.support import Visitor
+from tests.support import PASSWORD, Visitor
 
 COMMAND = Actor(None, "portal command")
 
@@ -20,7 +20,7 @@ COMMAND = Actor(None, "portal command")
 def bob_in_both(app: Flask, bob: Visitor, charlie: Visitor) -> Visitor:
     """Bob, operator at Alpha Clinic and admin at Charlie School."""
     with app.app_context():
-        create_user(db.session, COMMAND, bob.user.email, "", charlie.organization, Role.ADMIN)
+        create_user(db.session, COMMAND, bob.user.email, PASSWORD, charlie.organization, Role.ADMIN)
     return bob
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select
 
 from portal.audit.models import AuditEvent
-from portal.database import Base, writing
+from portal.database import Base
 from portal.enrolment.models import Face, GalleryRemoval, Photo
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.extensions import db
@@ -286,16 +285,3 @@ def test_enrolling_is_all_or_nothing(app: Flask, clinic: Organization) -> None:
         assert session.scalar(select(func.count(Person.id))) == 0
         assert session.scalar(select(func.count(Photo.id))) == 0
         assert session.scalar(select(func.count(AuditEvent.id))) == before
-
-
-@on_both_databases
-def test_the_audit_trail_can_not_be_changed(app: Flask, clinic: Organization) -> None:
-    from sqlalchemy import update
-    from sqlalchemy.exc import DatabaseError
-
-    with app.app_context():
-        session = db.session()
-        for act in (update(AuditEvent).values(actor="nobody"), delete_rows(AuditEvent)):
-            with pytest.raises(DatabaseError, match="append-only"), writing(session):
-                session.execute(act)
-        assert session.scalars(select(AuditEvent.actor)).all() == ["test"]

@@ -200,13 +200,19 @@ def test_a_form_without_a_usable_photo_is_told(
     assert listed(bob) == []
 
 
-def test_a_search_is_made_and_looked_at_in_the_open(vera: Visitor, events: Events) -> None:
-    found = search(vera, picture(1))
-    vera.get(f"/search/{found}")
-    vera.get(f"/search/{found}/results")  # a poll of the page that is open
-    for action in ("search.created", "search.viewed"):
-        (event,) = events(action)
-        assert (event.actor, event.subject_id, event.details) == ("vera@clinic.example", found, {})
+def test_a_search_is_made_and_looked_at_in_the_open(
+    vera: Visitor, session: Session, clinic: Organization, events: Events
+) -> None:
+    made = search(vera, picture(1))
+    vera.get(f"/search/{made}")
+    vera.get(f"/search/{made}/results")
+    assert events("search.viewed") == [], "there was nothing to see yet"
+    done = add_search(session, clinic).id
+    for path in (f"/search/{done}", f"/search/{done}/results"):
+        vera.get(path)
+        event = events("search.viewed")[-1]
+        assert (event.actor, event.subject_id, event.details) == ("vera@clinic.example", done, {})
+    assert [event.subject_id for event in events("search.created")] == [made]
 
 
 def test_the_page_and_its_poll_show_the_same(bob: Visitor, session: Session, clinic: Organization) -> None:
