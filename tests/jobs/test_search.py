@@ -80,6 +80,7 @@ def test_other_faces_of_the_probe_are_embedded_when_somebody_asks(
     worker: Worker, bob: Visitor, session: Session, clinic: Organization
 ) -> None:
     enrol(bob, "Six", "S1", six_people())
+    worker.work()
     number = search(bob, six_people())
     worker.work()
 

@@ -78,23 +78,19 @@ def test_there_is_no_difference_between_the_migrations_and_the_models(app: Flask
         assert compare_metadata(context, Base.metadata) == []
         # What Alembic does not compare: rows keep their numbers, and text is sorted by code point.
         if connection.dialect.name == "sqlite":
-            schema = dict(
-                connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")).tuples()
-            )
+            made = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+            schema = {row.name: row.sql for row in made}
             for table in Base.metadata.sorted_tables:
-                if (
-                    table.dialect_options["sqlite"]["autoincrement"]
-                    and table.autoincrement_column is not None
-                ):
+                options = table.dialect_options["sqlite"]
+                if options["autoincrement"] and table.autoincrement_column is not None:
                     assert "AUTOINCREMENT" in schema[table.name], table.name
         else:
-            collations = connection.execute(
-                text(
-                    "SELECT table_name, column_name FROM information_schema.columns WHERE collation_name = 'C'"
-                    " AND table_schema = 'public'"
-                )
-            ).tuples()
-            assert set(collations) == {("person", "name_key"), ("person_word", "word")}
+            columns = (
+                "SELECT table_name, column_name FROM information_schema.columns"
+                " WHERE collation_name = 'C' AND table_schema = 'public'"
+            )
+            sorted_by_code_point = {tuple(row) for row in connection.execute(text(columns))}
+            assert sorted_by_code_point == {("person", "name_key"), ("person_word", "word")}
 
 
 @on_both_databases

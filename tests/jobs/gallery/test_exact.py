@@ -120,6 +120,20 @@ def test_a_large_gallery_finds_exactly_whom_a_plain_comparison_finds(kind: Any) 
             agree(gallery, reference, probe, limit)
 
 
+def test_the_best_are_found_where_their_codes_are_at_their_worst() -> None:
+    """Nearly at right angles to the probe: a code is off by as much as its bound allows, either way."""
+    probe = np.array([1, 0, 0], np.float32)
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        along, angle = rng.uniform(0, 0.02, 200), rng.uniform(0, np.pi / 2, 200)
+        templates = unit(np.stack([along, np.cos(angle), np.sin(angle)], axis=1))
+        gallery, reference = ExactGallery(3), Reference()
+        for keeper in (gallery, reference):
+            keeper.add(list(range(200)), list(range(200)), templates)
+        for limit in (1, 5):
+            agree(gallery, reference, probe, limit)
+
+
 ACTS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.sets(st.integers(1, 40), min_size=1, max_size=12)),
