@@ -219,6 +219,17 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     assert (caught.value.media_format, caught.value.width, caught.value.height) == ("PNG", 60_000, 60_000)
 
 
+def test_the_largest_bomb_is_refused_before_its_pixels_are_asked_for() -> None:
+    assert reason_of(png_of_size(2**31 - 1, 2**31 - 1)) is Reason.TOO_MANY_PIXELS
+
+
+def test_a_jpeg_of_hundreds_of_scans_is_refused() -> None:
+    good = saved(picture(), "JPEG", progressive=True)
+    last_scan = good[good.rindex(b"\xff\xda") : -2]
+    assert decode(good).width == WIDTH
+    assert reason_of(good[:-2] + 200 * last_scan + good[-2:]) is Reason.UNSUPPORTED_FORMAT
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 def test_more_than_fifty_megapixels_are_too_many(kind: str) -> None:
     assert reason_of(saved(Image.new("L", (10_001, 5_000)), kind)) is Reason.TOO_MANY_PIXELS

@@ -30,8 +30,19 @@ def test_one_photo_from_end_to_end(any_pipeline: FacePipeline, portrait: bytes) 
     assert top < 125 < bottom
     assert face.landmarks.shape == (5, 2)
     assert face.landmarks.dtype == np.float32
-    assert opened(analysis.preview).size == (250, 250)
+    assert analysis.preview is None, "a small upright JPEG is shown itself"
     assert opened(analysis.thumbnail).size == (192, 192)
+
+
+@pytest.mark.parametrize(("kind", "side"), [("PNG", 250), ("JPEG", 1600)])
+def test_what_is_no_small_jpeg_gets_a_preview(
+    pipeline: FacePipeline, portrait: bytes, kind: str, side: int
+) -> None:
+    file = io.BytesIO()
+    opened(portrait).resize((side, side)).save(file, kind)
+    preview = analysed(pipeline, file.getvalue()).preview
+    assert preview is not None
+    assert opened(preview).size == (min(side, 1024), min(side, 1024))
 
 
 def test_good_and_bad_photos_of_one_call_keep_their_places(pipeline: FacePipeline, portrait: bytes) -> None:
@@ -44,6 +55,7 @@ def test_good_and_bad_photos_of_one_call_keep_their_places(pipeline: FacePipelin
     assert isinstance(last, PhotoAnalysis)
     assert isinstance(empty, PhotoAnalysis)
     assert (empty.faces, empty.main) == ([], None)
+    assert empty.preview is not None
     assert opened(empty.preview).size == (300, 200)
     assert opened(empty.thumbnail).size == (192, 192)
     assert np.array_equal(main_of(first).template, main_of(last).template)  # type: ignore[arg-type]
