@@ -48,11 +48,17 @@ def run(models: Path, faces: Path, model_name: str, photos: int | None = None) -
                 continue
             rows += _searches("idle", port, contents)
             stop = threading.Event()
-            with ThreadPoolExecutor(1) as background:
-                uploading = background.submit(_keep_uploading, port, forms, stop)
+            with ThreadPoolExecutor(UPLOADERS) as background:
+                uploading = [
+                    background.submit(_keep_uploading, port, forms, number, stop)
+                    for number in range(UPLOADERS)
+                ]
                 rows += _searches("enrolment queue full", port, contents, "p95 < 1 s")
+                waiting = _count(Path(folder), "queued")
+                rows.append(Row("photos waiting after these searches", waiting, "photos"))
                 stop.set()
-                uploading.result()
+                for done in uploading:
+                    done.result()
             rows += _memory(pid)
     return rows
 
@@ -66,11 +72,16 @@ def _enrol(port: int, folder: Path, forms: Sequence[Sequence[bytes]]) -> float:
         ]:
             done.result()
     count = sum(map(len, forms))
-    with sqlite3.connect(folder / "portal.sqlite3") as database:
-        question = "SELECT count(*) FROM photo WHERE state IN ('done', 'failed')"
-        while database.execute(question).fetchone()[0] < count:
-            time.sleep(0.02)
+    while _count(folder, "done", "failed") < count:
+        time.sleep(0.02)
     return count / (time.perf_counter() - started)
+
+
+def _count(folder: Path, *states: str) -> int:
+    """How many photos are in one of these states."""
+    with sqlite3.connect(folder / "portal.sqlite3") as database:
+        rows = database.execute("SELECT state, count(*) FROM photo GROUP BY state").fetchall()
+    return sum(count for state, count in rows if state in states)
 
 
 def _upload(browser: Browser, forms: Sequence[Sequence[bytes]], series: str) -> None:
@@ -79,14 +90,18 @@ def _upload(browser: Browser, forms: Sequence[Sequence[bytes]], series: str) -> 
         browser.post("/people/new", fields, [("photos", content) for content in form])
 
 
-def _keep_uploading(port: int, forms: Sequence[Sequence[bytes]], stop: threading.Event) -> None:
+def _keep_uploading(
+    port: int, forms: Sequence[Sequence[bytes]], uploader: int, stop: threading.Event
+) -> None:
     """Send the photos again and again; a byte behind the picture makes each another one."""
     browser = Browser(port)
     for turn in itertools.count(1):
         for number, form in enumerate(forms):
             if stop.is_set():
                 return
-            _upload(browser, [[content + bytes(turn) for content in form]], f"turn-{turn}-{number}")
+            _upload(
+                browser, [[content + bytes(turn) for content in form]], f"turn-{uploader}-{turn}-{number}"
+            )
 
 
 def _searches(words: str, port: int, contents: Sequence[bytes], target: str = "") -> list[Row]:
