@@ -81,7 +81,14 @@ def _cuda() -> Runtime:
 
 
 def _openvino(precision: str, hint: str) -> Runtime:
-    config = {"CPU": {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": 1}}
+    config = {
+        "CPU": {
+            "INFERENCE_PRECISION_HINT": hint,
+            "INFERENCE_NUM_THREADS": 1,
+            # Pinned, every worker of a machine would sit on its first core.
+            "ENABLE_CPU_PINNING": False,
+        }
+    }
     options = (("device_type", "CPU"), ("load_config", json.dumps(config)))
     return Runtime(_OPENVINO, precision, "cpu", options)
 
