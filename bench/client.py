@@ -16,7 +16,6 @@ from pathlib import Path
 
 PORTAL = Path(sys.executable).with_name("portal")
 EMAIL, PASSWORD = "bench@portal.example", "measured in a quiet hour"
-READY_WITHIN_S = 120
 
 
 @contextmanager

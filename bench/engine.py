@@ -9,7 +9,6 @@ loop does not.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import arguments
 from bench.rows import Row, show
 
 BATCH = 16
@@ -208,12 +208,7 @@ def _loop_same_two_threads(folder: Path) -> Callable[[list[bytes]], tuple[Templa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--models", type=Path, required=True, help="the folder that holds the model packs")
-    parser.add_argument("--faces", type=Path, required=True, help="photos, one folder a person")
-    parser.add_argument("--model", default="mbf", help="name of the pack")
-    parser.add_argument("--photos", type=int, help="use only so many photos")
-    given = parser.parse_args()
+    given = arguments.parse(__doc__ or "")
     show(run(given.models, given.faces, given.model, given.photos))
 
 

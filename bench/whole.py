@@ -5,7 +5,6 @@ python -m bench.whole --models DIR --faces DIR [--model NAME] [--photos N]
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sqlite3
 import statistics
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from bench import engine
+from bench import arguments, engine
 from bench.client import Browser, running_portal, search
 from bench.rows import Row, show
 
@@ -125,12 +124,7 @@ def _memory(pid: int) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--models", type=Path, required=True, help="the folder that holds the model packs")
-    parser.add_argument("--faces", type=Path, required=True, help="photos, one folder a person")
-    parser.add_argument("--model", default="mbf", help="name of the pack")
-    parser.add_argument("--photos", type=int, help="use only so many photos")
-    given = parser.parse_args()
+    given = arguments.parse(__doc__ or "")
     show(run(given.models, given.faces, given.model, given.photos))
 
 
