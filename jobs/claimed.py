@@ -9,8 +9,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs import process
+from portal.claims import Claimable, requeue_failed, requeue_untouched
 from portal.database import writing
-from portal.enrolment.claims import Claimable, requeue_failed, requeue_untouched
 from portal.extensions import db
 
 # A full disk, a database or a Redis that went away: not the fault of what was worked on.

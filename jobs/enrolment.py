@@ -13,8 +13,9 @@ from jobs.faces.decode import heic_as_jpeg
 from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
 from jobs.records import photo_record, template_bytes, write_pictures
 from portal import queues
+from portal.batches.enrolling import take_in
+from portal.claims import requeue_untouched
 from portal.database import writing
-from portal.enrolment.claims import requeue_untouched
 from portal.enrolment.models import Photo
 from portal.enrolment.reasons import Reason
 from portal.enrolment.work import (
@@ -29,18 +30,21 @@ from portal.extensions import db
 from portal.storage import PhotoStore, photo_store
 
 # What a worker claims, and commits, at a time.
-BATCH_PHOTOS = 32
+CLAIMED_PHOTOS = 32
 # So often, or after so many photos, it looks whether somebody waits for a search.
 LOOK_UP_EVERY_S = 0.1
 PHOTOS_AT_ONCE = 8
 
 
 def process_photos(organization_id: int) -> None:
-    """Work on a batch of the organization's queued photos; another worker may take the next meanwhile."""
+    """Work on a few of the organization's queued photos; another worker may take the next meanwhile."""
     queues.forget_waiting("jobs.enrolment.process_photos", organization_id)
     worker = process.current().worker.name
-    claimed, more = claim_photos(db.session(), worker, organization_id, BATCH_PHOTOS)
-    if more:
+    waiting, unneeded = take_in(db.session(), organization_id)
+    for key in unneeded:
+        photo_store().delete(key)
+    claimed, more = claim_photos(db.session(), worker, organization_id, CLAIMED_PHOTOS)
+    if more or waiting:
         queues.enqueue_enrolment(organization_id)
     if not claimed:
         return

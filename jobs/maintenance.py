@@ -10,10 +10,11 @@ import structlog
 from sqlalchemy import select
 
 from portal import queues
-from portal.enrolment.models import Photo
+from portal.batches.models import BatchArchive, BatchItem
+from portal.enrolment.models import Photo, WorkState
 from portal.extensions import db
 from portal.search.models import Search
-from portal.storage import photo_store
+from portal.storage import PhotoStore, photo_store
 
 # An upload has its row long before this.
 ORPHAN_AGE_S = 3600
@@ -30,13 +31,27 @@ def remove_orphaned_files(_: int) -> None:
     store.forget_cut_off_uploads(older_than)
     for keys in _batches(store.keys(older_than)):
         owned: set[str] = set()
-        for table in (Photo, Search):
-            owned.update(db.session.scalars(select(table.file_key).where(table.file_key.in_(keys))))
+        for column in (Photo.file_key, Search.file_key, BatchItem.file_key):
+            owned.update(key for key in db.session.scalars(select(column).where(column.in_(keys))) if key)
         for key in set(keys) - owned:
             store.delete(key)
             removed += 1
+    removed += _remove_unpacked_archives(store)
     if removed:
         log.warning("removed photo files that no row owned", files=removed)
+
+
+def _remove_unpacked_archives(store: PhotoStore) -> int:
+    """Remove archives that nobody will unpack (any more); returns how many."""
+    needed = set(
+        db.session.scalars(
+            select(BatchArchive.id).where(BatchArchive.state.in_((WorkState.QUEUED, WorkState.RUNNING)))
+        )
+    )
+    unneeded = [archive_id for archive_id in store.archives() if archive_id not in needed]
+    for archive_id in unneeded:
+        store.archive_path(archive_id).unlink(missing_ok=True)
+    return len(unneeded)
 
 
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:

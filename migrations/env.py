@@ -6,6 +6,7 @@ from alembic import context
 
 # Imported so that their tables are in the metadata.
 from portal.audit import models as _audit  # noqa: F401
+from portal.batches import models as _batches  # noqa: F401
 from portal.database import Base
 from portal.extensions import db
 from portal.search import models as _search  # noqa: F401

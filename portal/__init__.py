@@ -14,6 +14,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     from portal.accounts.member_views import blueprint as members
     from portal.accounts.views import blueprint as accounts
     from portal.audit.views import blueprint as audit
+    from portal.batches.upload_views import blueprint as batch_uploads
+    from portal.batches.views import blueprint as batches
     from portal.dashboard.views import blueprint as dashboard
     from portal.enrolment.views import blueprint as enrolment
     from portal.organizations.views import blueprint as organizations
@@ -25,6 +27,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     configuration.init_app(app, settings or Settings.from_environment())
     for part in (logs, security, extensions, sessions, access, pages, errors):
         part.init_app(app)
-    for blueprint in (system, accounts, members, organizations, audit, dashboard, people, enrolment, search):
+    for blueprint in (
+        *(system, accounts, members, organizations, audit, dashboard),
+        *(people, enrolment, batches, batch_uploads, search),
+    ):
         app.register_blueprint(blueprint)
     return app

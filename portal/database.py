@@ -72,13 +72,14 @@ class Gone(LookupError):
     """The row was deleted since it was read: by a colleague, or in another tab."""
 
 
-def lock(session: Session, row: Base) -> None:
+def lock(session: Session, row: Base, *, key_share: bool = False) -> None:
     """Read a row again and hold it until the transaction ends. Raises Gone.
 
-    Locks are taken in one order everywhere: person, photo, organization.
+    With `key_share`, others may add rows meanwhile that refer to it. Locks are taken in one order
+    everywhere: batch, batch item, person, photo, organization.
     """
     try:
-        session.refresh(row, with_for_update=True)
+        session.refresh(row, with_for_update={"key_share": key_share})
     except InvalidRequestError as error:
         raise Gone from error
 

@@ -47,6 +47,16 @@ def enqueue_enrolment(organization_id: int) -> None:
     _send(ENROLMENT, "jobs.enrolment.process_photos", organization_id)
 
 
+def enqueue_archive(archive_id: int) -> None:
+    """Ask for (more of) a ZIP to be unpacked."""
+    _send(ENROLMENT, "jobs.batches.unpack", archive_id)
+
+
+def enqueue_undo(batch_id: int) -> None:
+    """Ask for (more of) a batch to be undone."""
+    _send(ENROLMENT, "jobs.batches.undo", batch_id)
+
+
 def enqueue_search(search_id: int) -> None:
     """Ask for a search to be worked out, ahead of all enrolment."""
     _send(INTERACTIVE, "jobs.search.run_search", search_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, abort, request, session
+from flask import Flask, Request, Response, abort, request, session
+
+from portal.batches.unpacking import MAX_ARCHIVE_BYTES
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -19,19 +21,45 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
-# The routes that take photos, and what a form without photos may have.
-UPLOADS = {"people.new", "people.add_photos", "search.index"}
 FORM_BYTES = 256 * 1024
+MIB = 1024**2
+# The routes that take more than a form has, and how many bytes; None: photos of one person.
+UPLOADS: dict[str, int | None] = {
+    "people.new": None,
+    "people.add_photos": None,
+    "search.index": None,
+    "batches.create": MAX_ARCHIVE_BYTES,
+    "batch_uploads.reading": MIB,
+    "batch_uploads.manifest": 256 * MIB,
+    "batch_uploads.files": MIB,
+    "batch_uploads.photos": None,
+    "batch_uploads.archive_piece": 16 * MIB,
+    "batches.replace": None,
+}
+# Those whose bodies are read by the view itself, as they come.
+STREAMED = {"batches.create", "batch_uploads.manifest", "batch_uploads.photos", "batch_uploads.archive_piece"}
+
+
+class StreamableRequest(Request):
+    """A request whose form is not parsed where the view wants to read it piece by piece."""
+
+    @property
+    def want_form_data_parsed(self) -> bool:
+        return self.endpoint not in STREAMED and super().want_form_data_parsed
 
 
 def init_app(app: Flask) -> None:
     """Add the headers to every answer."""
+    app.request_class = StreamableRequest
 
     @app.before_request
     def limit_body() -> None:
-        # Forms are read before anybody is known: only who is signed in may send much, and photos only.
-        if request.endpoint not in UPLOADS or "_user_id" not in session:
+        # Forms are read before anybody is known: only who is signed in may send much, and files only.
+        endpoint = request.endpoint or ""
+        if endpoint not in UPLOADS or "_user_id" not in session:
             request.max_content_length = FORM_BYTES
+        elif (limit := UPLOADS[endpoint]) is not None:
+            request.max_content_length = limit
 
     @app.before_request
     def refuse_nul() -> None:

@@ -9,9 +9,11 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from flask import current_app
+
+from portal.enrolment.formats import HEAD_BYTES
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -23,6 +25,12 @@ KEY = re.compile(r"[0-9]+/[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8}")
 Rendition = Literal["original", "preview", "thumbnail", "converted"]
 
 
+class Readable(Protocol):
+    """What comes piece by piece: a file, a part of a form, an entry of a ZIP."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
 class FileTooLarge(ValueError):
     """The upload has more bytes than are allowed; nothing of it was kept."""
 
@@ -32,6 +40,8 @@ class StoredFile:
     key: str
     sha256: str
     size_bytes: int
+    # How it begins: enough to tell its format.
+    head: bytes = b""
 
 
 class PhotoStore:
@@ -41,17 +51,18 @@ class PhotoStore:
         self.folder = folder
         self._incoming = folder / "incoming"
 
-    def receive(self, organization_id: int, stream: IO[bytes], limit_bytes: int) -> StoredFile:
+    def receive(self, organization_id: int, stream: Readable, limit_bytes: int) -> StoredFile:
         """Stream an upload to disk under its SHA-256.
 
         Raises FileTooLarge as soon as more than `limit_bytes` have come.
         """
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._incoming / secrets.token_hex(16)
-        digest, size = hashlib.sha256(), 0
+        digest, size, head = hashlib.sha256(), 0, b""
         try:
             with path.open("xb") as file:
                 while chunk := stream.read(CHUNK_BYTES):
+                    head = head or chunk[:HEAD_BYTES]
                     size += len(chunk)
                     if size > limit_bytes:
                         raise FileTooLarge
@@ -67,7 +78,7 @@ class PhotoStore:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return StoredFile(key, digest.hexdigest(), size)
+        return StoredFile(key, digest.hexdigest(), size, head)
 
     def write(self, key: str, rendition: Rendition, content: bytes) -> None:
         """Keep a rendition of a stored photo, replacing the one before."""
@@ -98,6 +109,53 @@ class PhotoStore:
         for path in self.folder.glob("[0-9]*/??/*"):
             if _touched_before(path, older_than):
                 yield str(path.relative_to(self.folder)).partition(".")[0]
+
+    def append_to_archive(self, archive_id: int, offset: int, stream: Readable, limit_bytes: int) -> int:
+        """Add a piece to an archive that is received in pieces; returns how many bytes there are then.
+
+        A piece that does not begin where the file ends is not taken. Whatever part of it came before the
+        connection broke stays. Raises FileTooLarge if the file would grow beyond `limit_bytes`.
+        """
+        path = self.archive_path(archive_id)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            size = file.tell()
+            if size != offset:
+                return size
+            try:
+                while chunk := stream.read(CHUNK_BYTES):
+                    size += len(chunk)
+                    if size > limit_bytes:
+                        raise FileTooLarge
+                    file.write(chunk)
+            finally:
+                file.flush()
+                os.fsync(file.fileno())
+        _sync(path.parent)
+        return size
+
+    def make_archive(self, key: str, archive_id: int) -> None:
+        """Let a stored file be an archive instead."""
+        path = self.archive_path(archive_id)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path(key, "original").rename(path)
+        _sync(path.parent)
+
+    def archive_path(self, archive_id: int) -> Path:
+        """Where an archive lies until it is unpacked."""
+        return self.folder / "archives" / f"{archive_id}.zip"
+
+    def archive_bytes(self, archive_id: int) -> int:
+        """How much of an archive has arrived."""
+        try:
+            return self.archive_path(archive_id).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def archives(self) -> Iterator[int]:
+        """The ids of all archives that lie there."""
+        for path in (self.folder / "archives").glob("*.zip"):
+            yield int(path.stem)
 
     def forget_cut_off_uploads(self, older_than: float) -> None:
         """Remove what uploads left that were cut off on the way before `older_than` (a time.time())."""

@@ -7,7 +7,6 @@ import struct
 import warnings
 import zlib
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,10 +14,10 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from portal.enrolment.formats import HEAD_BYTES, MediaFormat, format_of
 from portal.enrolment.reasons import MAX_PHOTO_PIXELS, Reason
 
 Pixels = NDArray[np.uint8]
-MediaFormat = Literal["JPEG", "PNG", "WEBP", "HEIC"]
 
 pillow_heif.register_heif_opener()
 # A worker has one thread, and there are several of them.
@@ -33,22 +32,6 @@ _LONGEST_SIDE = 16_384
 # Of a photo that is kept for its own sake: nobody sees a difference to the original.
 _JPEG_QUALITY = 92
 
-_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
-# Other kinds of pictures and documents that people have: to tell them from what is no picture at all.
-_OTHER_FORMATS = (
-    b"GIF8",
-    b"II*\0",
-    b"MM\0*",
-    b"%PDF",
-    b"8BPS",
-    b"\0\0\x01\0",
-    b"\xff\x0a",
-    b"\0\0\0\x0cJXL ",
-    b"\0\0\0\x0cjP  ",
-    b"\xff\x4f\xff\x51",
-    b"<svg",
-    b"FUJIFILMCCD-RAW",
-)
 # What Pillow and its plugins raise for a file that breaks off or contradicts itself.
 _BROKEN = (
     OSError,
@@ -188,26 +171,10 @@ def heic_as_jpeg(data: bytes) -> bytes:
 
 
 def _format_of(data: bytes) -> MediaFormat:
-    if not data:
-        raise UnusablePhoto(Reason.EMPTY)
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data[4:8] == b"ftyp":
-        # The brand, or one of those that it says it is compatible with (ISO/IEC 14496-12, 4.3).
-        length = min(int.from_bytes(data[:4], "big"), 256)
-        brands = {data[8:12], *(data[start : start + 4] for start in range(16, length, 4))}
-        if brands & _HEIC_BRANDS and data[8:12] not in {b"avif", b"avis"}:
-            return "HEIC"
-        raise UnusablePhoto(Reason.UNSUPPORTED_FORMAT)
-    bitmap = data.startswith(b"BM") and data[6:10] == bytes(4)
-    vector = data[:5] == b"<?xml" and b"<svg" in data[:1024]
-    if data.startswith(_OTHER_FORMATS) or bitmap or vector:
-        raise UnusablePhoto(Reason.UNSUPPORTED_FORMAT)
-    raise UnusablePhoto(Reason.NOT_AN_IMAGE)
+    found = format_of(data[:HEAD_BYTES])
+    if isinstance(found, Reason):
+        raise UnusablePhoto(found)
+    return found
 
 
 def _orientation(image: Image.Image) -> int:

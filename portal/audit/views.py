@@ -71,6 +71,8 @@ def _subject(event: AuditEvent, subjects: reading.Subjects) -> tuple[str, str | 
     if event.subject_type == "search":
         there = number in subjects.searches
         return f"search {number}", url_for("search.show", search_id=number) if there else None
+    if event.subject_type == "batch":
+        return f"batch {number}", url_for("batches.show", batch_id=number)
     person = subjects.people.get(number)
     if person is not None:
         return f"{person.name} ({person.external_id})", url_for("people.show", person_id=number)

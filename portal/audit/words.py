@@ -25,6 +25,15 @@ NAMES: dict[Action, str] = {
     Action.PHOTO_RETRIED: "Photo tried again",
     Action.PHOTO_DOWNLOADED: "Photo downloaded",
     Action.FACE_CHOSEN: "Face in a photo chosen",
+    Action.BATCH_CREATED: "Batch started",
+    Action.BATCH_VIEWED: "Batch looked at",
+    Action.BATCH_REPORTED: "Batch's open rows downloaded",
+    Action.BATCH_PAUSED: "Batch paused",
+    Action.BATCH_RESUMED: "Batch resumed",
+    Action.BATCH_CANCELLED: "Batch cancelled",
+    Action.BATCH_FINISHED: "Batch finished without missing files",
+    Action.BATCH_RETRIED: "Photos of a batch tried again",
+    Action.BATCH_UNDONE: "Batch undone",
     Action.SEARCH_CREATED: "Search made",
     Action.SEARCH_VIEWED: "Search looked at",
     Action.SEARCH_FACE_CHOSEN: "Face in a search chosen",
@@ -63,15 +72,24 @@ SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
     Action.PASSWORD_CHANGED: lambda d: (
         (f"Changed the password of {d['email']}.", "") if d else ("Changed their own password.", "")
     ),
-    Action.PERSON_CREATED: lambda d: ("Enrolled ", f" with {_photos(d['photos'])}."),
+    Action.PERSON_CREATED: lambda d: ("Enrolled ", f" with {_photos(d['photos'])}{_in_batch(d)}."),
     Action.PERSON_VIEWED: lambda _: ("Looked at ", "."),
     Action.PERSON_CHANGED: lambda d: (f"Changed the {_person_fields(d)} of ", "."),
-    Action.PERSON_DELETED: lambda d: ("Deleted ", f" with {_photos(d['photos'])}."),
-    Action.PHOTO_ADDED: lambda d: (f"Added {_photos(d['photos'])} to ", "."),
+    Action.PERSON_DELETED: lambda d: ("Deleted ", f" with {_photos(d['photos'])}{_in_batch(d)}."),
+    Action.PHOTO_ADDED: lambda d: (f"Added {_photos(d['photos'])} to ", f"{_in_batch(d)}."),
     Action.PHOTO_REMOVED: lambda _: ("Removed a photo of ", "."),
     Action.PHOTO_RETRIED: lambda _: ("Had a photo tried again, of ", "."),
     Action.PHOTO_DOWNLOADED: lambda _: ("Downloaded a photo of ", "."),
     Action.FACE_CHOSEN: lambda _: ("Chose another face in a photo of ", "."),
+    Action.BATCH_CREATED: lambda d: ("Started ", f" ({d['source']})."),
+    Action.BATCH_VIEWED: lambda _: ("Looked at ", "."),
+    Action.BATCH_REPORTED: lambda _: ("Downloaded what needs attention in ", "."),
+    Action.BATCH_PAUSED: lambda _: ("Paused ", "."),
+    Action.BATCH_RESUMED: lambda _: ("Resumed ", "."),
+    Action.BATCH_CANCELLED: lambda _: ("Cancelled ", "; what was enrolled stays."),
+    Action.BATCH_FINISHED: lambda d: ("Finished ", f" without {_files(d['missing'])} that never arrived."),
+    Action.BATCH_RETRIED: lambda d: (f"Had {_photos(d['photos'])} tried again in ", "."),
+    Action.BATCH_UNDONE: lambda _: ("Had everything removed that came with ", "."),
     Action.SEARCH_CREATED: lambda _: ("Searched by photo: ", "."),
     Action.SEARCH_VIEWED: lambda _: ("Looked at ", "."),
     Action.SEARCH_FACE_CHOSEN: lambda _: ("Chose another face in ", "."),
@@ -104,6 +122,14 @@ def sentence(action: Action, details: Details) -> tuple[str, str]:
 
 def _photos(count: int) -> str:
     return {0: "no photo", 1: "one photo"}.get(count, f"{count} photos")
+
+
+def _files(count: int) -> str:
+    return {0: "any file", 1: "one file"}.get(count, f"{count} files")
+
+
+def _in_batch(details: Details) -> str:
+    return f", in batch {details['batch']}" if "batch" in details else ""
 
 
 def _person_fields(details: Details) -> str:

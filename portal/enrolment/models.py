@@ -15,7 +15,7 @@ from portal.system.models import FaceModel
 
 
 class WorkState(StrEnum):
-    """How far the workers are with a photo or a search."""
+    """How far the workers are with a row."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -23,7 +23,19 @@ class WorkState(StrEnum):
     FAILED = "failed"
 
 
-class UploadedPhoto:
+class Work:
+    """Columns of a row that workers claim and work on (a mixin)."""
+
+    state: Mapped[WorkState] = mapped_column(String(10), default=WorkState.QUEUED)
+    # Why it failed: a code, for which the domain has the words.
+    reason: Mapped[str | None] = mapped_column(String(30))
+    attempts: Mapped[int] = mapped_column(default=0)
+    claimed_by: Mapped[str | None] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    finished_at: Mapped[datetime | None]
+
+
+class UploadedPhoto(Work):
     """Columns of a row that owns an uploaded photo and the work on it (a mixin)."""
 
     sha256: Mapped[str] = mapped_column(String(64))
@@ -35,13 +47,6 @@ class UploadedPhoto:
     media_format: Mapped[str | None] = mapped_column(String(10))
     width: Mapped[int | None]
     height: Mapped[int | None]
-    state: Mapped[WorkState] = mapped_column(String(10), default=WorkState.QUEUED)
-    # Why it failed: a portal.enrolment.reasons.Reason.
-    reason: Mapped[str | None] = mapped_column(String(30))
-    attempts: Mapped[int] = mapped_column(default=0)
-    claimed_by: Mapped[str | None] = mapped_column(String(100))
-    created_at: Mapped[datetime] = mapped_column(default=now)
-    finished_at: Mapped[datetime | None]
 
 
 class FoundFace:

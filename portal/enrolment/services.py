@@ -158,7 +158,7 @@ def remove_photo(
     with writing(session):
         lock(session, photo.person)
         lock(session, photo)
-        keys = _delete_photos(session, organization, [photo.id])
+        keys = delete_photos(session, organization, [photo.id])
         photo.person.updated_at = now()
         _record(session, organization, actor, Action.PHOTO_REMOVED, photo)
     for key in keys:
@@ -168,7 +168,7 @@ def remove_photo(
 def delete_photos_of(session: Session, organization: Organization, person: Person) -> list[str]:
     """Delete all photos of a person, in the caller's transaction; returns the keys of their files."""
     ids = list(session.scalars(select(Photo.id).where(Photo.person_id == person.id).with_for_update()))
-    return _delete_photos(session, organization, ids)
+    return delete_photos(session, organization, ids)
 
 
 def record_download(session: Session, organization: Organization, actor: Actor, photo: Photo) -> None:
@@ -177,7 +177,8 @@ def record_download(session: Session, organization: Organization, actor: Actor, 
         _record(session, organization, actor, Action.PHOTO_DOWNLOADED, photo)
 
 
-def _delete_photos(session: Session, organization: Organization, photo_ids: Sequence[int]) -> list[str]:
+def delete_photos(session: Session, organization: Organization, photo_ids: Sequence[int]) -> list[str]:
+    """Delete photos with their faces, in the caller's transaction; returns the keys of their files."""
     mine = (Photo.id.in_(photo_ids), Photo.organization_id == organization.id)
     keys = list(session.scalars(select(Photo.file_key).where(*mine)))
     faces = session.execute(select(Face.id, Face.gallery_version).where(Face.photo_id.in_(photo_ids))).all()

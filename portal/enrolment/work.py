@@ -9,12 +9,16 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from portal.batches.enrolling import close_items
+from portal.claims import claim, finished, still_claimed
 from portal.database import writing
-from portal.enrolment.claims import claim, finished, still_claimed
 from portal.enrolment.gallery import leave_gallery, next_version
 from portal.enrolment.models import Face, Photo, WorkState
 from portal.enrolment.reasons import Reason
 from portal.people.models import Person
+
+# A face with this share of the main one's area may be the one that was meant.
+SIMILAR_SIZE = 0.5
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,18 @@ def record_photos(
         _insert_faces(session, found, {values["id"]: values for values in closed})
         if closed:
             session.execute(update(Photo), closed)
+            several = [photo.id for photo in photos if _has_several_faces(records[photo.id])]
+            close_items(session, [photo.id for photo in photos], several)
     return [photo_id for photo_id in records if photo_id not in there]
+
+
+def _has_several_faces(result: PhotoRecord | ChosenFaceRecord) -> bool:
+    """Whether somebody should look if the main face is that of the person."""
+    if isinstance(result, ChosenFaceRecord) or result.main is None:
+        return False
+    areas = [(face.box[2] - face.box[0]) * (face.box[3] - face.box[1]) for face in result.faces]
+    main = areas.pop(result.main)
+    return any(area >= SIMILAR_SIZE * main for area in areas)
 
 
 def _closed(photo_id: int, result: PhotoRecord) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, undefer
 
+from portal.claims import claim, finished, still_claimed
 from portal.database import writing
-from portal.enrolment.claims import claim, finished, still_claimed
 from portal.enrolment.models import Face, WorkState
 from portal.enrolment.reasons import Reason
 from portal.enrolment.work import PhotoRecord

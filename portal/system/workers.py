@@ -13,8 +13,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from portal import queues
+from portal.batches import progress as batch_progress
+from portal.batches import services as batches
+from portal.claims import CLAIMABLE, requeue_of_lost_workers
 from portal.database import execute_change, now, writing
-from portal.enrolment.claims import requeue_of_lost_workers
 from portal.enrolment.models import Photo, WorkState
 from portal.search.models import Search
 from portal.search.services import expire_searches
@@ -60,7 +62,7 @@ def sign_out(session: Session, name: str) -> None:
     """Forget a worker that ends, and queue again whatever it still had claimed."""
     with writing(session):
         session.execute(delete(WorkerProcess).where(WorkerProcess.name == name))
-        for table in (Photo, Search):
+        for table in CLAIMABLE:
             requeue_of_lost_workers(session, table)
 
 
@@ -80,10 +82,11 @@ def sweep(session: Session, store: PhotoStore) -> None:
         if not due:
             return
         lost = _forget_lost_workers(session, moment)
-        for table in (Photo, Search):
+        for table in CLAIMABLE:
             requeue_of_lost_workers(session, table)
     for name in lost:
         log.warning("a worker was lost; its rows are queued again", worker=name)
+    batch_progress.settle(session)
     _send_again(session)
     expire_searches(session, store)
     _clean_if_due(session)
@@ -119,6 +122,7 @@ def _send_again(session: Session) -> None:
         select(Search.id).where(Search.state == WorkState.QUEUED).order_by(Search.id)
     ):
         queues.enqueue_search(search_id)
+    batches.send_again(session)
 
 
 def _clean_if_due(session: Session) -> None:

@@ -1,6 +1,8 @@
 // The one script of the portal's pages. Pages work without it; it makes them easier to use.
 // Every part gets the piece of the page that is new: the whole body, what htmx put in, or the page
 // that an upload was answered with.
+import { batchUploads } from "./bulk/batch.js";
+import { enrolForms } from "./bulk/enrol-form.js";
 import { confirmInDialogs } from "./confirm.js";
 import { copyButtons } from "./copy.js";
 import { faceMaps } from "./face-map.js";
@@ -14,4 +16,4 @@ import { uploads } from "./upload.js";
 closeMenusFromOutside();
 sendOnce();
 watchPolling();
-onPage(confirmInDialogs, copyButtons, faceMaps, photoDrops, sayWhatChanged, uploads);
+onPage(batchUploads, confirmInDialogs, copyButtons, enrolForms, faceMaps, photoDrops, sayWhatChanged, uploads);

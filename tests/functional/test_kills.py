@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from redis import Redis
 
-from portal.enrolment.claims import MAX_ATTEMPTS
+from portal.claims import MAX_ATTEMPTS
 from tests.functional.conftest import up
 from tests.functional.support import KILLING, PATIENCE_S, Mate, Staff, UpPortal, mates
 from tests.support import wait_until

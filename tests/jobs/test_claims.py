@@ -13,9 +13,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from jobs.faces.engine import FaceEngine
+from portal.claims import MAX_ATTEMPTS
 from portal.database import writing
 from portal.enrolment import work
-from portal.enrolment.claims import MAX_ATTEMPTS
 from portal.enrolment.models import Face, GalleryRemoval, Photo
 from portal.enrolment.reasons import Reason
 from portal.enrolment.services import remove_photo

@@ -71,7 +71,7 @@ def test_every_photo_of_every_organization_is_done_in_batches(
     lfw: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jobs.enrolment.BATCH_PHOTOS", 3)
+    monkeypatch.setattr("jobs.enrolment.CLAIMED_PHOTOS", 3)
     for visitor in (bob, charlie):
         for number, (name, photo) in enumerate(MATES):
             enrol(visitor, name, f"{number}", mate(lfw, name, photo), picture(number))
@@ -93,7 +93,7 @@ def test_every_photo_of_every_organization_is_done_in_batches(
 def test_organizations_take_turns(
     worker: Worker, bob: Visitor, charlie: Visitor, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.enrolment.BATCH_PHOTOS", 2)
+    monkeypatch.setattr("jobs.enrolment.CLAIMED_PHOTOS", 2)
     enrol(bob, "Anna", "A1", *(picture(number) for number in range(6)))
     enrol(charlie, "Anna", "A1", picture(1))
     worker.work(jobs=2)

@@ -1,7 +1,7 @@
 """Claims: which worker is at which row, and what happens to the rows of a worker that is gone.
 
-They serve photos and searches alike. An attempt counts when it begins, so a row that takes its worker
-down with it has been counted.
+They serve photos, searches and archives alike. An attempt counts when it begins, so a row that takes its
+worker down with it has been counted.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
+from portal.batches.models import BatchArchive
 from portal.database import now
 from portal.enrolment.models import Photo, WorkState
 from portal.enrolment.reasons import Reason
@@ -20,7 +21,8 @@ from portal.system.models import WorkerProcess
 
 MAX_ATTEMPTS = 3
 
-Claimable = type[Photo] | type[Search]
+Claimable = type[Photo] | type[Search] | type[BatchArchive]
+CLAIMABLE: tuple[Claimable, ...] = (Photo, Search, BatchArchive)
 
 
 def claim(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:

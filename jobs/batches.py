@@ -1,0 +1,65 @@
+"""Batches: ZIPs are unpacked, and what a batch brought is removed again when it is undone."""
+
+from __future__ import annotations
+
+import time
+
+from jobs import process
+from jobs.claimed import given_back_on_failure
+from portal import queues
+from portal.batches import undoing, unpacking
+from portal.batches.announcing import NotOpen
+from portal.batches.models import BatchArchive
+from portal.claims import requeue_untouched
+from portal.database import writing
+from portal.extensions import db
+from portal.storage import photo_store
+
+# So long a job of these takes a worker for itself, at most.
+SLICE_S = 20.0
+LOOK_UP_EVERY_S = 0.1
+
+
+def unpack(archive_id: int) -> None:
+    """Unpack a ZIP, or a part of it; what is left is sent again."""
+    queues.forget_waiting("jobs.batches.unpack", archive_id)
+    worker, session = process.current().worker.name, db.session()
+    claimed = unpacking.claim_archive(session, worker, archive_id)
+    if claimed is None:
+        return
+    archive, batch = claimed
+    with given_back_on_failure(BatchArchive, [archive_id]):
+        try:
+            unpacking.unpack(session, worker, archive, batch, photo_store(), _Slice().is_over)
+        except NotOpen:
+            # Paused: it goes on when somebody resumes it. Cancelled or undone: it was given up by that.
+            with writing(session):
+                requeue_untouched(session, BatchArchive, worker, [archive_id])
+        except unpacking.LostArchive:
+            session.rollback()
+
+
+def undo(batch_id: int) -> None:
+    """Undo a batch, or a part of it; what is left is sent again."""
+    queues.forget_waiting("jobs.batches.undo", batch_id)
+    time_is_up = _Slice().is_over
+    while undoing.undo_some(db.session(), batch_id, photo_store()):
+        if time_is_up():
+            queues.enqueue_undo(batch_id)
+            return
+
+
+class _Slice:
+    """The time that a job may take before others have their turn."""
+
+    def __init__(self) -> None:
+        self._began = self._looked = time.monotonic()
+
+    def is_over(self) -> bool:
+        moment = time.monotonic()
+        if moment - self._began > SLICE_S:
+            return True
+        if moment - self._looked < LOOK_UP_EVERY_S:
+            return False
+        self._looked = moment
+        return queues.somebody_waits()

@@ -1,0 +1,322 @@
+"""Photos that have arrived become people: in bulk, a little ahead of the workers that look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from portal.audit.models import AuditEvent
+from portal.audit.services import Action
+from portal.batches.models import Batch, BatchItem, Decision, ItemState, KnownPeople
+from portal.batches.reasons import ItemReason
+from portal.database import now, writing
+from portal.enrolment.models import Photo, WorkState
+from portal.enrolment.services import MAX_PHOTOS_OF_PERSON
+from portal.people.models import Person, PersonWord
+from portal.people.words import key_of, words_of
+
+# So many photos of an organization are queued ahead of the workers and no more: a pause takes hold in a
+# moment, and somebody who enrols a single person does not wait for the whole batch.
+AHEAD = 96
+AT_ONCE = 128
+
+
+@dataclass
+class _Known:
+    """An enrolled person, as far as it matters here."""
+
+    id: int
+    name_key: str
+    batch_id: int | None
+    # By SHA-256: why a photo can't be used, or "".
+    photos: dict[str, str] = field(default_factory=dict)
+    new: bool = False
+    added: int = 0
+
+
+def take_in(session: Session, organization_id: int) -> tuple[bool, list[str]]:
+    """Let the oldest photos that arrived become photos of people, if the workers have few left.
+
+    Returns whether photos still wait, and the keys of files that nobody needs: the caller deletes them.
+    """
+    if not _has_room(session, organization_id):
+        return True, []
+    with writing(session):
+        batches = _open_batches(session, organization_id)
+        items = _received(session, list(batches))
+        waiting = len(items) > AT_ONCE
+        items = items[:AT_ONCE]
+        if not items:
+            return False, []
+        people = _people_of(session, batches, items)
+        decided = [_decide(item, batches[item.batch_id], people) for item in items]
+        _insert_photos(session, decided, items, people)
+        session.execute(update(BatchItem), decided)
+        _record(session, batches, items, people)
+    # Once it is committed: what was there already is deleted by the caller.
+    unneeded = [
+        item.file_key
+        for item, values in zip(items, decided, strict=True)
+        if values["file_key"] is None and values.get("photo_id") is None and item.file_key
+    ]
+    return waiting, unneeded
+
+
+def close_items(session: Session, photo_ids: Collection[int], several_faces: Collection[int] = ()) -> None:
+    """Note what became of photos that a worker is done with, in the caller's transaction.
+
+    several_faces: those of them with other faces nearly as large as the main one.
+    """
+    rows = session.execute(
+        select(BatchItem.id, BatchItem.batch_id, Photo.id, Photo.state, Photo.reason, Person.batch_id)
+        .join(Photo, BatchItem.photo_id == Photo.id)
+        .join(Person, Photo.person_id == Person.id)
+        .where(Photo.id.in_(photo_ids), Photo.state.in_((WorkState.DONE, WorkState.FAILED)))
+    ).all()
+    if not rows:
+        return
+    moment = now()
+    closed = []
+    for item_id, batch_id, photo_id, state, reason, person_batch_id in rows:
+        end = ItemState.ENROLLED if person_batch_id == batch_id else ItemState.ADDED
+        why: str | None = ItemReason.SEVERAL_FACES if photo_id in several_faces else ""
+        if state == WorkState.FAILED:
+            end, why = ItemState.ATTENTION, reason
+        closed.append({"id": item_id, "state": end, "reason": why, "detail": "", "finished_at": moment})
+    session.execute(update(BatchItem), closed)
+
+
+def _has_room(session: Session, organization_id: int) -> bool:
+    ahead = (
+        select(Photo.id)
+        .where(Photo.organization_id == organization_id, Photo.state == WorkState.QUEUED, Photo.attempts == 0)
+        .limit(AHEAD)
+    )
+    return (session.scalar(select(func.count()).select_from(ahead.subquery())) or 0) < AHEAD
+
+
+def _open_batches(session: Session, organization_id: int) -> dict[int, Batch]:
+    """The batches from which photos are taken, held: one worker at a time takes in."""
+    batches = session.scalars(
+        select(Batch)
+        .where(
+            Batch.organization_id == organization_id,
+            Batch.finished_at.is_(None),
+            Batch.decision == Decision.GO_ON,
+        )
+        .order_by(Batch.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return {batch.id: batch for batch in batches}
+
+
+def _received(session: Session, batch_ids: Sequence[int]) -> list[BatchItem]:
+    items: list[BatchItem] = []
+    for batch_id in batch_ids:
+        items += session.scalars(
+            select(BatchItem)
+            .where(BatchItem.batch_id == batch_id, BatchItem.state == ItemState.RECEIVED)
+            .order_by(BatchItem.reason, BatchItem.id)
+            .limit(AT_ONCE + 1 - len(items))
+            .execution_options(populate_existing=True)
+        )
+        if len(items) > AT_ONCE:
+            break
+    return items
+
+
+def _people_of(
+    session: Session, batches: Mapping[int, Batch], items: Sequence[BatchItem]
+) -> dict[str, _Known]:
+    """The people of these items by external id, locked, with their photos; made where there are none."""
+    organization_id = items[0].organization_id
+    ids = {item.external_id for item in items}
+    people = _locked(session, organization_id, ids)
+    missing: dict[str, dict[str, Any]] = {}
+    for item in items:
+        if item.external_id not in people and item.name:
+            missing.setdefault(
+                item.external_id,
+                {
+                    "organization_id": organization_id,
+                    "external_id": item.external_id,
+                    "name": item.name,
+                    "name_key": key_of(item.name),
+                    "batch_id": item.batch_id,
+                },
+            )
+    if missing:
+        made = session.execute(_insert_or_leave(session), list(missing.values())).all()
+        words = [
+            {"person_id": row.id, "word": word, "organization_id": organization_id}
+            for row in made
+            for word in words_of(row.name, row.external_id)
+        ]
+        if words:
+            session.execute(insert(PersonWord), words)
+        # Read again: somebody else may have enrolled some of them at this very moment.
+        people = _locked(session, organization_id, ids)
+        for row in made:
+            people[row.external_id].new = True
+    photos = session.execute(
+        select(Photo.person_id, Photo.sha256, Photo.state, Photo.reason).where(
+            Photo.person_id.in_([person.id for person in people.values() if not person.new])
+        )
+    )
+    by_id = {person.id: person for person in people.values()}
+    for photo in photos:
+        failed = photo.state == WorkState.FAILED
+        by_id[photo.person_id].photos[photo.sha256] = (photo.reason or "") if failed else ""
+    return people
+
+
+def _insert_or_leave(session: Session) -> Any:
+    """Insert people, but for those whose external id is taken meanwhile."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return (
+        dialect.insert(Person)
+        .on_conflict_do_nothing(index_elements=["organization_id", "external_id"])
+        .returning(Person.id, Person.external_id, Person.name)
+    )
+
+
+def _locked(session: Session, organization_id: int, external_ids: Collection[str]) -> dict[str, _Known]:
+    rows = session.execute(
+        select(Person.id, Person.external_id, Person.name_key, Person.batch_id)
+        .where(Person.organization_id == organization_id, Person.external_id.in_(external_ids))
+        .order_by(Person.id)
+        .with_for_update()
+    )
+    return {row.external_id: _Known(row.id, row.name_key, row.batch_id) for row in rows}
+
+
+def _decide(item: BatchItem, batch: Batch, people: Mapping[str, _Known]) -> dict[str, Any]:
+    """What becomes of an item, as the values of its row."""
+    person = people.get(item.external_id)
+    if person is None:
+        return _needs_attention(item, None, ItemReason.NO_NAME)
+    of_this_batch = person.batch_id == batch.id
+    # A manifest says who somebody is; a folder's name may be anything.
+    if item.line is not None and item.name and key_of(item.name) != person.name_key:
+        reason = ItemReason.TWO_NAMES if of_this_batch else ItemReason.OTHER_NAME
+        return _needs_attention(item, person, reason)
+    if batch.known == KnownPeople.SKIP and not of_this_batch:
+        return _already_there(item, person, ItemReason.LEFT_AS_IT_IS)
+    assert item.sha256 is not None
+    if item.sha256 in person.photos:
+        unusable = person.photos[item.sha256]
+        if unusable:
+            return {**_needs_attention(item, person, unusable), "file_key": None}
+        return _already_there(item, person)
+    if len(person.photos) >= MAX_PHOTOS_OF_PERSON:
+        return _needs_attention(item, person, ItemReason.TOO_MANY_PHOTOS)
+    person.photos[item.sha256] = ""
+    person.added += 1
+    return {
+        "id": item.id,
+        "person_id": person.id,
+        "state": ItemState.QUEUED,
+        "file_key": None,
+        "reason": "",
+        "detail": "",
+        "finished_at": None,
+    }
+
+
+def _needs_attention(item: BatchItem, person: _Known | None, reason: str) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "person_id": person.id if person else None,
+        "state": ItemState.ATTENTION,
+        # It keeps its file, to be tried again.
+        "file_key": item.file_key,
+        "reason": reason,
+        "detail": "",
+        "finished_at": now(),
+    }
+
+
+def _already_there(item: BatchItem, person: _Known, reason: str = "") -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "person_id": person.id,
+        "state": ItemState.ALREADY_THERE,
+        "file_key": None,
+        "reason": reason,
+        "detail": "",
+        "finished_at": now(),
+    }
+
+
+def _insert_photos(
+    session: Session,
+    decided: Sequence[dict[str, Any]],
+    items: Sequence[BatchItem],
+    people: Mapping[str, _Known],
+) -> None:
+    """Make the photos of the items that are *queued* now, and tell the items' rows."""
+    queued = [
+        (item, values)
+        for item, values in zip(items, decided, strict=True)
+        if values["state"] == ItemState.QUEUED
+    ]
+    photos = [
+        {
+            "organization_id": item.organization_id,
+            "person_id": people[item.external_id].id,
+            "sha256": item.sha256,
+            "file_key": item.file_key,
+            "file_name": (item.dropped_path or item.path).rpartition("/")[2][-255:] or "photo",
+            "size_bytes": item.size_bytes,
+        }
+        for item, _ in queued
+    ]
+    for values in decided:
+        values["photo_id"] = None
+    if photos:
+        ids = session.scalars(insert(Photo).returning(Photo.id, sort_by_parameter_order=True), photos)
+        for photo_id, (_, values) in zip(ids, queued, strict=True):
+            values["photo_id"] = photo_id
+        old = [person.id for person in people.values() if person.added and not person.new]
+        session.execute(
+            update(Person)
+            .where(Person.id.in_(old))
+            .values(updated_at=now())
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _record(
+    session: Session,
+    batches: Mapping[int, Batch],
+    items: Sequence[BatchItem],
+    people: Mapping[str, _Known],
+) -> None:
+    """Write down who was enrolled, and who got more photos, in the name of who dropped the batch."""
+    batch_of = {item.external_id: batches[item.batch_id] for item in items}
+    events = [
+        {
+            "organization_id": batch_of[external_id].organization_id,
+            "actor_id": batch_of[external_id].created_by_id,
+            "actor": batch_of[external_id].created_by,
+            "address": "",
+            "action": Action.PERSON_CREATED if person.new else Action.PHOTO_ADDED,
+            "subject_type": "person",
+            "subject_id": person.id,
+            "details": {
+                **({"external_id": external_id} if person.new else {}),
+                "photos": person.added,
+                "batch": batch_of[external_id].id,
+            },
+        }
+        for external_id, person in people.items()
+        if person.added or person.new
+    ]
+    if events:
+        session.execute(insert(AuditEvent), events)

@@ -1,0 +1,147 @@
+"""Batches: many photos that were dropped at once, and what became of each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.database import Base, Identifier, now
+from portal.enrolment.models import Photo, Work
+from portal.organizations.models import Organization
+from portal.people.models import Person
+
+PATH_LENGTH = 400
+
+
+class Decision(StrEnum):
+    """What staff decided about a batch. How far it is follows from its items."""
+
+    GO_ON = "go_on"
+    PAUSE = "pause"
+    CANCEL = "cancel"
+    UNDO = "undo"
+
+
+class KnownPeople(StrEnum):
+    """What to do with photos of people who are enrolled already."""
+
+    ADD = "add"
+    SKIP = "skip"
+
+
+class ItemState(StrEnum):
+    """How far a photo of a batch is. The first three are on the way, the others ends."""
+
+    EXPECTED = "expected"
+    RECEIVED = "received"
+    QUEUED = "queued"
+    ENROLLED = "enrolled"
+    ADDED = "added"
+    ALREADY_THERE = "already_there"
+    ATTENTION = "attention"
+    UNDONE = "undone"
+
+
+ON_THE_WAY = (ItemState.EXPECTED, ItemState.RECEIVED, ItemState.QUEUED)
+
+
+class Batch(Base):
+    __tablename__ = "batch"
+    __table_args__ = (
+        Index(None, "organization_id", "finished_at"),
+        Index(None, "organization_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
+    created_by_id: Mapped[int | None] = mapped_column(Identifier)
+    created_by: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    # Where the photos come from, as staff know it: "from a browser", a folder's path.
+    source: Mapped[str] = mapped_column(String(500))
+    # How names become people (portal.batches.naming); None until all names are known, or never where a
+    # manifest says it.
+    grouping: Mapped[str | None] = mapped_column(String(10))
+    label: Mapped[str | None] = mapped_column(String(15))
+    known: Mapped[KnownPeople] = mapped_column(String(10))
+    has_manifest: Mapped[bool] = mapped_column(default=False)
+    # Whether the names of all photos are known that were dropped.
+    announced: Mapped[bool] = mapped_column(default=False)
+    # Hidden files of the system, which nobody meant to drop.
+    left_out: Mapped[int] = mapped_column(default=0)
+    decision: Mapped[Decision] = mapped_column(String(10), default=Decision.GO_ON)
+    # When nothing was left to do, and how many items were in which state then; None while there is.
+    finished_at: Mapped[datetime | None]
+    counts: Mapped[dict[str, int] | None] = mapped_column(JSON)
+
+
+class BatchItem(Base):
+    """A photo of a batch: announced, received, enrolled or not."""
+
+    __tablename__ = "batch_item"
+    __table_args__ = (
+        Index(None, "batch_id", "state", "reason", "id"),
+        Index(None, "batch_id", "path_key"),
+        Index(None, "batch_id", "finished_at"),
+        # Files that are an item's own: those of the others belong to photos of people.
+        Index(
+            "ix_batch_item_file_key",
+            "file_key",
+            unique=True,
+            sqlite_where=text("file_key IS NOT NULL"),
+            postgresql_where=text("file_key IS NOT NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey(Batch.id))
+    organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
+    # As it was dropped, or as the manifest names it; and as it is compared.
+    path: Mapped[str] = mapped_column(String(PATH_LENGTH))
+    path_key: Mapped[str] = mapped_column(String(PATH_LENGTH))
+    # The file that was dropped for a manifest's photo.
+    dropped_path: Mapped[str | None] = mapped_column(String(PATH_LENGTH))
+    # Where it stands in the manifest, if there is one.
+    line: Mapped[int | None]
+    external_id: Mapped[str] = mapped_column(String(100), default="")
+    name: Mapped[str] = mapped_column(String(200), default="")
+    state: Mapped[ItemState] = mapped_column(String(15), default=ItemState.EXPECTED)
+    # Why it needs attention or should be checked (portal.batches.reasons), and what there is to add.
+    reason: Mapped[str] = mapped_column(String(30), default="")
+    detail: Mapped[str] = mapped_column(String(300), default="")
+    # Known when it was announced, and when it arrived.
+    size_bytes: Mapped[int | None] = mapped_column(Identifier)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    file_key: Mapped[str | None] = mapped_column(String(120))
+    person_id: Mapped[int | None] = mapped_column(ForeignKey(Person.id, ondelete="SET NULL"), index=True)
+    # The photo that it became; one that was there already is not its own.
+    photo_id: Mapped[int | None] = mapped_column(ForeignKey(Photo.id, ondelete="SET NULL"), index=True)
+    finished_at: Mapped[datetime | None]
+
+
+class BatchArchive(Work, Base):
+    """A ZIP of a batch: received in pieces, then unpacked by a worker."""
+
+    __tablename__ = "batch_archive"
+    __table_args__ = (
+        Index(None, "state", "claimed_by"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey(Batch.id), index=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
+    file_name: Mapped[str] = mapped_column(String(255))
+    size_bytes: Mapped[int] = mapped_column(Identifier)
+    # It is whole, and a worker may unpack it.
+    arrived: Mapped[bool] = mapped_column(default=False)
+    # How many of its files have their items, and how many were unpacked: where the next slice begins.
+    announced: Mapped[int] = mapped_column(default=0)
+    unpacked: Mapped[int] = mapped_column(default=0)
+    # Why it can't be used, in words.
+    problem: Mapped[str] = mapped_column(String(500), default="")

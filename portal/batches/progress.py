@@ -1,0 +1,258 @@
+"""How far batches are: counts, states, pace; and the end of those that have nothing left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from portal.batches.enrolling import close_items
+from portal.batches.models import ON_THE_WAY, Batch, BatchArchive, BatchItem, Decision, ItemState
+from portal.batches.reasons import ItemReason
+from portal.database import now, writing
+from portal.enrolment.models import Photo, WorkState
+
+PACE_OVER_S = 20
+LATEST = 12
+# A batch can be undone for so long after its last photo.
+UNDO_HOURS = 24
+
+
+class Status(StrEnum):
+    """What a batch's page says of it."""
+
+    RECEIVING = "receiving"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many items of a batch are in each state, and why."""
+
+    states: dict[ItemState, int]
+    # By state and reason, for those that have one.
+    reasons: dict[tuple[ItemState, str], int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.states.values())
+
+    @property
+    def on_the_way(self) -> int:
+        return sum(self.states[state] for state in ON_THE_WAY)
+
+    @property
+    def to_check(self) -> int:
+        """Photos that are enrolled and have several faces of similar size."""
+        return sum(count for (_, reason), count in self.reasons.items() if reason == ItemReason.SEVERAL_FACES)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A batch at a glance."""
+
+    batch: Batch
+    counts: Counts
+    status: Status
+    archives: list[BatchArchive]
+    # Photos a second that were finished lately; None where that says nothing.
+    pace: float | None
+    latest: list[BatchItem]
+    undo_until: datetime | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At this pace, for what has arrived or will."""
+        return self.counts.on_the_way / self.pace if self.pace else None
+
+    @property
+    def can_be_undone(self) -> bool:
+        return self.undo_until is not None and now() < self.undo_until
+
+    @property
+    def wants_files(self) -> bool:
+        """Whether files were announced that did not come, or not all were announced."""
+        waiting = self.counts.states[ItemState.EXPECTED] > 0 or not self.batch.announced
+        return self.batch.decision in (Decision.GO_ON, Decision.PAUSE) and (
+            waiting or any(not archive.arrived for archive in self.archives)
+        )
+
+    @property
+    def moves(self) -> bool:
+        """Whether the page will look different in a moment."""
+        return self.status in (Status.RECEIVING, Status.RUNNING, Status.UNDOING) or (
+            self.counts.states[ItemState.QUEUED] > 0
+        )
+
+
+def count_items(session: Session, batch: Batch) -> Counts:
+    """How many items are in each state: a walk along one index."""
+    states = dict.fromkeys(ItemState, 0)
+    if batch.counts is not None:
+        reasons = {}
+        for key, count in batch.counts.items():
+            state, _, reason = key.partition("/")
+            states[ItemState(state)] += count
+            if reason:
+                reasons[ItemState(state), reason] = count
+        return Counts(states, reasons)
+    rows = session.execute(
+        select(BatchItem.state, BatchItem.reason, func.count())
+        .where(BatchItem.batch_id == batch.id)
+        .group_by(BatchItem.state, BatchItem.reason)
+    ).all()
+    for state, _, count in rows:
+        states[ItemState(state)] += count
+    return Counts(states, {(ItemState(state), reason): count for state, reason, count in rows if reason})
+
+
+def status_of(batch: Batch, counts: Counts, archives: Sequence[BatchArchive]) -> Status:
+    """What a batch's page says of it."""
+    if batch.decision == Decision.UNDO:
+        return Status.UNDONE if counts.states[ItemState.UNDONE] == counts.total else Status.UNDOING
+    if batch.decision == Decision.CANCEL:
+        return Status.CANCELLED
+    unfinished = bool(counts.on_the_way) or not batch.announced or _unpacking(archives)
+    if batch.decision == Decision.PAUSE and unfinished:
+        return Status.PAUSED
+    if counts.states[ItemState.EXPECTED] or not batch.announced or _unpacking(archives):
+        return Status.RECEIVING
+    return Status.RUNNING if counts.on_the_way else Status.DONE
+
+
+def progress_of(session: Session, batch: Batch) -> Progress:
+    """A batch at a glance, whatever its size."""
+    counts, archives = count_items(session, batch), archives_of(session, batch)
+    status = status_of(batch, counts, archives)
+    return Progress(
+        batch,
+        counts,
+        status,
+        archives,
+        _pace(session, batch) if counts.on_the_way else None,
+        _latest(session, batch),
+        _undo_until(session, batch, counts),
+    )
+
+
+def archives_of(session: Session, batch: Batch) -> list[BatchArchive]:
+    """The ZIPs of a batch, in the order in which they came."""
+    return list(
+        session.scalars(
+            select(BatchArchive).where(BatchArchive.batch_id == batch.id).order_by(BatchArchive.id)
+        )
+    )
+
+
+def settle(session: Session) -> None:
+    """Heal and close batches: called by the sweep.
+
+    What a worker could not note itself (its photo was set aside, or removed) is noted here, and a batch
+    that has nothing left to do keeps its counts.
+    """
+    for batch_id in session.scalars(select(Batch.id).where(Batch.finished_at.is_(None))).all():
+        with writing(session):
+            batch = session.get(Batch, batch_id, with_for_update={"key_share": True}, populate_existing=True)
+            if batch is not None:
+                _heal(session, batch)
+                _close_if_done(session, batch)
+
+
+def _heal(session: Session, batch: Batch) -> None:
+    queued = (BatchItem.batch_id == batch.id, BatchItem.state == ItemState.QUEUED)
+    close_items(
+        session,
+        session.scalars(
+            select(Photo.id)
+            .join(BatchItem, BatchItem.photo_id == Photo.id)
+            .where(*queued, Photo.state.in_((WorkState.DONE, WorkState.FAILED)))
+        ).all(),
+    )
+    session.execute(
+        update(BatchItem)
+        .where(*queued, BatchItem.photo_id.is_(None))
+        .values(state=ItemState.ATTENTION, reason=ItemReason.REMOVED, finished_at=now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _close_if_done(session: Session, batch: Batch) -> None:
+    archives = archives_of(session, batch)
+    counts = count_items(session, batch)
+    arriving = counts.states[ItemState.EXPECTED] and any(
+        session.scalars(
+            select(BatchItem.id)
+            .where(
+                BatchItem.batch_id == batch.id,
+                BatchItem.state == ItemState.EXPECTED,
+                BatchItem.size_bytes.is_not(None),
+            )
+            .limit(1)
+        )
+    )
+    if batch.announced and not arriving and not _unpacking(archives) and batch.decision == Decision.GO_ON:
+        # Named by the manifest, and nothing more is to come.
+        session.execute(
+            update(BatchItem)
+            .where(BatchItem.batch_id == batch.id, BatchItem.state == ItemState.EXPECTED)
+            .values(state=ItemState.ATTENTION, reason=ItemReason.PHOTO_NOT_FOUND, finished_at=now())
+            .execution_options(synchronize_session=False)
+        )
+        counts = count_items(session, batch)
+    if status_of(batch, counts, archives) in (Status.DONE, Status.CANCELLED, Status.UNDONE) and (
+        not counts.on_the_way
+    ):
+        batch.finished_at = now()
+        detailed = dict(counts.reasons)
+        snapshot = {f"{state}/{reason}": count for (state, reason), count in detailed.items()}
+        for state, count in counts.states.items():
+            rest = count - sum(number for (one, _), number in detailed.items() if one == state)
+            if rest:
+                snapshot[f"{state}/"] = rest
+        batch.counts = snapshot
+
+
+def _unpacking(archives: Sequence[BatchArchive]) -> bool:
+    return any(archive.state in (WorkState.QUEUED, WorkState.RUNNING) for archive in archives)
+
+
+def _pace(session: Session, batch: Batch) -> float | None:
+    since = now() - timedelta(seconds=PACE_OVER_S)
+    ended = session.scalar(
+        select(func.count()).where(BatchItem.batch_id == batch.id, BatchItem.finished_at > since)
+    )
+    age = (now() - batch.created_at).total_seconds()
+    return ended / min(PACE_OVER_S, max(age, 1)) if ended else None
+
+
+def _latest(session: Session, batch: Batch) -> list[BatchItem]:
+    recent = (
+        select(BatchItem)
+        .where(
+            BatchItem.batch_id == batch.id,
+            BatchItem.finished_at.is_not(None),
+            BatchItem.photo_id.is_not(None),
+            BatchItem.state.in_((ItemState.ENROLLED, ItemState.ADDED)),
+        )
+        .order_by(BatchItem.finished_at.desc(), BatchItem.id.desc())
+        .limit(LATEST)
+    )
+    return list(session.scalars(recent))
+
+
+def _undo_until(session: Session, batch: Batch, counts: Counts) -> datetime | None:
+    if batch.decision == Decision.UNDO:
+        return None
+    if not counts.total:
+        return None
+    last = session.scalar(select(func.max(BatchItem.finished_at)).where(BatchItem.batch_id == batch.id))
+    return (last or batch.created_at) + timedelta(hours=UNDO_HOURS)

@@ -1,0 +1,95 @@
+"""How names would be read, shown to staff before anything is sent."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.batches.manifest import Manifest, ManifestError, read_manifest
+from portal.batches.naming import Naming, Unnamed, guess, is_system_file, person_of
+from portal.batches.reasons import words_of
+from portal.organizations.models import Organization
+from portal.people.models import Person
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class ReadRow:
+    """A person as they would be enrolled, or why not."""
+
+    external_id: str
+    name: str
+    photos: list[str]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a drop would become."""
+
+    naming: Naming | None
+    guessed: bool
+    rows: list[ReadRow]
+    # Of the people in the sample.
+    people: int
+    known: int
+    manifest: Manifest | None = None
+
+
+def read_names(
+    session: Session, organization: Organization, paths: Sequence[str], naming: Naming | None
+) -> Reading:
+    """How paths become people: as `naming` says, else as their names suggest."""
+    photos = [path for path in paths if not is_system_file(path)]
+    chosen = naming or guess(photos)
+    rows: dict[str, ReadRow] = {}
+    for path in photos:
+        try:
+            person = person_of(path, chosen)
+        except Unnamed as problem:
+            words = problem.detail or " ".join(words_of(problem.reason))
+            rows[path] = ReadRow("", "", [path], words)
+            continue
+        row = rows.setdefault(f"/{person.external_id}", ReadRow(person.external_id, person.name, []))
+        row.photos.append(path)
+    return _reading(session, organization, list(rows.values()), chosen, naming is None, None)
+
+
+def read_manifest_head(session: Session, organization: Organization, head: bytes, cut: bool) -> Reading:
+    """How the beginning of a manifest is read; `cut` if there is more of it. Raises ManifestError."""
+    if cut:
+        head = head[: head.rfind(b"\n") + 1]
+    manifest = read_manifest(io.BytesIO(head))
+    rows = []
+    try:
+        for row in islice(manifest, 200):
+            problem = "" if row.external_id else " ".join(words_of("no_external_id"))
+            rows.append(ReadRow(row.external_id, row.name, list(row.photos), problem))
+    except ManifestError:
+        # A quote that is closed later on looks open here: the whole file will tell.
+        if not cut:
+            raise
+    return _reading(session, organization, rows, None, False, manifest)
+
+
+def _reading(
+    session: Session,
+    organization: Organization,
+    rows: list[ReadRow],
+    naming: Naming | None,
+    guessed: bool,
+    manifest: Manifest | None,
+) -> Reading:
+    ids = {row.external_id for row in rows if row.external_id}
+    known = session.scalars(
+        select(Person.id).where(Person.organization_id == organization.id, Person.external_id.in_(ids))
+    ).all()
+    # What can't be read is shown first.
+    shown = sorted(rows, key=lambda row: not row.problem)[:SHOWN]
+    return Reading(naming, guessed, shown, len(ids), len(known), manifest)

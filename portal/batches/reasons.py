@@ -1,0 +1,148 @@
+"""Why a photo of a batch needs attention, in words for staff. Codes are stored; the words may change."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from portal.enrolment.reasons import WORDS as PHOTO_WORDS
+from portal.enrolment.reasons import Reason
+
+
+class ItemReason(StrEnum):
+    """What is wrong with a photo of a batch before a worker has seen it; then see enrolment.reasons."""
+
+    NOT_ARRIVED = "not_arrived"
+    TOO_LARGE = "too_large"
+    NO_FOLDER = "no_folder"
+    NO_EXTERNAL_ID = "no_external_id"
+    BAD_EXTERNAL_ID = "bad_external_id"
+    NO_NAME = "no_name"
+    BAD_NAME = "bad_name"
+    TWO_NAMES = "two_names"
+    NO_PHOTO = "no_photo"
+    PHOTO_NOT_FOUND = "photo_not_found"
+    PHOTO_OF_ANOTHER = "photo_of_another"
+    NOT_IN_MANIFEST = "not_in_manifest"
+    PATH_TWICE = "path_twice"
+    TWO_FILES = "two_files"
+    OTHER_NAME = "other_name"
+    TOO_MANY_PHOTOS = "too_many_photos"
+    UNSAFE_PATH = "unsafe_path"
+    SYMLINK = "symlink"
+    ENCRYPTED = "encrypted"
+    NESTED_ARCHIVE = "nested_archive"
+    EXPANDS_TOO_MUCH = "expands_too_much"
+    UNKNOWN_COMPRESSION = "unknown_compression"
+    DAMAGED_ENTRY = "damaged_entry"
+    LEFT_AS_IT_IS = "left_as_it_is"
+    CANCELLED = "cancelled"
+    REMOVED = "removed"
+    SEVERAL_FACES = "several_faces"
+
+
+# What happened, and what to do next.
+WORDS: dict[ItemReason, tuple[str, str]] = {
+    ItemReason.NOT_ARRIVED: (
+        "The photo never arrived.",
+        "Drop the same files on this batch again: what has arrived is not sent again.",
+    ),
+    ItemReason.TOO_LARGE: ("The file is larger than 25 MiB.", "Save a smaller copy and replace it."),
+    ItemReason.NO_FOLDER: (
+        "The photo lies in no person's folder.",
+        "Move it into the folder of its person and drop it again.",
+    ),
+    ItemReason.NO_EXTERNAL_ID: (
+        "There is no external ID.",
+        "Fill it in, and drop the corrected file again.",
+    ),
+    ItemReason.BAD_EXTERNAL_ID: (
+        "The external ID can't be used.",
+        "Correct it, and drop the file again.",
+    ),
+    ItemReason.NO_NAME: ("There is no name.", "Fill it in, and drop the corrected file again."),
+    ItemReason.BAD_NAME: ("The name can't be used.", "Correct it, and drop the file again."),
+    ItemReason.TWO_NAMES: (
+        "One external ID has two different names in this file.",
+        "Correct the name or the external ID, and drop the file again.",
+    ),
+    ItemReason.NO_PHOTO: ("No photo is given for this person.", "Name one in the file, and drop it again."),
+    ItemReason.PHOTO_NOT_FOUND: (
+        "The photo that the manifest names was not among the files.",
+        "Check its name in the manifest, or drop the missing photo on this batch.",
+    ),
+    ItemReason.PHOTO_OF_ANOTHER: (
+        "Another row of the manifest names this photo for somebody else.",
+        "One photo can be of one person: correct the row that is wrong.",
+    ),
+    ItemReason.NOT_IN_MANIFEST: (
+        "The manifest does not name this photo.",
+        "Add a row for it to the manifest, and drop both again.",
+    ),
+    ItemReason.PATH_TWICE: (
+        "Another file of the same name is in the batch.",
+        "Give it a name of its own and drop it again.",
+    ),
+    ItemReason.TWO_FILES: (
+        "Two files fit the name that the manifest gives.",
+        "Name the folder too in the manifest, and drop it again with both files.",
+    ),
+    ItemReason.OTHER_NAME: (
+        "Somebody of another name is enrolled here with this external ID.",
+        "Correct the external ID, or the name if they are the same person, and drop the file again.",
+    ),
+    ItemReason.TOO_MANY_PHOTOS: (
+        "This person has 20 photos already.",
+        "Remove one of them, then try this one again.",
+    ),
+    ItemReason.UNSAFE_PATH: (
+        "The name of the file in the ZIP leads out of its folder.",
+        "Make the ZIP anew from the original folder.",
+    ),
+    ItemReason.SYMLINK: (
+        "The ZIP holds a link instead of the file.",
+        "Make the ZIP anew, with the files themselves.",
+    ),
+    ItemReason.ENCRYPTED: (
+        "The file in the ZIP is protected by a password.",
+        "Make the ZIP anew without a password.",
+    ),
+    ItemReason.NESTED_ARCHIVE: (
+        "This is an archive inside the ZIP.",
+        "Unpack it, and drop what is in it.",
+    ),
+    ItemReason.EXPANDS_TOO_MUCH: (
+        "The file is far larger unpacked than any photo would be.",
+        "Drop the photo itself.",
+    ),
+    ItemReason.UNKNOWN_COMPRESSION: (
+        "The file is compressed in a way that can't be read here.",
+        "Make the ZIP anew with the usual compression (Deflate).",
+    ),
+    ItemReason.DAMAGED_ENTRY: (
+        "The file in the ZIP is damaged.",
+        "Make the ZIP anew from the original folder.",
+    ),
+    ItemReason.LEFT_AS_IT_IS: (
+        "The person was enrolled already, and was left as it is.",
+        "Choose to add photos to people who are enrolled if you want it otherwise.",
+    ),
+    ItemReason.CANCELLED: (
+        "The batch was cancelled before this photo's turn.",
+        "Try it again if it is to be enrolled after all.",
+    ),
+    ItemReason.REMOVED: (
+        "The photo or its person was removed before it was processed.",
+        "Nothing, if that was meant; else try it again.",
+    ),
+    ItemReason.SEVERAL_FACES: (
+        "There are several faces of similar size.",
+        "Check that the right one was chosen.",
+    ),
+}
+
+
+def words_of(code: str) -> tuple[str, str]:
+    """Why a photo needs attention: what happened, and what to do next."""
+    if code in {reason.value for reason in Reason}:
+        return PHOTO_WORDS[Reason(code)]
+    return WORDS[ItemReason(code)]

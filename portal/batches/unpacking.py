@@ -1,0 +1,293 @@
+"""ZIPs of batches: received in pieces, then unpacked by workers, a slice at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.batches.announcing import (
+    AT_ONCE,
+    BatchError,
+    DroppedFile,
+    add_manifest,
+    announce,
+    lock_open,
+    naming_of,
+)
+from portal.batches.archives import Archive, ArchiveError, Entry, EntryError
+from portal.batches.manifest import ManifestError, read_manifest
+from portal.batches.models import Batch, BatchArchive, BatchItem, Decision, ItemState
+from portal.batches.naming import guess
+from portal.batches.reasons import ItemReason
+from portal.batches.receiving import Arrival, receive
+from portal.batches.services import decide_naming
+from portal.claims import claim, finished, requeue_untouched, still_claimed
+from portal.database import writing
+from portal.enrolment.models import WorkState
+from portal.enrolment.reasons import MAX_PHOTO_BYTES
+from portal.queues import enqueue_archive
+from portal.storage import FileTooLarge, PhotoStore, Readable
+
+MAX_ARCHIVE_BYTES = 100 * 1024**3
+# Unpacked between two looks at whether somebody waits.
+ENTRIES_AT_ONCE = 32
+
+
+def begin_archive(session: Session, batch: Batch, file_name: str, size_bytes: int) -> BatchArchive:
+    """The archive of this name and size in a batch, made if it is new. Raises BatchError and NotOpen."""
+    if not 0 < size_bytes <= MAX_ARCHIVE_BYTES:
+        raise BatchError(f"{file_name} has {size_bytes} bytes; a ZIP can have up to 100 GiB. Make several.")
+    with writing(session):
+        lock_open(session, batch)
+        archive = session.scalar(
+            select(BatchArchive).where(
+                BatchArchive.batch_id == batch.id,
+                BatchArchive.file_name == file_name[-255:],
+                BatchArchive.size_bytes == size_bytes,
+                BatchArchive.state != WorkState.FAILED,
+            )
+        )
+        if archive is None:
+            archive = BatchArchive(
+                batch_id=batch.id,
+                organization_id=batch.organization_id,
+                file_name=file_name[-255:],
+                size_bytes=size_bytes,
+            )
+            session.add(archive)
+            batch.finished_at = batch.counts = None
+    return archive
+
+
+def take_archive(
+    session: Session, batch: Batch, file_name: str, size_bytes: int, key: str, store: PhotoStore
+) -> None:
+    """Make a ZIP that came whole, as a stored file, an archive of the batch, and have it unpacked."""
+    archive = begin_archive(session, batch, file_name, size_bytes)
+    store.make_archive(key, archive.id)
+    with writing(session):
+        lock_open(session, batch)
+        archive.arrived = True
+    enqueue_archive(archive.id)
+
+
+def find_archive(session: Session, batch: Batch, archive_id: int) -> BatchArchive | None:
+    """An archive of this batch; None for one that is not there or another's."""
+    return session.scalar(
+        select(BatchArchive).where(BatchArchive.id == archive_id, BatchArchive.batch_id == batch.id)
+    )
+
+
+def bytes_of(archive: BatchArchive, store: PhotoStore) -> int:
+    """How much of an archive has arrived."""
+    return archive.size_bytes if archive.arrived else store.archive_bytes(archive.id)
+
+
+def receive_piece(
+    session: Session, batch: Batch, archive: BatchArchive, offset: int, stream: Readable, store: PhotoStore
+) -> int:
+    """Add a piece to an archive; returns how many bytes there are then. The last one sends it to a worker.
+
+    A piece that begins elsewhere than where the file ends is not taken. Raises BatchError if it is longer
+    than was announced.
+    """
+    if archive.arrived or archive.state != WorkState.QUEUED:
+        return archive.size_bytes
+    try:
+        size = store.append_to_archive(archive.id, offset, stream, archive.size_bytes)
+    except FileTooLarge as error:
+        raise BatchError(
+            f"{archive.file_name} is longer than it was at the beginning. Did it change? Drop it again."
+        ) from error
+    if size == archive.size_bytes:
+        with writing(session):
+            lock_open(session, batch)
+            archive.arrived = True
+        enqueue_archive(archive.id)
+    return size
+
+
+def claim_archive(session: Session, worker: str, archive_id: int) -> tuple[BatchArchive, Batch] | None:
+    """Claim an archive that is to be unpacked; None if it is gone, done, paused or somebody else's."""
+    with writing(session):
+        archive = session.scalar(
+            select(BatchArchive)
+            .where(
+                BatchArchive.id == archive_id, BatchArchive.arrived, BatchArchive.state == WorkState.QUEUED
+            )
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+        if archive is None:
+            return None
+        batch = session.get_one(Batch, archive.batch_id, populate_existing=True)
+        if batch.decision != Decision.GO_ON:
+            return None
+        claim(session, BatchArchive, worker, [archive_id])
+    return archive, batch
+
+
+def unpack(
+    session: Session,
+    worker: str,
+    archive: BatchArchive,
+    batch: Batch,
+    store: PhotoStore,
+    make_way: Callable[[], bool],
+) -> None:
+    """Give the photos of a claimed archive to their items, until it is done or `make_way()` is true.
+
+    It is given back then, and goes on where it was. An archive that can't be used is closed with the
+    problem in words. Raises NotOpen if the batch was paused, cancelled or undone meanwhile.
+    """
+    try:
+        with store.archive_path(archive.id).open("rb") as file, Archive.open(file) as zipped:
+            entries = list(zipped.entries())
+            if archive.announced == 0:
+                entries_left = _prepare(session, batch, zipped, entries)
+            else:
+                entries_left = _photos_of(batch, entries)
+            done = _announce(session, worker, archive, batch, entries_left, make_way) and _extract(
+                session, worker, archive, batch, zipped, entries_left, store, make_way
+            )
+            left_out = zipped.left_out
+    except FileNotFoundError:
+        _close(session, worker, archive, "The ZIP is not there any more. Drop it again.")
+        return
+    except (ArchiveError, ManifestError, BatchError) as problem:
+        if batch.decision != Decision.GO_ON:
+            raise
+        _close(session, worker, archive, str(problem))
+        store.archive_path(archive.id).unlink(missing_ok=True)
+        return
+    if not done:
+        with writing(session):
+            requeue_untouched(session, BatchArchive, worker, [archive.id])
+        enqueue_archive(archive.id)
+        return
+    _close(session, worker, archive, "", left_out)
+    store.archive_path(archive.id).unlink(missing_ok=True)
+
+
+def _photos_of(batch: Batch, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries but for the manifest, which was read when the archive was begun."""
+    if not batch.has_manifest:
+        return list(entries)
+    return [entry for entry in entries if not _is_csv(entry)]
+
+
+def _is_csv(entry: Entry) -> bool:
+    return PurePosixPath(entry.path).suffix.lower() == ".csv" and entry.reason is None
+
+
+def _prepare(session: Session, batch: Batch, zipped: Archive, entries: list[Entry]) -> list[Entry]:
+    """Find out how the names in a ZIP become people: by the manifest in it, or by themselves."""
+    manifests = [entry for entry in entries if _is_csv(entry)]
+    if len(manifests) > 1 and not batch.has_manifest:
+        raise ArchiveError(
+            f"The ZIP holds {len(manifests)} CSV files, and nobody can tell which one is the manifest. "
+            "Make it anew with one of them."
+        )
+    anything = session.scalar(select(BatchItem.id).where(BatchItem.batch_id == batch.id).limit(1))
+    if manifests and not batch.has_manifest and not anything:
+        with zipped.read(manifests[0]) as file:
+            add_manifest(session, batch, read_manifest(file))
+    if not batch.has_manifest and naming_of(batch) is None:
+        decide_naming(session, batch, guess(entry.path for entry in entries))
+    return _photos_of(batch, entries)
+
+
+def _announce(
+    session: Session,
+    worker: str,
+    archive: BatchArchive,
+    batch: Batch,
+    entries: Sequence[Entry],
+    make_way: Callable[[], bool],
+) -> bool:
+    """Make the items of all entries before the first is unpacked; whether there was time for all."""
+    while archive.announced < len(entries):
+        part = entries[archive.announced : archive.announced + AT_ONCE]
+        announce(session, batch, _files(part))
+        _move(session, worker, archive, announced=archive.announced + len(part))
+        if make_way():
+            return False
+    return True
+
+
+def _extract(
+    session: Session,
+    worker: str,
+    archive: BatchArchive,
+    batch: Batch,
+    zipped: Archive,
+    entries: Sequence[Entry],
+    store: PhotoStore,
+    make_way: Callable[[], bool],
+) -> bool:
+    """Store what is wanted of the entries; whether there was time for all."""
+    while archive.unpacked < len(entries):
+        part = entries[archive.unpacked : archive.unpacked + ENTRIES_AT_ONCE]
+        items = announce(session, batch, _files(part))
+        arrivals = [
+            _arrival(item.id, entry, zipped, batch.organization_id, store)
+            for item, entry in zip(items, part, strict=True)
+            if item.state == ItemState.EXPECTED
+        ]
+        receive(session, batch, arrivals, store)
+        _move(session, worker, archive, unpacked=archive.unpacked + len(part))
+        if make_way():
+            return archive.unpacked == len(entries)
+    return True
+
+
+def _files(entries: Sequence[Entry]) -> list[DroppedFile]:
+    return [DroppedFile(entry.path, entry.size_bytes, entry.reason) for entry in entries]
+
+
+def _arrival(item_id: int, entry: Entry, zipped: Archive, organization_id: int, store: PhotoStore) -> Arrival:
+    try:
+        with zipped.read(entry) as stream:
+            return Arrival(item_id, store.receive(organization_id, stream, MAX_PHOTO_BYTES))
+    except EntryError as problem:
+        return Arrival(item_id, None, problem.reason)
+    except FileTooLarge:
+        return Arrival(item_id, None, ItemReason.TOO_LARGE)
+
+
+def _move(session: Session, worker: str, archive: BatchArchive, **places: int) -> None:
+    """Remember how far the archive is. Raises BatchError if it is another worker's by now."""
+    with writing(session):
+        mine = session.scalar(
+            select(BatchArchive.id)
+            .where(*still_claimed(BatchArchive, worker, [archive.id]))
+            .with_for_update()
+        )
+        if mine is None:
+            raise LostArchive
+        for column, place in places.items():
+            setattr(archive, column, place)
+
+
+class LostArchive(RuntimeError):
+    """The archive is another worker's by now, or was given up."""
+
+
+def _close(session: Session, worker: str, archive: BatchArchive, problem: str, left_out: int = 0) -> None:
+    with writing(session):
+        mine = session.scalar(
+            select(BatchArchive)
+            .where(*still_claimed(BatchArchive, worker, [archive.id]))
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        if mine is None:
+            return
+        for column, value in finished(WorkState.FAILED if problem else WorkState.DONE).items():
+            setattr(mine, column, value)
+        mine.problem = problem[:500]
+        batch = session.get_one(Batch, mine.batch_id, with_for_update={"key_share": True})
+        batch.left_out += left_out

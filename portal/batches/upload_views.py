@@ -1,0 +1,180 @@
+"""What the script of the upload page asks for: readings of names, and files one after the other."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from typing import Any
+
+from flask import Blueprint, abort, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.accounts.access import Permission, current_actor, current_organization, requires
+from portal.batches import announcing, services, unpacking
+from portal.batches.announcing import AnnouncedItem, BatchError, DroppedFile
+from portal.batches.manifest import ManifestError, read_manifest
+from portal.batches.models import BatchArchive, Decision
+from portal.batches.naming import normal_path
+from portal.batches.reading import read_manifest_head, read_names
+from portal.batches.reasons import ItemReason, words_of
+from portal.batches.receiving import Arrival, receive
+from portal.batches.views import find, known_of, naming_of, refused
+from portal.enrolment.reasons import MAX_PHOTO_BYTES
+from portal.extensions import db
+from portal.storage import FileTooLarge, photo_store
+from portal.uploads import CHUNK_BYTES, form_parts
+
+MANIFEST_HEAD_BYTES = 64 * 1024
+PHOTOS_A_REQUEST = 100
+
+
+blueprint = Blueprint("batch_uploads", __name__)
+blueprint.register_error_handler(BatchError, refused)
+blueprint.register_error_handler(ManifestError, refused)
+
+
+@blueprint.post("/enrol/reading")
+@requires(Permission.ENROL)
+def reading() -> ResponseReturnValue:
+    """How the names of what was dropped would be read: a part of the page."""
+    naming = naming_of(request.form)
+    head = request.files.get("manifest")
+    if head is not None:
+        content = head.stream.read(MANIFEST_HEAD_BYTES)
+        read = read_manifest_head(
+            db.session(), current_organization(), content, len(content) == MANIFEST_HEAD_BYTES
+        )
+    else:
+        paths = [normal_path(path) for path in _json(request.form.get("paths", "[]"), str)]
+        read = read_names(db.session(), current_organization(), paths, naming)
+    return render_template(
+        "batches/_reading.html",
+        reading=read,
+        known=known_of(request.form),
+        total=request.form.get("total", 0, int),
+    )
+
+
+@blueprint.post("/enrol/start")
+@requires(Permission.ENROL)
+def start() -> ResponseReturnValue:
+    """Begin a batch, whose files are announced and sent next."""
+    batch = services.start_batch(
+        db.session(),
+        current_organization(),
+        current_actor(),
+        naming=naming_of(request.form),
+        known=known_of(request.form),
+        source="from a browser",
+    )
+    return {"batch": batch.id, "url": url_for("batches.show", batch_id=batch.id)}
+
+
+@blueprint.post("/enrol/<int:batch_id>/manifest")
+@requires(Permission.ENROL)
+def manifest(batch_id: int) -> ResponseReturnValue:
+    """Take the list of who is on which photo."""
+    batch = find(batch_id)
+    with tempfile.TemporaryFile() as file:
+        for part in form_parts(request):
+            while part.name == "manifest" and (chunk := part.read(CHUNK_BYTES)):
+                file.write(chunk)
+        file.seek(0)
+        rows = announcing.add_manifest(db.session(), batch, read_manifest(file))
+    return {"rows": rows}
+
+
+@blueprint.post("/enrol/<int:batch_id>/files")
+@requires(Permission.ENROL)
+def files(batch_id: int) -> ResponseReturnValue:
+    """Hear which files are about to come, and say which of them are wanted."""
+    batch = find(batch_id)
+    listed = _json(request.get_data(as_text=True), dict, "files")
+    if len(listed) > announcing.AT_ONCE:
+        abort(413)
+    dropped = []
+    for one in listed:
+        path, size = one.get("path"), one.get("size")
+        if not isinstance(path, str) or not isinstance(size, int) or not normal_path(path) or size < 0:
+            abort(400)
+        dropped.append(DroppedFile(normal_path(path), size))
+    items = announcing.announce(db.session(), batch, dropped)
+    return {"files": [{**_item(item), "sha256": item.sha256} for item in items]}
+
+
+@blueprint.post("/enrol/<int:batch_id>/announced")
+@requires(Permission.ENROL)
+def announced(batch_id: int) -> ResponseReturnValue:
+    """Hear that the names of all files are known."""
+    announcing.announce_all(db.session(), find(batch_id))
+    return {}
+
+
+@blueprint.post("/enrol/<int:batch_id>/photos")
+@requires(Permission.ENROL)
+def photos(batch_id: int) -> ResponseReturnValue:
+    """Take some of the files, each under the number of its item; all or none of them."""
+    batch, store = find(batch_id), photo_store()
+    if batch.decision != Decision.GO_ON:
+        raise announcing.NotOpen(batch.decision)
+    arrivals: list[Arrival] = []
+    try:
+        for part in form_parts(request):
+            if not part.name.isdecimal() or len(arrivals) == PHOTOS_A_REQUEST:
+                abort(400)
+            try:
+                file = store.receive(batch.organization_id, part, MAX_PHOTO_BYTES)
+                arrivals.append(Arrival(int(part.name), file))
+            except FileTooLarge:
+                arrivals.append(Arrival(int(part.name), None, ItemReason.TOO_LARGE))
+        receipts = receive(db.session(), batch, arrivals, store)
+    except (BatchError, OSError):
+        for arrival in arrivals:
+            if arrival.file is not None:
+                store.delete(arrival.file.key)
+        raise
+    return {
+        "photos": [
+            {**_item(receipt.item), **({"problem": receipt.problem} if receipt.problem else {})}
+            for receipt in receipts
+        ]
+    }
+
+
+@blueprint.post("/enrol/<int:batch_id>/archives")
+@requires(Permission.ENROL)
+def archives(batch_id: int) -> ResponseReturnValue:
+    """Hear of a ZIP that is about to come in pieces, or goes on."""
+    name, size = normal_path(request.form.get("name", "")), request.form.get("size", 0, int)
+    archive = unpacking.begin_archive(db.session(), find(batch_id), name or "archive.zip", size)
+    return {"id": archive.id, "received_bytes": unpacking.bytes_of(archive, photo_store())}
+
+
+@blueprint.post("/enrol/<int:batch_id>/archives/<int:archive_id>")
+@requires(Permission.ENROL)
+def archive_piece(batch_id: int, archive_id: int) -> ResponseReturnValue:
+    """Take a piece of a ZIP; one that does not begin where the others end is not taken."""
+    batch, offset = find(batch_id), request.args.get("offset", -1, int)
+    archive: BatchArchive = unpacking.find_archive(db.session(), batch, archive_id) or abort(404)
+    if batch.decision != Decision.GO_ON:
+        raise announcing.NotOpen(batch.decision)
+    before = unpacking.bytes_of(archive, photo_store())
+    size = unpacking.receive_piece(db.session(), batch, archive, offset, request.stream, photo_store())
+    return {"received_bytes": size}, 200 if offset == before else 409
+
+
+def _json(text: str, kind: type, name: str = "") -> list[Any]:
+    """The list in a JSON text, or under a name in it, of things of one kind; 400 if it is none."""
+    try:
+        found = json.loads(text)
+        listed = found[name] if name else found
+    except (ValueError, KeyError, TypeError, RecursionError):
+        abort(400)
+    if not isinstance(listed, list) or not all(isinstance(one, kind) for one in listed):
+        abort(400)
+    return listed
+
+
+def _item(item: AnnouncedItem) -> dict[str, Any]:
+    problem = " ".join(words_of(item.reason)) if item.reason and item.state == "attention" else None
+    return {"id": item.id, "state": item.state, "problem": problem}

@@ -1,0 +1,23 @@
+"""Cells of CSV files that a spreadsheet is to show, not to run.
+
+A cell that begins with =, +, -, @, a tab or a carriage return is taken for a formula by spreadsheets
+(OWASP, "CSV Injection"); an apostrophe before it makes it text.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Apostrophes before such a beginning are the text's own: one more is put before them, and taken away again.
+WOULD_RUN = re.compile(r"'*[=+\-@\t\r]")
+MADE_SAFE = re.compile(r"'+[=+\-@\t\r]")
+
+
+def safe_cell(text: str) -> str:
+    """The text as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if WOULD_RUN.match(text) else text
+
+
+def plain_cell(text: str) -> str:
+    """The text of which safe_cell made this cell; a cell that it did not make stays what it is."""
+    return text[1:] if MADE_SAFE.match(text) else text

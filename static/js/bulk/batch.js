@@ -1,0 +1,88 @@
+// [data-upload-batch]: the part of a batch's page that takes files and sends them.
+import { fresh } from "../page.js";
+import { Courier, Stopped } from "./courier.js";
+import { DropZone } from "./drop-zone.js";
+import { ProgressView } from "./progress-view.js";
+import { Selection } from "./selection.js";
+import { Sending } from "./sending.js";
+
+export function batchUploads(root) {
+  for (const element of fresh(root, "[data-upload-batch]", "Upload")) offerToGoOn(element);
+}
+
+let isSending = false;
+
+window.addEventListener("beforeunload", (event) => {
+  if (isSending) event.preventDefault();
+});
+
+// Parts of the page that ask for themselves again leave it when the session has ended. What is being sent
+// waits for somebody to sign in again, and stays.
+document.addEventListener(
+  "htmx:beforeSwap",
+  (event) => {
+    const { xhr, requestConfig } = event.detail;
+    const asked = new URL(requestConfig.path, location.href).pathname;
+    if (!isSending || !xhr.responseURL || new URL(xhr.responseURL).pathname === asked) return;
+    event.detail.shouldSwap = false;
+    event.stopPropagation();
+  },
+  { capture: true },
+);
+
+// Drop the same files again: what is missing is sent.
+function offerToGoOn(element) {
+  const drop = element.querySelector("[data-bulk-drop]");
+  new DropZone(drop, (files, unread) => {
+    const selection = new Selection();
+    selection.add(files);
+    selection.refused.push(...unread);
+    const problem = element.querySelector("[data-resume-problem]");
+    const tooMany = selection.manifests.length > 1 && element.dataset.hasManifest !== "yes";
+    problem.hidden = !tooMany;
+    if (tooMany) problem.focus();
+    else if (!selection.isEmpty) sendSelection(element, selection);
+  });
+}
+
+/** Send what was selected to the batch of this element, to the end. */
+export async function sendSelection(element, selection) {
+  element.querySelector("[data-resume]").hidden = true;
+  const courier = new Courier(element.dataset.url);
+  const hasManifest = element.dataset.hasManifest === "yes";
+  const sending = new Sending(selection, courier, hasManifest, (words) => askForManifest(element, words));
+  const view = new ProgressView(element, sending.progress, courier);
+  isSending = true;
+  view.begin();
+  try {
+    await sending.run();
+    view.done();
+  } catch (error) {
+    if (error instanceof Stopped) {
+      view.stopped(error.message);
+      return;
+    }
+    view.stopped("Something went wrong on this page. Reload it and drop the same files again: what has arrived is not sent again.");
+    throw error;
+  } finally {
+    isSending = false;
+  }
+}
+
+// The manifest can't be used: say why, and wait for another one.
+function askForManifest(element, words) {
+  const question = element.querySelector("[data-sending-manifest]");
+  const input = question.querySelector("input");
+  question.querySelector("[data-sending-manifest-words]").textContent = words;
+  question.hidden = false;
+  question.querySelector("button").focus();
+  question.querySelector("button").onclick = () => input.click();
+  return new Promise((resolve) => {
+    input.onchange = () => {
+      const [file] = input.files;
+      input.value = "";
+      question.hidden = true;
+      resolve(file);
+    };
+  });
+}

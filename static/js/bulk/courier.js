@@ -1,0 +1,182 @@
+// Requests that get through in the end: they wait for the network, for the portal, for somebody who has to
+// sign in again, for a batch that is paused.
+
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 30_000;
+const WAIT_FOR_STAFF_MS = 5000;
+// A connection that says nothing for so long is as good as lost.
+const SILENCE_MS = 120_000;
+
+const LOST = "The connection was lost. This goes on by itself as soon as it is back.";
+const SIGNED_OUT = "You were signed out. Sign in again in another tab; this goes on by itself.";
+const PAUSED = "The batch is paused. Sending goes on by itself as soon as the batch does.";
+
+/** Nothing more can be sent; the message says why. */
+export class Stopped extends Error {}
+
+/** Nobody knows whether it arrived. */
+export class Lost extends Error {}
+
+export class Courier {
+  #running = new Set();
+  #waiting = new Set();
+  #troubles = new Map();
+  #held = null;
+
+  /** All requests go below this address, whose page renews the session's token. */
+  constructor(url) {
+    this.url = url;
+    window.addEventListener("online", () => this.#wake());
+  }
+
+  /** What keeps the requests waiting, in words; "" when nothing does. */
+  get trouble() {
+    const [words = ""] = this.#troubles.values();
+    return words;
+  }
+
+  get isHeld() {
+    return this.#held !== null;
+  }
+
+  /** Send nothing more until goOn(); what is on its way starts again then. */
+  hold() {
+    const held = {};
+    held.over = new Promise((resolve) => (held.end = resolve));
+    this.#held = held;
+    for (const request of this.#running) request.abort();
+    this.#wake();
+  }
+
+  goOn() {
+    this.#held?.end();
+    this.#held = null;
+  }
+
+  /**
+   * Send until there is an answer: {ok, status, json, text, words}, words being those of a refusal.
+   * The answer is JSON, or with `html` a part of a page. `progress` is called with what part of the body,
+   * from 0 to 1, has gone.
+   * Raises Stopped when the batch takes nothing more, and Lost instead of sending again what is not
+   * `repeatable` and may have arrived.
+   */
+  async post(path, body, { type = "", html = false, repeatable = true, progress } = {}) {
+    const ticket = {};
+    let renewed = 0;
+    try {
+      for (let tries = 1; ; tries += 1) {
+        await this.#held?.over;
+        const request = await this.#send(path, body, { type, html, progress });
+        const answer = answerOf(request);
+        const trouble = this.#troubleOf(request, answer, path, html);
+        if (!trouble) return answer;
+        progress?.(0);
+        if (this.isHeld) {
+          tries = 0;
+          continue;
+        }
+        if (!repeatable && trouble === LOST) throw new Lost();
+        this.#troubles.set(ticket, trouble);
+        if (trouble === SIGNED_OUT && (await this.#renewToken())) {
+          renewed += 1;
+          if (renewed === 1) continue;
+          if (renewed > 3) throw refused(request);
+        }
+        const growing = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries - 1));
+        await this.#wait(trouble === SIGNED_OUT || trouble === PAUSED ? WAIT_FOR_STAFF_MS : growing);
+      }
+    } finally {
+      this.#troubles.delete(ticket);
+    }
+  }
+
+  // Why it has to be sent again, in words; "" when this is the answer.
+  #troubleOf(request, answer, path, html) {
+    if (request.status === 0 || request.status === 429 || request.status >= 500) return LOST;
+    if (isOfStranger(request, answer, new URL(this.url + path, location.href).pathname, html)) return SIGNED_OUT;
+    if (answer.ok) return "";
+    if (!answer.json) throw refused(request);
+    if (answer.json.status === "paused") return PAUSED;
+    if (answer.json.status) throw new Stopped(answer.words);
+    return "";
+  }
+
+  #send(path, body, { type, html, progress }) {
+    return new Promise((resolve) => {
+      const request = new XMLHttpRequest();
+      let silence;
+      const heard = () => {
+        clearTimeout(silence);
+        silence = setTimeout(() => request.abort(), SILENCE_MS);
+      };
+      request.upload.addEventListener("progress", ({ loaded, total }) => {
+        heard();
+        progress?.(loaded / total);
+      });
+      request.addEventListener("loadend", () => {
+        clearTimeout(silence);
+        this.#running.delete(request);
+        resolve(request);
+      });
+      request.open("POST", this.url + path);
+      request.setRequestHeader("Accept", html ? "application/json, text/html" : "application/json");
+      request.setRequestHeader("X-CSRFToken", token());
+      if (type) request.setRequestHeader("Content-Type", type);
+      this.#running.add(request);
+      heard();
+      request.send(body);
+    });
+  }
+
+  // Whoever signed in again in another tab has another session, and with it another token.
+  async #renewToken() {
+    try {
+      const response = await fetch(this.url, { headers: { Accept: "text/html" } });
+      if (!response.ok || response.redirected) return false;
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      document.body.setAttribute("hx-headers", page.body.getAttribute("hx-headers"));
+      return true;
+    } catch {
+      // The network failed meanwhile: the next try finds out.
+      return false;
+    }
+  }
+
+  #wait(ms) {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      this.#waiting.add(end);
+    });
+  }
+
+  #wake() {
+    for (const end of this.#waiting) end();
+  }
+}
+
+function refused({ status }) {
+  return new Stopped(`The portal refused this (${status}). Reload the page to see why.`);
+}
+
+function token() {
+  return JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
+}
+
+function answerOf(request) {
+  const isJson = (request.getResponseHeader("Content-Type") ?? "").startsWith("application/json");
+  const json = isJson ? JSON.parse(request.responseText) : null;
+  const ok = request.status >= 200 && request.status < 300;
+  return { ok, status: request.status, json, text: request.responseText, words: json?.error ?? "" };
+}
+
+// Sent on to the sign-in page, or refused for a token of another session.
+function isOfStranger(request, answer, asked, html) {
+  if (new URL(request.responseURL).pathname !== asked || request.status === 401) return true;
+  if (request.status === 400 && !answer.json) return true;
+  return answer.ok && !html && !answer.json;
+}

@@ -1,0 +1,258 @@
+// form[data-bulk-form]: take what is dropped, show how the portal reads it, and start a batch with it.
+import { announce, fresh, showPage } from "../page.js";
+import { sendSelection } from "./batch.js";
+import { Courier, Stopped } from "./courier.js";
+import { DropZone } from "./drop-zone.js";
+import { isHidden, Selection } from "./selection.js";
+import { count, grouped, size } from "./words.js";
+import { namesInZip } from "./zip-names.js";
+
+const MOST_PATHS = 1000;
+const MANIFEST_START_BYTES = 64 * 1024;
+// How the names are read and the people taken, before anybody said otherwise.
+const CHOICES = { grouping: "auto", label: "auto", known: "add" };
+const MOST_REFUSED = 100;
+
+export function enrolForms(root) {
+  for (const form of fresh(root, "form[data-bulk-form]", "Bulk")) new EnrolForm(form);
+}
+
+class EnrolForm {
+  #selection = new Selection();
+  #asked = 0;
+  #chosen = {};
+  #started = null;
+
+  constructor(form) {
+    this.form = form;
+    this.part = (name) => form.querySelector(`[data-bulk-${name}]`);
+    this.reading = form.querySelector("#reading");
+    this.button = this.part("enrol");
+    this.courier = new Courier(form.action);
+    this.zone = new DropZone(this.part("drop"), (files, unread) => this.#add(files, unread));
+    this.button.disabled = true;
+    // The portal's reading of the names brings its own.
+    this.part("plain-choices").remove();
+    this.reading.addEventListener("change", (event) => this.#choose(event.target.name));
+    this.part("clear").addEventListener("click", () => this.#clear());
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!this.button.disabled) this.#start();
+    });
+  }
+
+  async #add(files, unread) {
+    const repeated = this.#selection.add(files);
+    this.#selection.refused.push(...unread);
+    this.#show(repeated);
+    const selection = this.#selection;
+    for (const archive of selection.archives) {
+      // Whatever is wrong with its names, the portal says it when it has the whole ZIP.
+      archive.names ??= await namesInZip(archive.file).catch(() => null);
+    }
+    if (selection !== this.#selection) return;
+    this.#show(repeated);
+    await this.#ask();
+  }
+
+  #clear() {
+    this.zone.stopReading();
+    this.#selection = new Selection();
+    this.#chosen = {};
+    this.#asked += 1;
+    this.reading.replaceChildren();
+    this.#say("");
+    this.#show(0);
+    announce("Nothing is chosen any more.");
+    this.zone.focus();
+  }
+
+  #remove(list, item) {
+    list.splice(list.indexOf(item), 1);
+    this.#show(0);
+    this.zone.focus();
+    this.#ask();
+  }
+
+  // What was chosen, above how it is read.
+  #show(repeated) {
+    const selection = this.#selection;
+    const paths = selection.paths;
+    this.part("chosen").hidden = selection.isEmpty;
+    this.part("summary").textContent = `${whatInWords(selection, paths.length)}, ${size(selection.bytes)}`;
+    const notes = [];
+    if (selection.hidden > 0) {
+      notes.push(`${count(selection.hidden, "hidden system file")} ${selection.hidden === 1 ? "is" : "are"} left out.`);
+    }
+    if (repeated > 0) notes.push(`${count(repeated, "file")} ${repeated === 1 ? "was" : "were"} there already.`);
+    this.part("notes").textContent = notes.join(" ");
+    this.part("several-manifests").hidden = selection.manifests.length < 2;
+    this.part("special").replaceChildren(
+      ...selection.manifests.map((item) => this.#rowOf(selection.manifests, item, "The manifest: it says who is on which photo.")),
+      ...selection.archives.map((item) => this.#rowOf(selection.archives, item, insideInWords(item))),
+    );
+    this.part("refused").replaceChildren(...selection.refused.slice(0, MOST_REFUSED).map(refusedRow));
+    this.part("refused-title").hidden = selection.refused.length === 0;
+    this.part("refused-title").textContent = `${count(selection.refused.length, "file")} can't come along:`;
+    this.part("button-words").textContent = buttonInWords(selection, paths.length);
+    this.button.disabled = true;
+  }
+
+  #rowOf(list, item, words) {
+    const row = element("li", "bulk-special__row");
+    const text = element("div", "row__words");
+    text.append(element("p", "bulk-special__name", item.path), element("p", "small soft", words));
+    const remove = element("button", "button button--quiet button--small", "Remove");
+    remove.type = "button";
+    remove.setAttribute("aria-label", `Remove ${item.path}`);
+    remove.addEventListener("click", () => this.#remove(list, item));
+    row.append(text, remove);
+    return row;
+  }
+
+  // Ask the portal how it reads the names, and show its answer.
+  async #ask() {
+    const asked = (this.#asked += 1);
+    const selection = this.#selection;
+    this.button.disabled = true;
+    const nothing = selection.photos.size + selection.archives.length === 0;
+    if (nothing || selection.manifests.length > 1) {
+      this.reading.replaceChildren();
+      this.#say(nothing && selection.manifests.length === 1 ? "Drop the photos that the manifest names, too." : "");
+      return;
+    }
+    this.reading.setAttribute("aria-busy", "true");
+    const watch = this.#watchTrouble();
+    try {
+      const answer = await this.courier.post("/reading", this.#question(selection), { html: true });
+      if (asked !== this.#asked) return;
+      this.#say(answer.words);
+      if (answer.ok) this.#showReading(answer.text);
+      else this.reading.replaceChildren();
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
+      this.#say(error.message);
+    } finally {
+      clearInterval(watch);
+      this.reading.removeAttribute("aria-busy");
+    }
+  }
+
+  #watchTrouble() {
+    return setInterval(() => this.#say(this.courier.trouble), 500);
+  }
+
+  #question(selection) {
+    const paths = selection.paths;
+    const data = new FormData();
+    for (const name of Object.keys(CHOICES)) data.append(name, this.#chosen[name] ?? CHOICES[name]);
+    data.append("paths", JSON.stringify(spread(paths, MOST_PATHS)));
+    data.append("total", paths.length);
+    data.append("bytes", selection.bytes);
+    const [manifest] = selection.manifests;
+    if (manifest) data.append("manifest", manifest.file.slice(0, MANIFEST_START_BYTES), manifest.file.name);
+    return data;
+  }
+
+  // What staff chose holds for what they drop next; what the portal found out, it finds out again.
+  #choose(name) {
+    const names = name === "known" ? ["known"] : ["grouping", "label"];
+    for (const each of names) this.#chosen[each] = this.#shown(each);
+    this.#ask();
+  }
+
+  #shown(name) {
+    return this.reading.querySelector(`input[name=${name}]:checked`)?.value ?? CHOICES[name];
+  }
+
+  #showReading(html) {
+    const focused = this.reading.contains(document.activeElement) ? document.activeElement : null;
+    const { body } = new DOMParser().parseFromString(html, "text/html");
+    this.reading.replaceChildren(...body.childNodes);
+    if (focused?.name) this.reading.querySelector(`[name="${focused.name}"][value="${focused.value}"]`)?.focus();
+    this.button.disabled = false;
+    const said = this.reading.querySelector("[data-announce]")?.dataset.announce ?? "";
+    announce(`${this.part("summary").textContent}. ${said}`);
+  }
+
+  async #start() {
+    this.button.disabled = true;
+    const watch = this.#watchTrouble();
+    try {
+      this.#started ??= await this.#newBatch();
+      const page = await fetch(this.#started.url, { headers: { Accept: "text/html" } });
+      const html = await page.text();
+      if (!page.ok || page.redirected || !showPage(html, page.url)) throw new TypeError(`answered ${page.status}`);
+    } catch (error) {
+      this.#say(
+        error instanceof Stopped
+          ? error.message
+          : "The portal can't be reached at the moment. Your files are still here: try again in a moment.",
+      );
+      this.button.disabled = false;
+      this.button.focus();
+      return;
+    } finally {
+      clearInterval(watch);
+    }
+    await sendSelection(document.querySelector("[data-upload-batch]"), this.#selection);
+  }
+
+  // Sent once only: a second one would be another batch.
+  async #newBatch() {
+    const data = new FormData();
+    for (const name of Object.keys(CHOICES)) data.append(name, this.#shown(name));
+    data.append("files", this.#selection.paths.length);
+    const answer = await this.courier.post("/start", data, { repeatable: false });
+    if (!answer.ok) throw new Stopped(answer.words);
+    return answer.json;
+  }
+
+  #say(words) {
+    const problem = this.part("problem");
+    this.part("problem-words").textContent = words;
+    if (problem.hidden && words) announce(words);
+    problem.hidden = words === "";
+  }
+}
+
+function insideInWords({ names }) {
+  if (!names) return "The names of the files in it are read after the upload.";
+  return `${count(names.filter((name) => !isHidden(name)).length, "file")} in it.`;
+}
+
+function unreadArchives({ archives }) {
+  return archives.filter(({ names }) => !names).length;
+}
+
+function whatInWords(selection, files) {
+  const unread = unreadArchives(selection);
+  if (unread === 0) return count(files, "file");
+  return files === 0 ? count(unread, "ZIP") : `${count(files, "file")} and ${count(unread, "ZIP")}`;
+}
+
+function buttonInWords(selection, photos) {
+  const unread = unreadArchives(selection);
+  if (unread === 0) return `Enrol ${count(photos, "photo")}`;
+  const inside = unread === 1 ? "what is in the ZIP" : `what is in ${grouped(unread)} ZIPs`;
+  return photos === 0 ? `Enrol ${inside}` : `Enrol ${count(photos, "photo")} and ${inside}`;
+}
+
+// At most so many of a list, from all over it.
+function spread(list, most) {
+  if (list.length <= most) return list;
+  return Array.from({ length: most }, (_, place) => list[Math.floor((place * list.length) / most)]);
+}
+
+function refusedRow({ path, words }) {
+  const row = document.createElement("li");
+  row.append(element("strong", "", path), ` ${words}`);
+  return row;
+}
+
+function element(tag, className, text = "") {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}

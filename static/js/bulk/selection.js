@@ -1,0 +1,88 @@
+// What was dropped or chosen to be enrolled: photos, archives and the manifest, told apart by their names.
+
+// macOS keeps the picture of a folder in a file whose name ends with a carriage return.
+const SYSTEM_FILES = new Set(["thumbs.db", "desktop.ini", "icon\r"]);
+const SYSTEM_FOLDER = "__macosx";
+
+/** Whether a file is the operating system's, or hidden: nobody dropped it on purpose. */
+export function isHidden(path) {
+  const parts = path.toLowerCase().split(/[\\/]/);
+  const name = parts.at(-1);
+  const isDotted = parts.some((part) => part.startsWith(".") && part !== "." && part !== "..");
+  return isDotted || parts.slice(0, -1).includes(SYSTEM_FOLDER) || SYSTEM_FILES.has(name);
+}
+
+export class Selection {
+  /** path → File */
+  photos = new Map();
+  /** {path, file, names}: names of the files in a ZIP, null as long as nobody has read them */
+  archives = [];
+  /** {path, file} */
+  manifests = [];
+  /** {path, words}: what can't come along, and why */
+  refused = [];
+  #hidden = new Set();
+
+  /** Add [{path, file}]; returns how many of them were there already. */
+  add(files) {
+    let repeated = 0;
+    for (const { path, file } of files) {
+      if (isHidden(path)) this.#hidden.add(path);
+      else if (isNamed(file, ".csv")) repeated += this.#keep(this.manifests, { path, file });
+      else if (isNamed(file, ".zip")) repeated += this.#keep(this.archives, { path, file, names: null });
+      else repeated += this.#addPhoto(path, file);
+    }
+    return repeated;
+  }
+
+  #addPhoto(path, file) {
+    const other = this.photos.get(path);
+    if (!other) this.photos.set(path, file);
+    else if (isSame(other, file)) return 1;
+    else {
+      const words = "Another photo of this name is there already. Enrol this one in a batch of its own.";
+      this.refused.push({ path, words });
+    }
+    return 0;
+  }
+
+  #keep(list, added) {
+    if (list.some(({ path, file }) => path === added.path && isSame(file, added.file))) return 1;
+    list.push(added);
+    return 0;
+  }
+
+  get isEmpty() {
+    return this.photos.size + this.archives.length + this.manifests.length + this.refused.length + this.hidden === 0;
+  }
+
+  /** The number of system files that are left out, those in archives included. */
+  get hidden() {
+    return this.archives.reduce((sum, { names }) => sum + (names ?? []).filter(isHidden).length, this.#hidden.size);
+  }
+
+  /** The paths of all photos, those in archives included as far as they were read. */
+  get paths() {
+    const paths = [...this.photos.keys()];
+    for (const { names } of this.archives) {
+      for (const name of names ?? []) if (!isHidden(name)) paths.push(name);
+    }
+    return paths;
+  }
+
+  /** The size of everything that would be sent. */
+  get bytes() {
+    let sum = 0;
+    for (const file of this.photos.values()) sum += file.size;
+    for (const { file } of [...this.archives, ...this.manifests]) sum += file.size;
+    return sum;
+  }
+}
+
+function isNamed(file, ending) {
+  return file.name.toLowerCase().endsWith(ending);
+}
+
+function isSame(one, other) {
+  return one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
+}

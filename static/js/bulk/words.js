@@ -1,0 +1,28 @@
+// Numbers as staff read them.
+
+const GROUPED = new Intl.NumberFormat("en-GB");
+
+/** "1 photo", "12,345 photos". */
+export function count(number, noun) {
+  return `${GROUPED.format(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** "12,345". */
+export function grouped(number) {
+  return GROUPED.format(number);
+}
+
+/** "312 KB", "4.2 MB", "3.4 GB". */
+export function size(bytes) {
+  if (bytes < 1_000_000) return `${bytes === 0 ? 0 : Math.max(1, Math.round(bytes / 1000))} KB`;
+  if (bytes < 1_000_000_000) return `${(bytes / 1_000_000).toFixed(1)} MB`;
+  return `${(bytes / 1_000_000_000).toFixed(1)} GB`;
+}
+
+/** "about 4 minutes". */
+export function duration(seconds) {
+  if (seconds < 50) return "less than a minute";
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `about ${count(Math.max(1, minutes), "minute")}`;
+  return `about ${count(Math.round(seconds / 3600), "hour")}`;
+}

@@ -1,0 +1,64 @@
+// The names in a ZIP, read from the directory at its end: the photos in it are not touched.
+// APPNOTE.TXT of PKWARE, 4.3.12 to 4.3.16, says where the numbers are.
+
+const END = 0x06054b50;
+const END_64 = 0x06064b50;
+const LOCATOR_64 = 0x07064b50;
+const ENTRY = 0x02014b50;
+
+const IN_UTF_8 = 1 << 11;
+// What the bytes from 128 on mean in a name that is not in UTF-8: code page 437, APPNOTE.TXT D.1.
+const CODE_PAGE_437 =
+  "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐" +
+  "└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0";
+
+const LONGEST_COMMENT = 0xffff;
+const LARGEST_DIRECTORY = 64 * 1024 * 1024;
+
+/** The paths of the files in a ZIP. Raises Error where it can't be read. */
+export async function namesInZip(file) {
+  const directory = await directoryOf(file);
+  if (directory.size > LARGEST_DIRECTORY) throw new Error("The ZIP's directory is too large.");
+  const view = await read(file, directory.start, directory.size);
+  const names = [];
+  for (let at = 0; at < view.byteLength; ) {
+    if (view.getUint32(at, true) !== ENTRY) throw new Error("The ZIP's directory is damaged.");
+    const length = view.getUint16(at + 28, true);
+    const name = decoded(new Uint8Array(view.buffer, at + 46, length), view.getUint16(at + 8, true) & IN_UTF_8);
+    if (!name.endsWith("/") && !name.endsWith("\\")) names.push(name);
+    at += 46 + length + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+  }
+  return names;
+}
+
+// Many names are in UTF-8 and do not say so.
+function decoded(bytes, saysUtf8) {
+  try {
+    return new TextDecoder("utf-8", { fatal: !saysUtf8 }).decode(bytes);
+  } catch {
+    return Array.from(bytes, (byte) => (byte < 128 ? String.fromCharCode(byte) : CODE_PAGE_437[byte - 128])).join("");
+  }
+}
+
+async function directoryOf(file) {
+  const tailStart = Math.max(0, file.size - LONGEST_COMMENT - 22 - 20);
+  const tail = await read(file, tailStart, file.size - tailStart);
+  let end = tail.byteLength - 22;
+  while (end >= 0 && !(tail.getUint32(end, true) === END && end + 22 + tail.getUint16(end + 20, true) === tail.byteLength)) {
+    end -= 1;
+  }
+  if (end < 0) throw new Error("This is not a ZIP, or its end is missing.");
+  if (end >= 20 && tail.getUint32(end - 20, true) === LOCATOR_64) {
+    const end64 = await read(file, Number(tail.getBigUint64(end - 12, true)), 56);
+    if (end64.getUint32(0, true) !== END_64) throw new Error("The ZIP's directory is damaged.");
+    return { size: Number(end64.getBigUint64(40, true)), start: Number(end64.getBigUint64(48, true)) };
+  }
+  const size = tail.getUint32(end + 12, true);
+  // Not the offset that is written there: something may stand before the ZIP.
+  return { size, start: tailStart + end - size };
+}
+
+async function read(file, start, size) {
+  if (start < 0 || start + size > file.size) throw new Error("The ZIP's directory is damaged.");
+  return new DataView(await file.slice(start, start + size).arrayBuffer());
+}

@@ -1,0 +1,542 @@
+"""ZIPs of photos: those that programs make are read, those that lie are found out."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import random
+import stat
+import struct
+import tracemalloc
+import zipfile
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.batches.archives import Archive, ArchiveError, Entry, EntryError
+from portal.batches.reasons import ItemReason
+from portal.enrolment.reasons import MAX_PHOTO_BYTES
+from tests.photos import picture
+from tests.portal.batches.zips import DEFLATED, Part, end, end_64, local, part, record, zip_of
+
+MIB = 1024**2
+METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+BZIP2, LZMA = 12, 14
+
+
+def opened(content: bytes) -> Archive:
+    return Archive.open(io.BytesIO(content))
+
+
+def entries_of(content: bytes) -> list[Entry]:
+    return list(opened(content).entries())
+
+
+def reasons_of(*parts: Part) -> list[ItemReason | None]:
+    return [entry.reason for entry in entries_of(zip_of(parts))]
+
+
+def content_of(content: bytes, index: int = 0) -> bytes:
+    archive = opened(content)
+    return archive.read(list(archive.entries())[index]).read()
+
+
+def reading_refused(*parts: Part, index: int = 0) -> ItemReason:
+    """Why an entry can't be read of which the directory tells nothing bad."""
+    archive = opened(zip_of(parts))
+    entry = list(archive.entries())[index]
+    assert entry.reason is None
+    with pytest.raises(EntryError) as refusal:
+        archive.read(entry).read()
+    return refusal.value.reason
+
+
+def refusal_of(content: bytes) -> str:
+    with pytest.raises(ArchiveError) as refusal:
+        opened(content)
+    return str(refusal.value)
+
+
+# What programs make
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_zips_of_programs_are_read(method: int, streamed: bool, tmp_path: Path) -> None:
+    class Pipe(io.RawIOBase):
+        """What a program writes to that can't go back to fill in sizes."""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, content: bytes, /) -> int:  # type: ignore[override]
+            return file.write(content)
+
+    photos = {f"lfw/Anna_Smith/{number}.jpg": picture(number, size=(300, 200)) for number in range(3)}
+    photos["lfw/leer.jpg"] = b""
+    photos["lfw/größe.txt"] = bytes(range(256)) * 2000
+    path = tmp_path / "photos.zip"
+    with path.open("wb") as file, zipfile.ZipFile(Pipe() if streamed else file, "w", method) as made:
+        made.mkdir("lfw")
+        for name, content in photos.items():
+            made.writestr(name, content)
+    with path.open("rb") as file, Archive.open(file) as archive:
+        entries = list(archive.entries())
+        assert [(entry.index, entry.path, entry.size_bytes, entry.reason) for entry in entries] == [
+            (index, name, len(content), None) for index, (name, content) in enumerate(photos.items(), start=1)
+        ]
+        assert [archive.read(entry).read() for entry in entries] == list(photos.values())
+        assert not file.closed
+
+
+def test_entries_can_be_read_in_any_order_and_side_by_side() -> None:
+    first, second = bytes(range(256)) * 1000, b"second" * 50_000
+    archive = opened(zip_of([part("a.jpg", first), part("b.jpg", second, DEFLATED)]))
+    a, b = archive.entries()
+    one, other = archive.read(a), archive.read(b)
+    read = [(one.read(10_000), other.read(10_000)) for _ in range(40)]
+    assert b"".join(piece for piece, _ in read) == first
+    assert b"".join(piece for _, piece in read) == second
+    assert archive.read(b).read() == second
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"#!/bin/sh\nexec unzip $0\n", zip_of([part("other.jpg", b"other")])]
+)
+@pytest.mark.parametrize("zip64", [False, True])
+def test_what_stands_before_a_zip_is_no_harm(before: bytes, zip64: bool) -> None:
+    parts = [part("a.jpg", b"first"), part("b.jpg", b"second", DEFLATED)]
+    content = zip_of(parts, before=before, zip64=zip64)
+    assert [entry.path for entry in entries_of(content)] == ["a.jpg", "b.jpg"]
+    assert [content_of(content, 0), content_of(content, 1)] == [b"first", b"second"]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [b"by Anna", b"PK\5\6", b"PK\5\6" + b"x" * 40, b"x" * 65535, b"PK\5\6" * 1000, end(1, 46, 0) + b"."],
+)
+def test_a_comment_is_no_directory(comment: bytes) -> None:
+    content = zip_of([part("a.jpg", b"first")], comment=comment)
+    assert [entry.path for entry in entries_of(content)] == ["a.jpg"]
+    assert content_of(content) == b"first"
+
+
+def test_zip64_is_read_where_the_old_fields_are_too_small(tmp_path: Path) -> None:
+    path = tmp_path / "many.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        for number in range(70_000):
+            made.writestr(zipfile.ZipInfo(f"{number}.jpg"), b"%d" % number)
+    with path.open("rb") as file, Archive.open(file) as archive:
+        entries = list(archive.entries())
+        assert len(entries) == 70_000
+        assert entries[-1] == Entry(69_999, "69999.jpg", 5, None)
+        assert archive.read(entries[65_536]).read() == b"65536"
+
+
+def test_sizes_and_places_may_stand_in_zip64_fields() -> None:
+    first = part("a.jpg", b"first")
+    sizes = struct.pack("<2H3Q", 1, 24, 6, 6, len(local(first)))
+    large = part(
+        "b.jpg", b"second", size=2**32 - 1, packed_size=2**32 - 1, offset=2**32 - 1,
+        extra=struct.pack("<2HL", 0x5455, 4, 7) + sizes,
+    )  # fmt: skip
+    content = zip_of([first, large])
+    assert entries_of(content)[1] == Entry(1, "b.jpg", 6, None)
+    assert content_of(content, 1) == b"second"
+
+
+@pytest.mark.parametrize("extra", [b"", b"\1\0", struct.pack("<2H", 1, 24), struct.pack("<2HL", 1, 4, 7)])
+def test_zip64_fields_that_are_missing_spoil_one_entry_only(extra: bytes) -> None:
+    lost = part("b.jpg", offset=2**32 - 1, extra=extra)
+    assert reading_refused(part("a.jpg"), lost, index=1) == ItemReason.DAMAGED_ENTRY
+    assert content_of(zip_of([part("a.jpg", b"first"), lost])) == b"first"
+
+
+def test_as_many_entries_as_just_fit_need_no_zip64() -> None:
+    content = zip_of([part("a.jpg", b"")] * 0xFFFF)
+    assert len(entries_of(content)) == 0xFFFF
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("raw", "flags", "path"),
+    [
+        ("Zoë.jpg".encode(), 1 << 11, "Zoë.jpg"),
+        ("Zoë.jpg".encode(), 0, "Zoë.jpg"),
+        ("Zoe\u0308.jpg".encode(), 0, "Zoë.jpg"),
+        ("Zoë.jpg".encode("cp437"), 0, "Zoë.jpg"),
+        ("李.jpg".encode(), 0, "李.jpg"),
+        (b"lfw\\Anna\\a.jpg", 0, "lfw/Anna/a.jpg"),
+        (b"./lfw//a.jpg", 0, "lfw/a.jpg"),
+    ],
+)
+def test_names_of_all_programs_are_read(raw: bytes, flags: int, path: str) -> None:
+    content = zip_of([part(raw, b"first", flags=flags)])
+    assert entries_of(content) == [Entry(0, path, 5, None)]
+    assert content_of(content) == b"first"
+
+
+def test_a_name_that_is_not_the_utf_8_it_says_it_is_is_damage() -> None:
+    assert reasons_of(part(b"Zo\xeb.jpg", flags=1 << 11)) == [ItemReason.DAMAGED_ENTRY]
+
+
+def test_folders_and_system_files_are_no_entries() -> None:
+    archive = opened(
+        zip_of(
+            [
+                part("lfw/", b""),
+                part("win\\", b""),
+                part("unix", b"", mode=stat.S_IFDIR | 0o755),
+                part("lfw/a.jpg"),
+                part("lfw/.DS_Store"),
+                part("__MACOSX/lfw/._a.jpg"),
+                part("lfw/Thumbs.db"),
+                part("lfw/Icon\r"),
+            ]
+        )
+    )
+    assert archive.left_out == 4
+    assert [(entry.index, entry.path) for entry in archive.entries()] == [(3, "lfw/a.jpg")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/passwd.jpg",
+        "\\a.jpg",
+        "\\\\server\\share\\a.jpg",
+        "C:\\a.jpg",
+        "c:a.jpg",
+        "../a.jpg",
+        "lfw/../../a.jpg",
+        "lfw\\..\\a.jpg",
+        "lfw/..",
+        "a.jpg\0.png",
+        "a\n.jpg",
+        "a\x7f.jpg",
+        "a\x85.jpg",
+        "",
+        ".",
+    ],
+)
+def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
+    assert reasons_of(part(name), part("fine.jpg")) == [ItemReason.UNSAFE_PATH, None]
+
+
+@pytest.mark.parametrize(
+    "name", ["a..b.jpg", "...a/b.jpg".lstrip("."), "lfw/a:b.jpg", "Ä:ö.jpg", "a b/c d.jpg"]
+)
+def test_names_that_only_look_odd_are_fine(name: str) -> None:
+    assert reasons_of(part(name)) == [None]
+
+
+def test_the_second_file_of_a_name_is_told() -> None:
+    same = [
+        part("lfw/a.jpg", b"first"),
+        part("lfw\\a.jpg"),
+        part("./lfw/a.jpg", method=99),
+        part("lfw/A.jpg"),
+    ]
+    assert reasons_of(*same) == [None, ItemReason.PATH_TWICE, ItemReason.PATH_TWICE, None]
+    assert content_of(zip_of(same)) == b"first"
+
+
+# Entries that can't be used
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK])
+def test_links_and_devices_are_refused(kind: int) -> None:
+    assert reasons_of(part("a.jpg", b"/etc/passwd", mode=kind | 0o777)) == [ItemReason.SYMLINK]
+
+
+def test_plain_files_are_known_by_their_mode() -> None:
+    assert reasons_of(part("a.jpg", mode=stat.S_IFREG | 0o644), part("b.jpg", mode=0o644)) == [None, None]
+
+
+@pytest.mark.parametrize("lies", [{"flags": 1}, {"flags": 1 | 1 << 6}, {"flags": 1 << 13}, {"method": 99}])
+def test_passwords_are_told(lies: dict[str, int]) -> None:
+    assert reasons_of(part("a.jpg", **lies)) == [ItemReason.ENCRYPTED]
+
+
+def test_a_password_that_only_the_entry_itself_tells_of_is_told() -> None:
+    assert reading_refused(part("a.jpg", local_flags=1)) == ItemReason.ENCRYPTED
+
+
+@pytest.mark.parametrize("method", [1, 6, 9, 93, 95, 98])
+def test_other_compression_is_refused(method: int) -> None:
+    assert reasons_of(part("a.jpg", method=method)) == [ItemReason.UNKNOWN_COMPRESSION]
+
+
+@pytest.mark.parametrize(
+    "name", ["a.zip", "a.RAR", "a.7z", "a.tar", "a.tar.gz", "a.tgz", "a.bz2", "lfw/a.xz", "a.jpg.zip"]
+)
+def test_archives_inside_are_known_by_name(name: str) -> None:
+    assert reasons_of(part(name)) == [ItemReason.NESTED_ARCHIVE]
+
+
+@pytest.mark.parametrize("method", [0, DEFLATED])
+@pytest.mark.parametrize(
+    "content",
+    [
+        zip_of([part("b.jpg")]),
+        end(0, 0, 0),
+        b"Rar!\x1a\x07\x01\x00" + bytes(20),
+        b"7z\xbc\xaf\x27\x1c" + bytes(20),
+        b"\x1f\x8b\x08" + bytes(20),
+        bz2.compress(b"photo"),
+        lzma.compress(b"photo"),
+        b"a.jpg".ljust(257, b"\0") + b"ustar\0" + bytes(300),
+    ],
+)
+def test_archives_inside_are_known_by_their_first_bytes(content: bytes, method: int) -> None:
+    assert reading_refused(part("a.jpg", content, method)) == ItemReason.NESTED_ARCHIVE
+
+
+def test_a_file_over_the_limit_is_too_large() -> None:
+    most, more = (
+        part("a.jpg", size=size, packed_size=size) for size in (MAX_PHOTO_BYTES, MAX_PHOTO_BYTES + 1)
+    )
+    assert reasons_of(most) == [None]
+    assert reasons_of(more) == [ItemReason.TOO_LARGE]
+
+
+def test_what_expands_too_much_is_refused_before_it_is_read() -> None:
+    bomb = part("a.jpg", bytes(20 * MIB), DEFLATED)
+    little = part("b.jpg", bytes(MIB), DEFLATED)
+    assert reasons_of(bomb, little) == [ItemReason.EXPANDS_TOO_MUCH, None]
+    assert content_of(zip_of([bomb, little]), 1) == bytes(MIB)
+
+
+def test_an_entry_that_can_not_be_used_is_not_read_whoever_asks() -> None:
+    archive = opened(zip_of([part("a.jpg", bytes(20 * MIB), DEFLATED)]))
+    with pytest.raises(EntryError) as refusal:
+        archive.read(Entry(0, "a.jpg", 1, None))
+    assert refusal.value.reason == ItemReason.EXPANDS_TOO_MUCH
+
+
+# Entries that lie
+
+
+def lzma_of(content: bytes, dictionary: int = 1 << 16) -> bytes:
+    """LZMA as it stands in ZIPs, with an end marker, announcing a dictionary of this size."""
+    packed = lzma.compress(
+        content, lzma.FORMAT_ALONE, filters=[{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 16}]
+    )
+    return struct.pack("<2BHBL", 9, 4, 5, packed[0], dictionary) + packed[13:]
+
+
+BOMB = bytes(96 * MIB)
+BOMBS = {0: BOMB[: 30 * MIB], DEFLATED: None, BZIP2: bz2.compress(BOMB), LZMA: lzma_of(BOMB)}
+
+
+@pytest.mark.parametrize("method", BOMBS)
+@pytest.mark.parametrize("declared", [0, 1, MIB])
+def test_a_bomb_that_declares_less_is_found_out_in_little_memory(method: int, declared: int) -> None:
+    bomb = part("a.jpg", BOMB, DEFLATED) if method == DEFLATED else Part(b"a.jpg", BOMBS[method] or b"")
+    bomb.method, bomb.size, bomb.flags = method, declared, 2
+    archive = opened(zip_of([bomb]))
+    (entry,) = archive.entries()
+    assert entry.reason is None
+    tracemalloc.start()
+    read = 0
+    try:
+        with pytest.raises(EntryError) as refusal:  # noqa: PT012 - it may come at the beginning or later
+            stream = archive.read(entry)
+            while piece := stream.read(4096):
+                read += len(piece)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert refusal.value.reason == ItemReason.EXPANDS_TOO_MUCH
+    assert read <= declared
+    assert peak < 12 * MIB
+
+
+def test_lzma_that_announces_a_huge_dictionary_takes_no_memory_for_it() -> None:
+    content = b"photo" * 1000
+    entry = Part(b"a.jpg", lzma_of(content, 2**32 - 1), len(content), zlib.crc32(content), LZMA, 2)
+    tracemalloc.start()
+    try:
+        assert content_of(zip_of([entry])) == content
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40 * MIB
+
+
+@pytest.mark.parametrize("method", [0, DEFLATED, BZIP2, LZMA])
+def test_the_largest_photo_is_read(method: int, tmp_path: Path) -> None:
+    content = random.Random(1).randbytes(MIB).ljust(MAX_PHOTO_BYTES, b"x")
+    path = tmp_path / "large.zip"
+    with zipfile.ZipFile(path, "w", method, compresslevel=1) as made:
+        made.writestr("a.jpg", content)
+    with path.open("rb") as file:
+        archive = Archive.open(file)
+        (entry,) = archive.entries()
+        assert archive.read(entry).read() == content
+
+
+@pytest.mark.parametrize("method", [0, DEFLATED])
+def test_an_entry_shorter_than_it_declares_is_damaged(method: int) -> None:
+    assert reading_refused(part("a.jpg", method=method, size=6)) == ItemReason.DAMAGED_ENTRY
+
+
+@pytest.mark.parametrize("method", [0, DEFLATED])
+@pytest.mark.parametrize("content", [b"photo", bytes(range(256)) * 1000])
+def test_a_wrong_checksum_is_damage(method: int, content: bytes) -> None:
+    assert reading_refused(part("a.jpg", content, method, crc=1)) == ItemReason.DAMAGED_ENTRY
+
+
+@pytest.mark.parametrize("method", [DEFLATED, BZIP2, LZMA])
+@pytest.mark.parametrize(
+    "packed", [b"", b"\xff", b"\xff" * 8, b"\xff" * 100, b"\x09\x04\x05\x00" + b"\xff" * 40]
+)
+def test_packed_bytes_that_make_no_sense_are_damage(method: int, packed: bytes) -> None:
+    entry = part("a.jpg", method=method, packed=packed)
+    assert reading_refused(entry) == ItemReason.DAMAGED_ENTRY
+
+
+@pytest.mark.parametrize(
+    "lies",
+    [
+        {"local_name": b"b.jpg"},
+        {"local_method": DEFLATED},
+        {"offset": 1},
+        {"offset": 2**31},
+        {"packed_size": 400},
+        {"packed_size": 2**31},
+    ],
+)
+def test_an_entry_that_is_not_what_the_directory_says_is_damaged(lies: dict[str, object]) -> None:
+    assert reading_refused(part("a.jpg", **lies), part("b.jpg")) == ItemReason.DAMAGED_ENTRY
+    assert content_of(zip_of([part("a.jpg", **lies), part("b.jpg", b"fine")]), 1) == b"fine"
+
+
+def test_an_entry_that_is_not_there_at_all_is_damaged() -> None:
+    assert reading_refused(part("a.jpg"), part("b.jpg", is_there=False), index=1) == ItemReason.DAMAGED_ENTRY
+
+
+def test_a_missing_piece_at_the_front_is_told() -> None:
+    assert "damaged" in refusal_of(zip_of([part("a.jpg", bytes(500)), part("b.jpg")])[200:])
+
+
+def overlapping(count: int) -> bytes:
+    """Entries of which each contains the local headers of all that follow (D. Fifield, 2019)."""
+    kernel = b"kernel" * 1000
+    names = [b"%d.jpg" % number for number in range(count)]
+    body = local(part(names[-1], kernel))
+    contents = {names[-1]: kernel}
+    for name in reversed(names[:-1]):
+        contents[name] = body
+        body = local(part(name, body))
+    directory, place = b"", 0
+    for name in names:
+        directory += record(part(name, contents[name]), place)
+        place += 30 + len(name)
+    return body + directory + end(count, len(directory), len(body))
+
+
+def test_overlapping_entries_are_found_out() -> None:
+    content = overlapping(20)
+    # Each alone is a good entry, and zipfile of Python 3.11.7 reads them all.
+    archive = opened(content)
+    for entry in list(archive.entries())[:-1]:
+        with pytest.raises(EntryError) as refusal:
+            archive.read(entry)
+        assert refusal.value.reason == ItemReason.DAMAGED_ENTRY
+    assert content_of(content, 19) == b"kernel" * 1000
+
+
+def test_entries_that_are_all_the_same_bytes_are_found_out() -> None:
+    one = local(part("a.jpg", b"kernel"))
+    directory = record(part("a.jpg", b"kernel"), 0) * 5
+    archive = opened(one + directory + end(5, len(directory), len(one)))
+    first, *others = archive.entries()
+    assert [other.reason for other in others] == [ItemReason.PATH_TWICE] * 4
+    with pytest.raises(EntryError) as refusal:
+        archive.read(first)
+    assert refusal.value.reason == ItemReason.DAMAGED_ENTRY
+
+
+# ZIPs that can't be used at all
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "The file is empty"),
+        (b"x", "This is not a ZIP file"),
+        (picture(1), "This is not a ZIP file"),
+        (b"Rar!\x1a\x07\x01\x00" + bytes(100), "This is not a ZIP file"),
+        (end(0, 0, 0), "The ZIP is empty"),
+        (zip_of([part("a.jpg", bytes(500))])[:300], "The end of the ZIP is missing"),
+        (zip_of([part("a.jpg")])[:-1], "The end of the ZIP is missing"),
+        (zip_of([part("a.jpg")]) + b"\n", "The end of the ZIP is missing"),
+        (b"PK\7\x08" + zip_of([part("a.jpg", bytes(500))])[:300], "This is one part of a ZIP"),
+        (end(3, 200, 0, here=1), "This is one part of a ZIP"),
+        (end(1, 200, 0, disk=1), "This is one part of a ZIP"),
+        (end(1, 200, 0, first_disk=1), "This is one part of a ZIP"),
+        (end_64(3, 200, 0, 0, here=1), "This is one part of a ZIP"),
+        (end_64(3, 200, 0, 0, disk=2), "This is one part of a ZIP"),
+        (end_64(0, 0, 0, 0), "The ZIP is empty"),
+        (end(1, 46, 0), "The ZIP is damaged"),
+        (bytes(46) + end(1, 46, 0), "The ZIP is damaged"),
+        (b"PK\1\2" + bytes(20) + end(1, 24, 0), "The ZIP is damaged"),
+        (b"PK\1\2" + b"\xff" * 42 + end(1, 46, 0), "The ZIP is damaged"),
+        (end(0xFFFF, 0xFFFF, 0xFFFFFFFF), "The ZIP is damaged"),
+        (end_64(1, 2**26, 2**64 - 1, 2**64 - 1), "The ZIP is damaged"),
+        (b"PK\6\7" + bytes(16) + end(0xFFFF, 1, 1), "The ZIP is damaged"),
+        (end_64(10**12, 100, 0, 0), "The ZIP has 1,000,000,000,000 entries; 200,000 are allowed"),
+        (end_64(200_001, 100, 0, 0), "The ZIP has 200,001 entries; 200,000 are allowed"),
+        (end_64(200_000, 2**26 + 1, 0, 0), "The names of the files in the ZIP take more than 64 MiB"),
+        (end(1, 2**32 - 2, 0), "The names of the files in the ZIP take more than 64 MiB"),
+    ],
+)
+def test_a_zip_that_cannot_be_used_says_why(content: bytes, words: str) -> None:
+    assert refusal_of(content).startswith(words)
+
+
+@pytest.mark.parametrize("stated", [1, 3])
+def test_the_number_of_entries_must_be_the_one_stated(stated: int) -> None:
+    body = local(part("a.jpg")) + local(part("b.jpg"))
+    directory = record(part("a.jpg"), 0) + record(part("b.jpg"), len(body) // 2)
+    assert refusal_of(body + directory + end(stated, len(directory), len(body))).startswith(
+        "The ZIP is damaged"
+    )
+
+
+def test_more_than_any_disk_holds_is_refused() -> None:
+    def sparse(gib: int) -> bytes:
+        return zip_of([part(f"{number}.jpg", size=2**30) for number in range(gib)])
+
+    assert len(entries_of(sparse(100))) == 100
+    assert refusal_of(sparse(101)).startswith("Unpacked, the ZIP would have more than 100 GiB")
+
+
+PARTS = [part("lfw/a.jpg", b"first" * 99, DEFLATED), part("ö.jpg", b"second"), part("c/", b"")]
+PARTS.append(Part(b"d.jpg", bz2.compress(b"third"), 5, zlib.crc32(b"third"), BZIP2))
+PARTS.append(Part(b"e.jpg", lzma_of(b"fourth"), 6, zlib.crc32(b"fourth"), LZMA, 2))
+
+
+@given(
+    st.sampled_from([zip_of(PARTS), zip_of(PARTS, zip64=True), zip_of(PARTS, before=b"x" * 9)]),
+    st.lists(st.tuples(st.integers(0, 800), st.binary(min_size=1, max_size=8)), max_size=4),
+    st.none() | st.integers(0, 800),
+)
+def test_whatever_is_damaged_there_is_content_or_a_refusal(
+    content: bytes, damages: list[tuple[int, bytes]], cut: int | None
+) -> None:
+    for position, damage in damages:
+        content = content[:position] + damage + content[position + len(damage) :]
+    with suppress(ArchiveError):
+        archive = opened(content[:cut])
+        for entry in archive.entries():
+            with suppress(EntryError):
+                assert len(archive.read(entry).read()) == entry.size_bytes
