@@ -17,7 +17,14 @@ from portal import create_app, doctor, logs, migrations
 from portal.accounts.models import Role
 from portal.accounts.services import AccountError, create_user, reset_password
 from portal.audit.services import Actor
+from portal.batches.announcing import BatchError
+from portal.batches.console import import_and_watch
+from portal.batches.importing import find_source
+from portal.batches.manifest import ManifestError
+from portal.batches.models import KnownPeople
+from portal.batches.naming import Grouping, Label
 from portal.extensions import db
+from portal.organizations.models import Organization
 from portal.organizations.services import OrganizationError, create_organization, find_organization
 from portal.settings import Settings, SettingsError
 from portal.up.launch import Options, StartError, up
@@ -29,7 +36,9 @@ from portal.up.private_redis import RedisUnavailable
 EXPLAINED = (
     AccountError,
     AlreadyUp,
+    BatchError,
     ListenError,
+    ManifestError,
     migrations.MigrationError,
     OrganizationError,
     RedisUnavailable,
@@ -105,15 +114,9 @@ def create_user_command(
     Somebody who has an account already becomes a member with that account, if this is its password.
     """
     with _app(data_dir, allowed=[password_env] if password_env else []):
-        session = db.session()
-        organization = find_organization(session, slug)
-        if organization is None:
-            raise click.ClickException(
-                f"There is no organization {slug!r}. "
-                f"Make it first: portal create-organization NAME --slug {slug}"
-            )
+        organization = _organization(slug)
         password = _password(password_env)
-        user = create_user(session, COMMAND, email, password, organization, Role(role))
+        user = create_user(db.session(), COMMAND, email, password, organization, Role(role))
         click.echo(f"{user.email} is {'an' if role[0] in 'ao' else 'a'} {role} of {organization.name}.")
 
 
@@ -126,6 +129,47 @@ def set_password_command(email: str, password_env: str | None, data_dir: Path | 
     with _app(data_dir, allowed=[password_env] if password_env else []):
         user = reset_password(db.session(), COMMAND, email, _password(password_env))
         click.echo(f"{user.email} has a new password.")
+
+
+@main.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--organization", "slug", required=True, help="The organization's slug.")
+@click.option(
+    "--grouping",
+    type=click.Choice([grouping.value for grouping in Grouping]),
+    help="Whether the folder or the file says who is on a photo.  [default: taken from the names]",
+)
+@click.option(
+    "--label",
+    type=click.Choice([label.value for label in Label]),
+    help="What those names are.  [default: taken from the names]",
+)
+@click.option(
+    "--known",
+    type=click.Choice([known.value for known in KnownPeople]),
+    default=KnownPeople.ADD.value,
+    help="Add photos to people who are enrolled already, or skip those people.",
+)
+@data_dir_option
+def import_command(
+    path: Path, slug: str, grouping: str | None, label: str | None, known: str, data_dir: Path | None
+) -> None:
+    """Enrol many: a folder (one folder or one file a person), a ZIP, or a CSV manifest with its photos.
+
+    Running it again is safe: photos that are there already are not enrolled twice, and an import that was
+    broken off goes on.
+    """
+    with _app(data_dir):
+        organization = _organization(slug)
+        import_and_watch(
+            db.session(),
+            organization,
+            COMMAND,
+            find_source(path),
+            grouping=Grouping(grouping) if grouping else None,
+            label=Label(label) if label else None,
+            known=KnownPeople(known),
+        )
 
 
 @main.command("doctor")
@@ -143,6 +187,15 @@ def _app(data_dir: Path | None, allowed: list[str] | None = None) -> Iterator[Fl
     migrations.upgrade(app)
     with app.app_context():
         yield app
+
+
+def _organization(slug: str) -> Organization:
+    organization = find_organization(db.session(), slug)
+    if organization is None:
+        raise click.ClickException(
+            f"There is no organization {slug!r}. Make it first: portal create-organization NAME --slug {slug}"
+        )
+    return organization
 
 
 def _password(variable: str | None) -> str:

@@ -5,30 +5,11 @@ import { DropZone } from "./drop-zone.js";
 import { ProgressView } from "./progress-view.js";
 import { Selection } from "./selection.js";
 import { Sending } from "./sending.js";
+import { stay } from "./stay.js";
 
 export function batchUploads(root) {
   for (const element of fresh(root, "[data-upload-batch]", "Upload")) offerToGoOn(element);
 }
-
-let isSending = false;
-
-window.addEventListener("beforeunload", (event) => {
-  if (isSending) event.preventDefault();
-});
-
-// Parts of the page that ask for themselves again leave it when the session has ended. What is being sent
-// waits for somebody to sign in again, and stays.
-document.addEventListener(
-  "htmx:beforeSwap",
-  (event) => {
-    const { xhr, requestConfig } = event.detail;
-    const asked = new URL(requestConfig.path, location.href).pathname;
-    if (!isSending || !xhr.responseURL || new URL(xhr.responseURL).pathname === asked) return;
-    event.detail.shouldSwap = false;
-    event.stopPropagation();
-  },
-  { capture: true },
-);
 
 // Drop the same files again: what is missing is sent.
 function offerToGoOn(element) {
@@ -52,7 +33,7 @@ export async function sendSelection(element, selection) {
   const hasManifest = element.dataset.hasManifest === "yes";
   const sending = new Sending(selection, courier, hasManifest, (words) => askForManifest(element, words));
   const view = new ProgressView(element, sending.progress, courier);
-  isSending = true;
+  stay(true);
   view.begin();
   try {
     await sending.run();
@@ -65,7 +46,7 @@ export async function sendSelection(element, selection) {
     view.stopped("Something went wrong on this page. Reload it and drop the same files again: what has arrived is not sent again.");
     throw error;
   } finally {
-    isSending = false;
+    stay(false);
   }
 }
 

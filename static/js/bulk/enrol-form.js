@@ -201,8 +201,12 @@ class EnrolForm {
   // Sent once only: a second one would be another batch.
   async #newBatch() {
     const data = new FormData();
-    for (const name of Object.keys(CHOICES)) data.append(name, this.#shown(name));
-    data.append("files", this.#selection.paths.length);
+    const files = this.#selection.paths.length;
+    for (const [name, usual] of Object.entries(CHOICES)) {
+      // Without a name nothing was found out.
+      data.append(name, files > 0 ? this.#shown(name) : (this.#chosen[name] ?? usual));
+    }
+    data.append("files", files);
     const answer = await this.courier.post("/start", data, { repeatable: false });
     if (!answer.ok) throw new Stopped(answer.words);
     return answer.json;

@@ -383,6 +383,11 @@ def test_the_largest_photo_is_read(method: int, tmp_path: Path) -> None:
         assert archive.read(entry).read() == content
 
 
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 65_600, 65_700, 131_072, 131_073])
+def test_nothing_is_lost_where_a_piece_ends(size: int) -> None:
+    assert content_of(zip_of([part("a.jpg", bytes(size), DEFLATED)])) == bytes(size)
+
+
 @pytest.mark.parametrize("method", [0, DEFLATED])
 def test_an_entry_shorter_than_it_declares_is_damaged(method: int) -> None:
     assert reading_refused(part("a.jpg", method=method, size=6)) == ItemReason.DAMAGED_ENTRY

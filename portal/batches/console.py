@@ -1,0 +1,104 @@
+"""`portal import` on a terminal: a bar for what is handed over, another for what the workers did."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.orm import Session
+
+from portal.audit.services import Actor
+from portal.batches.importing import Source, import_source, naming_for
+from portal.batches.models import Batch, ItemState, KnownPeople
+from portal.batches.naming import Grouping, Label
+from portal.batches.progress import Progress as BatchProgress
+from portal.batches.progress import Status, progress_of
+from portal.batches.reasons import words_of
+from portal.organizations.models import Organization
+from portal.storage import photo_store
+from portal.system.services import live_workers
+
+POLL_S = 0.5
+MOVING = (Status.RECEIVING, Status.RUNNING)
+
+
+def import_and_watch(
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    source: Source,
+    *,
+    grouping: Grouping | None,
+    label: Label | None,
+    known: KnownPeople,
+) -> None:
+    """Import a source, show how far it is, and say what became of it. Raises BatchError, ManifestError."""
+    console = Console()
+    naming = naming_for(source, grouping, label)
+    if naming is not None:
+        who, what = _in_words(naming.grouping, naming.label)
+        console.print(f"Who is on a photo: {who}; those names are {what}.", highlight=False)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    ) as bars:
+        handing = bars.add_task("Handed over", total=None)
+        batch = import_source(
+            session,
+            organization,
+            actor,
+            source,
+            photo_store(),
+            naming=naming,
+            known=known,
+            tell=lambda total, done: bars.update(handing, total=total, completed=done),
+        )
+        progress = _watch(session, batch, bars)
+    _report(console, progress)
+
+
+def _in_words(grouping: Grouping, label: Label) -> tuple[str, str]:
+    who = {Grouping.FOLDER: "its folder says", Grouping.FILE: "its file name says"}[grouping]
+    return who, {Label.EXTERNAL_ID: "external IDs", Label.NAME: "names of people"}[label]
+
+
+def _watch(session: Session, batch: Batch, bars: Progress) -> BatchProgress:
+    """Look on until the batch is at rest, or nobody works at it."""
+    working = bars.add_task("Processed", total=None)
+    while True:
+        session.rollback()  # the next look begins a transaction that sees what was committed meanwhile
+        session.expire_all()
+        progress = progress_of(session, batch)
+        ended = progress.counts.total - progress.counts.on_the_way
+        bars.update(working, total=progress.counts.total, completed=ended)
+        if progress.status not in MOVING or not live_workers(session):
+            return progress
+        time.sleep(POLL_S)
+
+
+def _report(console: Console, progress: BatchProgress) -> None:
+    counts = progress.counts
+    states = [
+        (ItemState.ENROLLED, "enrolled"),
+        (ItemState.ADDED, "added to people who were enrolled"),
+        (ItemState.ALREADY_THERE, "already there"),
+        (ItemState.ATTENTION, "need attention"),
+    ]
+    parts = [f"{counts.states[state]:,} {words}" for state, words in states]
+    if counts.on_the_way:
+        parts.append(f"{counts.on_the_way:,} waiting")
+    console.print(f"Batch {progress.batch.id}: {counts.total:,} photos: {', '.join(parts)}.", highlight=False)
+    for (state, reason), count in sorted(counts.reasons.items(), key=lambda one: -one[1]):
+        if state == ItemState.ATTENTION:
+            console.print(f"  {count:,}: {words_of(reason)[0]}", highlight=False)
+    for archive in progress.archives:
+        if archive.problem:
+            console.print(f"  {archive.file_name} can't be used: {archive.problem}", highlight=False)
+    if progress.status in MOVING:
+        console.print("The portal is not up. What waits is worked on when it starts: portal up")
+    elif counts.states[ItemState.ATTENTION] or counts.to_check:
+        console.print(f"The page /enrol/{progress.batch.id} lists what to look at.", highlight=False)

@@ -1,0 +1,204 @@
+"""Batches from a folder, a ZIP or a manifest on this machine, without a browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from portal.audit.services import Actor
+from portal.batches.announcing import (
+    AT_ONCE,
+    BatchError,
+    DroppedFile,
+    add_manifest,
+    announce,
+    announce_all,
+    chunks,
+)
+from portal.batches.manifest import read_manifest
+from portal.batches.models import Batch, ItemState, KnownPeople
+from portal.batches.naming import Grouping, Label, Naming, guess, is_system_file, normal_path
+from portal.batches.reasons import ItemReason
+from portal.batches.receiving import Arrival, receive
+from portal.batches.services import find_unfinished, start_batch
+from portal.batches.unpacking import MAX_ARCHIVE_BYTES, take_archive
+from portal.enrolment.reasons import MAX_PHOTO_BYTES
+from portal.organizations.models import Organization
+from portal.storage import FileTooLarge, PhotoStore
+
+RECEIVED_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is imported: a folder, with the manifest in it if there is one; a manifest; or a ZIP."""
+
+    path: Path
+    # The photos lie in and below this folder.
+    folder: Path
+    manifest: Path | None
+    is_zip: bool
+
+    @property
+    def words(self) -> str:
+        """How the batch calls it; a batch of the same source that broke off goes on."""
+        return f"from {self.path}"
+
+
+def find_source(path: Path) -> Source:
+    """What there is at a path. Raises BatchError, which says what there should be."""
+    path = path.expanduser().resolve()
+    if path.is_dir():
+        manifests = sorted(path.glob("*.csv"))
+        if len(manifests) > 1:
+            raise BatchError(
+                f"{path} holds {len(manifests)} CSV files. Name the one that says who is on which photo."
+            )
+        return Source(path, path, manifests[0] if manifests else None, is_zip=False)
+    if not path.is_file():
+        raise BatchError(f"{path} is not there.")
+    if path.suffix.lower() == ".csv":
+        return Source(path, path.parent, path, is_zip=False)
+    if path.suffix.lower() == ".zip":
+        return Source(path, path.parent, None, is_zip=True)
+    raise BatchError(f"{path} is neither a folder nor a ZIP (.zip) nor a manifest (.csv).")
+
+
+def naming_for(source: Source, grouping: Grouping | None, label: Label | None) -> Naming | None:
+    """How a source's names are read: as it was chosen, else as they suggest.
+
+    None where that can't be said yet: a manifest says it, or a worker that unpacks the ZIP.
+    """
+    if source.manifest is not None:
+        return None
+    if grouping is not None and label is not None:
+        return Naming(grouping, label)
+    if source.is_zip:
+        return None
+    suggested = guess(_photos(source))
+    return Naming(grouping or suggested.grouping, label or suggested.label)
+
+
+def import_source(
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    source: Source,
+    store: PhotoStore,
+    *,
+    naming: Naming | None,
+    known: KnownPeople,
+    tell: Callable[[int, int], None],
+) -> Batch:
+    """Hand all of a source over to the workers; what an earlier import handed over is not read again.
+
+    naming: that of `naming_for`. `tell` is called with how many files there are and how many were
+    handed over. Raises BatchError and ManifestError.
+    """
+    if source.is_zip:
+        return _import_zip(session, organization, actor, source, store, naming=naming, known=known)
+    paths = _photos(source)
+    if not paths:
+        raise BatchError(f"There is no photo in {source.folder}.")
+    batch = find_unfinished(session, organization, source.words)
+    if batch is None:
+        if source.manifest is not None:
+            with source.manifest.open("rb") as file:
+                for _ in read_manifest(file):
+                    pass  # all of it is read before anything is made of it
+        batch = start_batch(session, organization, actor, naming=naming, known=known, source=source.words)
+    if source.manifest is not None and not batch.has_manifest:
+        with source.manifest.open("rb") as file:
+            add_manifest(session, batch, read_manifest(file))
+    wanted: list[tuple[int, str]] = []
+    for part in chunks(paths, AT_ONCE):
+        files = [DroppedFile(path, (source.folder / path).stat().st_size) for path in part]
+        items = announce(session, batch, files)
+        wanted += [
+            (item.id, path)
+            for item, path in zip(items, part, strict=True)
+            if item.state == ItemState.EXPECTED
+        ]
+    if not batch.announced:
+        announce_all(session, batch, _hidden(source))
+    done = len(paths) - len(wanted)
+    tell(len(paths), done)
+    for some in chunks(wanted, RECEIVED_AT_ONCE):
+        receive(session, batch, list(_arrivals(source, organization, some, store)), store)
+        done += len(some)
+        tell(len(paths), done)
+    return batch
+
+
+def _import_zip(
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    source: Source,
+    store: PhotoStore,
+    *,
+    naming: Naming | None,
+    known: KnownPeople,
+) -> Batch:
+    try:
+        with source.path.open("rb") as file:
+            stored = store.receive(organization.id, file, MAX_ARCHIVE_BYTES)
+    except FileTooLarge as error:
+        raise BatchError(f"{source.path} is larger than 100 GiB. Make several ZIPs of it.") from error
+    batch = find_unfinished(session, organization, source.words) or start_batch(
+        session, organization, actor, naming=naming, known=known, source=source.words
+    )
+    take_archive(session, batch, source.path.name, stored.size_bytes, stored.key, store)
+    announce_all(session, batch)
+    return batch
+
+
+def _photos(source: Source) -> list[str]:
+    """The paths of the photos, in the order of their names: all below the folder, or those of the manifest."""
+    if source.path == source.manifest:
+        return sorted(set(_named(source.path, source.folder)))
+    return [
+        path
+        for path in sorted(_files(source.folder))
+        if not is_system_file(normal_path(path)) and not path.lower().endswith(".csv")
+    ]
+
+
+def _named(manifest: Path, folder: Path) -> Iterator[str]:
+    """The photos that a manifest names and that are there; it names nothing outside of its folder."""
+    with manifest.open("rb") as file:
+        for row in read_manifest(file):
+            for photo in row.photos:
+                path = normal_path(photo)
+                if ".." not in path.split("/") and (folder / path).is_file():
+                    yield path
+
+
+def _hidden(source: Source) -> int:
+    if source.path == source.manifest:
+        return 0
+    return sum(is_system_file(normal_path(path)) for path in _files(source.folder))
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            yield str((Path(parent) / name).relative_to(folder))
+
+
+def _arrivals(
+    source: Source, organization: Organization, wanted: Sequence[tuple[int, str]], store: PhotoStore
+) -> Iterator[Arrival]:
+    for item_id, path in wanted:
+        try:
+            with (source.folder / path).open("rb") as file:
+                yield Arrival(item_id, store.receive(organization.id, file, MAX_PHOTO_BYTES))
+        except FileTooLarge:
+            yield Arrival(item_id, None, ItemReason.TOO_LARGE)
+        except OSError:
+            # Gone, or not for this user to read: said as such, and the others go on.
+            yield Arrival(item_id, None, ItemReason.NOT_ARRIVED)
