@@ -30,7 +30,7 @@ from portal.extensions import db
 from portal.storage import PhotoStore, photo_store
 
 # What a worker claims, and commits, at a time.
-CLAIMED_PHOTOS = 32
+CLAIMED_PHOTOS = 64
 # So often, or after so many photos, it looks whether somebody waits for a search.
 LOOK_UP_EVERY_S = 0.1
 PHOTOS_AT_ONCE = 8

@@ -7,7 +7,7 @@ ordinary photos are good: see the constants.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import cv2
@@ -69,7 +69,7 @@ class Quality:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: numbers rounded to what they are worth, reasons as a list."""
-        values = asdict(self)
+        values = vars(self)
         return {
             **{
                 name: round(value, 2) if isinstance(value, float) else value

@@ -22,8 +22,8 @@ from portal.people.words import key_of, words_of
 
 # So many photos of an organization are queued ahead of the workers and no more: a pause takes hold in a
 # moment, and somebody who enrols a single person does not wait for the whole batch.
-AHEAD = 96
-AT_ONCE = 128
+AHEAD = 160
+AT_ONCE = 256
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
 from portal.batches.announcing import BatchError, expect_no_more, lock_open, naming_of
@@ -140,6 +140,13 @@ def people_of(session: Session, items: Sequence[BatchItem]) -> dict[int, Person]
     """The people whom these items became, by id."""
     ids = {item.person_id for item in items if item.person_id}
     return {person.id: person for person in session.scalars(select(Person).where(Person.id.in_(ids)))}
+
+
+def photos_of(session: Session, items: Sequence[BatchItem]) -> dict[int, Photo]:
+    """The photos that these items became, with their faces, by id."""
+    ids = {item.photo_id for item in items if item.photo_id}
+    query = select(Photo).options(selectinload(Photo.faces)).where(Photo.id.in_(ids))
+    return {photo.id: photo for photo in session.scalars(query)}
 
 
 def attention(session: Session, batch: Batch) -> Iterator[BatchItem]:

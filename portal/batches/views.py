@@ -271,6 +271,7 @@ def _items(batch: Batch) -> dict[str, Any]:
     return {
         "page": page,
         "people": services.people_of(db.session(), page.items),
+        "photos": services.photos_of(db.session(), page.items),
         "shown": ItemState(asked),
         "reason": reason,
         "to_check": ItemReason.SEVERAL_FACES,

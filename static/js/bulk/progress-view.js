@@ -71,8 +71,7 @@ export class ProgressView {
     const { courier } = this;
     if (courier.isHeld) courier.goOn();
     else courier.hold();
-    const words = courier.isHeld ? "Go on sending" : "Stop sending";
-    this.part("toggle-words").textContent = words;
+    this.part("toggle").textContent = courier.isHeld ? "Go on sending" : "Stop sending";
     announce(courier.isHeld ? "Sending is stopped." : "Sending goes on.");
     this.#show();
   }
