@@ -1,17 +1,21 @@
-"""Everything that is measured: python -m bench [--models DIR] [--faces DIR] [--model NAME] [--photos N]."""
+"""Everything that is measured.
+
+    python -m bench [--models DIR] [--faces DIR] [--model NAME] [--photos N] [--rows N]
+"""
 
 from __future__ import annotations
 
-from bench import arguments, engine, whole
+from bench import arguments, bulk, engine, whole
 from bench.rows import show
 
 
 def main() -> None:
-    given = arguments.parse("Measure the engine and the whole portal.")
+    given = arguments.parse("Measure the engine, the whole portal and bulk enrolment.")
     show(
         [
             *engine.run(given.models, given.faces, given.model, given.photos),
             *whole.run(given.models, given.faces, given.model, given.photos),
+            *bulk.run(given.models, given.faces, given.model, given.photos, given.rows),
         ]
     )
 

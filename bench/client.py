@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import secrets
@@ -13,21 +14,27 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 PORTAL = Path(sys.executable).with_name("portal")
 EMAIL, PASSWORD = "bench@portal.example", "measured in a quiet hour"
 
 
-@contextmanager
-def running_portal(data_dir: Path, models: Path, model_name: str, workers: int) -> Iterator[tuple[int, int]]:
-    """`portal up` with an organization and an operator; gives the process id and the port."""
-    environment = {
+def environment_of(data_dir: Path, models: Path, model_name: str) -> dict[str, str]:
+    """The environment in which the portal's commands find this portal."""
+    return {
         **{name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")},
         "PORTAL_DATA_DIR": str(data_dir),
         "PORTAL_MODEL_DIR": str(models.resolve()),
         "PORTAL_FACE_MODEL": model_name,
         "BENCH_PASSWORD": PASSWORD,
     }
+
+
+@contextmanager
+def running_portal(data_dir: Path, models: Path, model_name: str, workers: int) -> Iterator[tuple[int, int]]:
+    """`portal up` with an organization and an operator; gives the process id and the port."""
+    environment = environment_of(data_dir, models, model_name)
     for command in (
         ["create-organization", "Bench", "--slug", "bench"],
         [
@@ -79,6 +86,21 @@ class Browser:
         if not location:
             raise RuntimeError(f"{path} refused the form: {page[:2000]}")
         return location
+
+    def ask(self, path: str, question: object) -> Any:
+        """What the portal answers a script that sends JSON."""
+        headers = {"Content-Type": "application/json", **self._as_script()}
+        return json.loads(self._send("POST", path, json.dumps(question).encode(), headers)[1])
+
+    def send(
+        self, path: str, fields: Sequence[tuple[str, str]], files: Sequence[tuple[str, bytes]] = ()
+    ) -> Any:
+        """What the portal answers a script that sends a form."""
+        body, headers = _form(fields, files, self._token)
+        return json.loads(self._send("POST", path, body, {**headers, **self._as_script()})[1])
+
+    def _as_script(self) -> dict[str, str]:
+        return {"Accept": "application/json", "X-CSRFToken": self._token}
 
     def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[str, str]:
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())

@@ -58,7 +58,7 @@ def run(models: Path, faces: Path, model_name: str, photos: int | None = None) -
                 stop.set()
                 for done in uploading:
                     done.result()
-            rows += _memory(pid)
+            rows += memory(pid)
     return rows
 
 
@@ -114,7 +114,8 @@ def _searches(words: str, port: int, contents: Sequence[bytes], target: str = ""
     ]
 
 
-def _memory(pid: int) -> list[Row]:
+def memory(pid: int) -> list[Row]:
+    """What the processes of a portal hold in memory."""
     rows = []
     for child in psutil.Process(pid).children(recursive=True):
         command = " ".join(child.cmdline())

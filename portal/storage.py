@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, get_args
@@ -118,19 +119,19 @@ class PhotoStore:
         """
         path = self.archive_path(archive_id)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            size = file.tell()
-            if size != offset:
-                return size
+        with path.open("ab", buffering=0) as file:
             try:
-                while chunk := stream.read(CHUNK_BYTES):
-                    size += len(chunk)
-                    if size > limit_bytes:
+                while os.fstat(file.fileno()).st_size == offset and (chunk := stream.read(CHUNK_BYTES)):
+                    if offset + len(chunk) > limit_bytes:
                         raise FileTooLarge
-                    file.write(chunk)
+                    # A connection that was lost may still have a rest to write when the next one goes on.
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    if os.fstat(file.fileno()).st_size == offset:
+                        offset += file.write(chunk)
+                    fcntl.flock(file, fcntl.LOCK_UN)
             finally:
-                file.flush()
                 os.fsync(file.fileno())
+            size = os.fstat(file.fileno()).st_size
         _sync(path.parent)
         return size
 
@@ -144,6 +145,11 @@ class PhotoStore:
     def archive_path(self, archive_id: int) -> Path:
         """Where an archive lies until it is unpacked."""
         return self.folder / "archives" / f"{archive_id}.zip"
+
+    def delete_archives(self, archive_ids: Iterable[int]) -> None:
+        """Remove archives; those that are gone already are fine."""
+        for archive_id in archive_ids:
+            self.archive_path(archive_id).unlink(missing_ok=True)
 
     def archive_bytes(self, archive_id: int) -> int:
         """How much of an archive has arrived."""

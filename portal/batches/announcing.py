@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from portal.batches.manifest import ManifestRow
 from portal.batches.models import PATH_LENGTH, Batch, BatchItem, Decision, ItemState
-from portal.batches.naming import Grouping, Label, Naming, Unnamed, path_key, person_of
+from portal.batches.naming import Grouping, Label, Naming, Unnamed, normal_path, path_key, person_of
 from portal.batches.reasons import ItemReason
 from portal.database import lock, now, writing
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
@@ -57,6 +57,8 @@ class DroppedFile:
     path: str
     size_bytes: int
     reason: ItemReason | None = None
+    # What tells it from another file of the same path that was dropped with it.
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,7 @@ def announce(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> li
     with writing(session):
         lock_open(session, batch)
         items = (_match if batch.has_manifest else _read_names)(session, batch, files)
-        if any(item.state in (ItemState.EXPECTED, ItemState.RECEIVED) for item in items):
-            batch.finished_at = batch.counts = None
+        batch.finished_at = batch.counts = None
     return items
 
 
@@ -145,28 +146,26 @@ def shortened(path: str) -> str:
     return path[-PATH_LENGTH:]
 
 
+def key_of_another(key: str, mark: str) -> str:
+    """The key of a file that is not the only one of its path; the path's own without a mark."""
+    return shortened(f"{key}//{mark}" if mark else key)
+
+
 def _read_names(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list[AnnouncedItem]:
+    """The items of these files, whose names say whose photos they are. Case counts: A1 and a1 are two."""
     naming = naming_of(batch)
     if naming is None:
         raise BatchError("It is not decided how the names of the files are to be read.")
-    keys = [shortened(path_key(file.path)) for file in files]
+    keys = [key_of_another(normal_path(file.path), file.mark) for file in files]
     there = {row.path_key: row for row in _items(session, batch, keys)}
     new: dict[str, dict[str, Any]] = {}
-    clashing: list[dict[str, Any]] = []
     for key, file in zip(keys, files, strict=True):
-        if file.reason == ItemReason.PATH_TWICE:
-            clashing.append(_values(batch, file.path, key, **_ended(file.reason)))
-        elif key in there:
-            _want_again(session, there[key], file)
+        if key in there:
+            _want_again(there[key], file)
         elif key not in new:
             new[key] = _values(batch, file.path, key, **_named(file, naming))
-    made = _insert(session, [*new.values(), *clashing])
-    there |= {item.path_key: item for item in made[: len(new)]}
-    rest = iter(made[len(new) :])
-    return [
-        _announced(next(rest) if file.reason == ItemReason.PATH_TWICE else there[key])
-        for key, file in zip(keys, files, strict=True)
-    ]
+    there |= {item.path_key: item for item in _insert(session, list(new.values()))}
+    return [_announced(there[key]) for key in keys]
 
 
 def _named(file: DroppedFile, naming: Naming) -> dict[str, Any]:
@@ -191,29 +190,33 @@ def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list
         # The first sound row that names a photo has it; the later ones were told so with the manifest.
         if row.path_key not in there or (not _is_sound(there[row.path_key]) and _is_sound(row)):
             there[row.path_key] = row
-    found: list[BatchItem | None] = []
-    strangers: list[dict[str, Any]] = []
+    found: list[BatchItem | str] = []
+    strangers: dict[str, dict[str, Any]] = {}
     for file, keys in zip(files, endings, strict=True):
         item = next((there[key] for key in keys if key in there), None)
-        path = shortened(file.path)
+        path = key_of_another(file.path, file.mark)
         if item is not None and item.dropped_path in (None, path):
             item.dropped_path = path
             if item.line is not None and item.size_bytes is None and item.state == ItemState.EXPECTED:
                 item.size_bytes = file.size_bytes
                 _set(item, **_refused(file))
             else:
-                _want_again(session, item, file)
+                _want_again(item, file)
             found.append(item)
             continue
         if item is not None and item.state == ItemState.EXPECTED:
             # Nobody can know which of the two is meant: neither is taken.
             _set(item, **_ended(ItemReason.TWO_FILES))
         reason = ItemReason.NOT_IN_MANIFEST if item is None else ItemReason.TWO_FILES
-        values = _values(batch, file.path, keys[0], size_bytes=file.size_bytes, **_ended(reason))
-        strangers.append({**values, "dropped_path": path})
-        found.append(None)
-    made = iter(_insert(session, strangers))
-    return [_announced(item or next(made)) for item in found]
+        # By a key that no row of the manifest has, it is found when it is announced again.
+        key = key_of_another(keys[0], file.mark or "not named")
+        values = _values(batch, file.path, key, size_bytes=file.size_bytes, **_ended(reason))
+        strangers[key] = {**values, "dropped_path": path}
+        found.append(key)
+    known = {item.path_key: item for item in _items(session, batch, list(strangers))}
+    new = [values for key, values in strangers.items() if key not in known]
+    known |= {item.path_key: item for item in _insert(session, new)}
+    return [_announced(known[item] if isinstance(item, str) else item) for item in found]
 
 
 def _endings(key: str) -> list[str]:
@@ -301,7 +304,7 @@ def _values(batch: Batch, path: str, key: str, **others: Any) -> dict[str, Any]:
 
 def _refused(file: DroppedFile) -> dict[str, Any]:
     """The values of a file that can't come, if that can be told already."""
-    if file.reason is not None:
+    if file.reason is not None and file.reason != ItemReason.PATH_TWICE:
         return _ended(file.reason)
     return _ended(ItemReason.TOO_LARGE) if file.size_bytes > MAX_PHOTO_BYTES else {}
 
@@ -310,7 +313,7 @@ def _ended(reason: ItemReason, detail: str = "") -> dict[str, Any]:
     return {"state": ItemState.ATTENTION, "reason": reason, "detail": detail[:300], "finished_at": now()}
 
 
-def _want_again(session: Session, item: BatchItem, file: DroppedFile) -> None:
+def _want_again(item: BatchItem, file: DroppedFile) -> None:
     """Expect a file (again) that did not come, or could not be used, when it was announced before."""
     again = item.state == ItemState.ATTENTION and item.reason in WANTED_AGAIN
     if again and item.file_key is None and item.photo_id is None:

@@ -9,7 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
-from portal.batches.importing import Source, import_source, naming_for
+from portal.batches.announcing import naming_of
+from portal.batches.importing import Source, import_source
 from portal.batches.models import Batch, ItemState, KnownPeople
 from portal.batches.naming import Grouping, Label
 from portal.batches.progress import Progress as BatchProgress
@@ -35,10 +36,6 @@ def import_and_watch(
 ) -> None:
     """Import a source, show how far it is, and say what became of it. Raises BatchError, ManifestError."""
     console = Console()
-    naming = naming_for(source, grouping, label)
-    if naming is not None:
-        who, what = _in_words(naming.grouping, naming.label)
-        console.print(f"Who is on a photo: {who}; those names are {what}.", highlight=False)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -53,17 +50,18 @@ def import_and_watch(
             actor,
             source,
             photo_store(),
-            naming=naming,
+            grouping=grouping,
+            label=label,
             known=known,
             tell=lambda total, done: bars.update(handing, total=total, completed=done),
         )
         progress = _watch(session, batch, bars)
+    naming = naming_of(batch)
+    if naming is not None:
+        who = {Grouping.FOLDER: "folder", Grouping.FILE: "file name"}[naming.grouping]
+        what = {Label.EXTERNAL_ID: "external IDs", Label.NAME: "names of people"}[naming.label]
+        console.print(f"Read as: the {who} says who is on a photo, by {what}.", highlight=False)
     _report(console, progress)
-
-
-def _in_words(grouping: Grouping, label: Label) -> tuple[str, str]:
-    who = {Grouping.FOLDER: "its folder says", Grouping.FILE: "its file name says"}[grouping]
-    return who, {Label.EXTERNAL_ID: "external IDs", Label.NAME: "names of people"}[label]
 
 
 def _watch(session: Session, batch: Batch, bars: Progress) -> BatchProgress:

@@ -89,6 +89,13 @@ def close_items(session: Session, photo_ids: Collection[int], several_faces: Col
             end, why = ItemState.ATTENTION, reason
         closed.append({"id": item_id, "state": end, "reason": why, "detail": "", "finished_at": moment})
     session.execute(update(BatchItem), closed)
+    # A batch that had ended counts anew.
+    session.execute(
+        update(Batch)
+        .where(Batch.id.in_({row[1] for row in rows}), Batch.finished_at.is_not(None))
+        .values(finished_at=None, counts=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _has_room(session: Session, organization_id: int) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy.orm import Session
 
@@ -21,10 +22,10 @@ from portal.batches.announcing import (
 )
 from portal.batches.manifest import read_manifest
 from portal.batches.models import Batch, ItemState, KnownPeople
-from portal.batches.naming import Grouping, Label, Naming, guess, is_system_file, normal_path
+from portal.batches.naming import Grouping, Label, is_system_file, normal_path
 from portal.batches.reasons import ItemReason
 from portal.batches.receiving import Arrival, receive
-from portal.batches.services import find_unfinished, start_batch
+from portal.batches.services import decide_naming, find_unfinished, start_batch
 from portal.batches.unpacking import MAX_ARCHIVE_BYTES, take_archive
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.organizations.models import Organization
@@ -53,7 +54,7 @@ def find_source(path: Path) -> Source:
     """What there is at a path. Raises BatchError, which says what there should be."""
     path = path.expanduser().resolve()
     if path.is_dir():
-        manifests = sorted(path.glob("*.csv"))
+        manifests = [file for file in sorted(path.iterdir()) if _is_csv(file.name) and file.is_file()]
         if len(manifests) > 1:
             raise BatchError(
                 f"{path} holds {len(manifests)} CSV files. Name the one that says who is on which photo."
@@ -61,26 +62,11 @@ def find_source(path: Path) -> Source:
         return Source(path, path, manifests[0] if manifests else None, is_zip=False)
     if not path.is_file():
         raise BatchError(f"{path} is not there.")
-    if path.suffix.lower() == ".csv":
+    if _is_csv(path.name):
         return Source(path, path.parent, path, is_zip=False)
     if path.suffix.lower() == ".zip":
         return Source(path, path.parent, None, is_zip=True)
     raise BatchError(f"{path} is neither a folder nor a ZIP (.zip) nor a manifest (.csv).")
-
-
-def naming_for(source: Source, grouping: Grouping | None, label: Label | None) -> Naming | None:
-    """How a source's names are read: as it was chosen, else as they suggest.
-
-    None where that can't be said yet: a manifest says it, or a worker that unpacks the ZIP.
-    """
-    if source.manifest is not None:
-        return None
-    if grouping is not None and label is not None:
-        return Naming(grouping, label)
-    if source.is_zip:
-        return None
-    suggested = guess(_photos(source))
-    return Naming(grouping or suggested.grouping, label or suggested.label)
 
 
 def import_source(
@@ -90,19 +76,18 @@ def import_source(
     source: Source,
     store: PhotoStore,
     *,
-    naming: Naming | None,
+    grouping: Grouping | None,
+    label: Label | None,
     known: KnownPeople,
     tell: Callable[[int, int], None],
 ) -> Batch:
     """Hand all of a source over to the workers; what an earlier import handed over is not read again.
 
-    naming: that of `naming_for`. `tell` is called with how many files there are and how many were
-    handed over. Raises BatchError and ManifestError.
+    grouping, label: how names become people; what is None is taken from the names. `tell` is called with
+    how many files there are and how many were handed over. Raises BatchError and ManifestError.
     """
-    if source.is_zip:
-        return _import_zip(session, organization, actor, source, store, naming=naming, known=known)
-    paths = _photos(source)
-    if not paths:
+    paths = [] if source.is_zip else _photos(source)
+    if not paths and not source.is_zip:
         raise BatchError(f"There is no photo in {source.folder}.")
     batch = find_unfinished(session, organization, source.words)
     if batch is None:
@@ -110,13 +95,26 @@ def import_source(
             with source.manifest.open("rb") as file:
                 for _ in read_manifest(file):
                     pass  # all of it is read before anything is made of it
-        batch = start_batch(session, organization, actor, naming=naming, known=known, source=source.words)
+        batch = start_batch(
+            session,
+            organization,
+            actor,
+            grouping=grouping,
+            label=label,
+            known=known,
+            source=source.words,
+        )
+    if source.is_zip:
+        _hand_over_zip(session, batch, source, store)
+        return batch
+    if source.manifest is None:
+        decide_naming(session, batch, paths)
     if source.manifest is not None and not batch.has_manifest:
         with source.manifest.open("rb") as file:
             add_manifest(session, batch, read_manifest(file))
     wanted: list[tuple[int, str]] = []
     for part in chunks(paths, AT_ONCE):
-        files = [DroppedFile(path, (source.folder / path).stat().st_size) for path in part]
+        files = [DroppedFile(normal_path(path), _size(source.folder / path)) for path in part]
         items = announce(session, batch, files)
         wanted += [
             (item.id, path)
@@ -128,37 +126,29 @@ def import_source(
     done = len(paths) - len(wanted)
     tell(len(paths), done)
     for some in chunks(wanted, RECEIVED_AT_ONCE):
-        receive(session, batch, list(_arrivals(source, organization, some, store)), store)
+        arrivals = [_arrival(item_id, source.folder / path, organization, store) for item_id, path in some]
+        receive(session, batch, arrivals, store)
         done += len(some)
         tell(len(paths), done)
     return batch
 
 
-def _import_zip(
-    session: Session,
-    organization: Organization,
-    actor: Actor,
-    source: Source,
-    store: PhotoStore,
-    *,
-    naming: Naming | None,
-    known: KnownPeople,
-) -> Batch:
+def _hand_over_zip(session: Session, batch: Batch, source: Source, store: PhotoStore) -> None:
     try:
         with source.path.open("rb") as file:
-            stored = store.receive(organization.id, file, MAX_ARCHIVE_BYTES)
+            stored = store.receive(batch.organization_id, file, MAX_ARCHIVE_BYTES)
     except FileTooLarge as error:
         raise BatchError(f"{source.path} is larger than 100 GiB. Make several ZIPs of it.") from error
-    batch = find_unfinished(session, organization, source.words) or start_batch(
-        session, organization, actor, naming=naming, known=known, source=source.words
-    )
     take_archive(session, batch, source.path.name, stored.size_bytes, stored.key, store)
     announce_all(session, batch)
-    return batch
+
+
+def _is_csv(name: str) -> bool:
+    return name.lower().endswith(".csv") and not is_system_file(name)
 
 
 def _photos(source: Source) -> list[str]:
-    """The paths of the photos, in the order of their names: all below the folder, or those of the manifest."""
+    """The paths of the photos, by name: all below the folder, or those of the manifest."""
     if source.path == source.manifest:
         return sorted(set(_named(source.path, source.folder)))
     return [
@@ -190,15 +180,47 @@ def _files(folder: Path) -> Iterator[str]:
             yield str((Path(parent) / name).relative_to(folder))
 
 
-def _arrivals(
-    source: Source, organization: Organization, wanted: Sequence[tuple[int, str]], store: PhotoStore
-) -> Iterator[Arrival]:
-    for item_id, path in wanted:
+def _size(path: Path) -> int:
+    """A file's size in bytes; 0 for one that can't be looked at, which is found out when it is read."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+class _UnreadableFile(Exception):
+    """A file of the source can't be read; the store is well."""
+
+
+class _SourceFile:
+    """A file of the source, whose faults are told from those of the store."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
         try:
-            with (source.folder / path).open("rb") as file:
-                yield Arrival(item_id, store.receive(organization.id, file, MAX_PHOTO_BYTES))
-        except FileTooLarge:
-            yield Arrival(item_id, None, ItemReason.TOO_LARGE)
-        except OSError:
-            # Gone, or not for this user to read: said as such, and the others go on.
-            yield Arrival(item_id, None, ItemReason.NOT_ARRIVED)
+            if self._file is None:
+                if not self._path.is_file():  # a pipe would be waited for
+                    raise _UnreadableFile
+                self._file = self._path.open("rb")
+            return self._file.read(size)
+        except OSError as error:
+            raise _UnreadableFile from error
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _arrival(item_id: int, path: Path, organization: Organization, store: PhotoStore) -> Arrival:
+    file = _SourceFile(path)
+    try:
+        return Arrival(item_id, store.receive(organization.id, file, MAX_PHOTO_BYTES))
+    except FileTooLarge:
+        return Arrival(item_id, None, ItemReason.TOO_LARGE)
+    except _UnreadableFile:
+        return Arrival(item_id, None, ItemReason.NOT_ARRIVED)
+    finally:
+        file.close()

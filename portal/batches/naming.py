@@ -77,10 +77,11 @@ def is_system_file(path: str) -> bool:
     return hidden or SYSTEM_FOLDER in folders or name in SYSTEM_FILES
 
 
-def guess(paths: Iterable[str]) -> Naming:
-    """How these paths seem to name people. Memory grows with the number of folders, not of files.
+def guess(paths: Iterable[str], grouping: Grouping | None = None, label: Label | None = None) -> Naming:
+    """How these paths seem to name people, where it was not chosen.
 
-    Folders of the same name are one person, and therefore count once.
+    Memory grows with the number of folders, not of files. Folders of the same name are one person, and
+    therefore count once.
     """
     folders: set[str] = set()
     files = files_like_names = 0
@@ -92,11 +93,12 @@ def guess(paths: Iterable[str]) -> Naming:
             folders.add(folder)
         files += 1
         files_like_names += _is_like_a_name(stem)
-    if len(folders) >= 2:
-        grouping, labels, like_names = Grouping.FOLDER, len(folders), sum(map(_is_like_a_name, folders))
+    grouping = grouping or (Grouping.FOLDER if len(folders) >= 2 else Grouping.FILE)
+    if grouping is Grouping.FOLDER:
+        labels, like_names = len(folders), sum(map(_is_like_a_name, folders))
     else:
-        grouping, labels, like_names = Grouping.FILE, files, files_like_names
-    return Naming(grouping, Label.NAME if 2 * like_names > labels else Label.EXTERNAL_ID)
+        labels, like_names = files, files_like_names
+    return Naming(grouping, label or (Label.NAME if 2 * like_names > labels else Label.EXTERNAL_ID))
 
 
 def person_of(path: str, naming: Naming) -> Named:

@@ -83,7 +83,8 @@ class Progress:
         """Whether files were announced that did not come, or not all were announced."""
         waiting = self.counts.states[ItemState.EXPECTED] > 0 or not self.batch.announced
         return self.batch.decision in (Decision.GO_ON, Decision.PAUSE) and (
-            waiting or any(not archive.arrived for archive in self.archives)
+            waiting
+            or any(not archive.arrived and archive.state == WorkState.QUEUED for archive in self.archives)
         )
 
     @property

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.batches.manifest import Manifest, ManifestError, read_manifest
-from portal.batches.naming import Naming, Unnamed, guess, is_system_file, person_of
+from portal.batches.naming import Grouping, Label, Naming, Unnamed, guess, is_system_file, person_of
 from portal.batches.reasons import words_of
 from portal.organizations.models import Organization
 from portal.people.models import Person
@@ -43,22 +43,26 @@ class Reading:
 
 
 def read_names(
-    session: Session, organization: Organization, paths: Sequence[str], naming: Naming | None
+    session: Session,
+    organization: Organization,
+    paths: Sequence[str],
+    grouping: Grouping | None,
+    label: Label | None,
 ) -> Reading:
-    """How paths become people: as `naming` says, else as their names suggest."""
+    """How paths become people: as it was chosen, else as their names suggest."""
     photos = [path for path in paths if not is_system_file(path)]
-    chosen = naming or guess(photos)
+    naming = guess(photos, grouping, label)
     rows: dict[str, ReadRow] = {}
     for path in photos:
         try:
-            person = person_of(path, chosen)
+            person = person_of(path, naming)
         except Unnamed as problem:
             words = problem.detail or " ".join(words_of(problem.reason))
             rows[path] = ReadRow("", "", [path], words)
             continue
         row = rows.setdefault(f"/{person.external_id}", ReadRow(person.external_id, person.name, []))
         row.photos.append(path)
-    return _reading(session, organization, list(rows.values()), chosen, naming is None, None)
+    return _reading(session, organization, list(rows.values()), naming, None in (grouping, label), None)
 
 
 def read_manifest_head(session: Session, organization: Organization, head: bytes, cut: bool) -> Reading:

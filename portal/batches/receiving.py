@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.batches.announcing import AnnouncedItem, lock_open
+from portal.batches.announcing import AnnouncedItem, key_of_another, lock_open
 from portal.batches.models import Batch, BatchItem, ItemState
 from portal.batches.reasons import ItemReason
 from portal.database import now, writing
@@ -16,8 +16,6 @@ from portal.enrolment.formats import format_of
 from portal.enrolment.reasons import Reason
 from portal.queues import enqueue_enrolment
 from portal.storage import PhotoStore, StoredFile
-
-ANOTHER_ARRIVED = "Another photo of this name has arrived in this batch. Drop this one in a batch of its own."
 
 
 @dataclass(frozen=True)
@@ -29,19 +27,13 @@ class Arrival:
     reason: ItemReason | None = None
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """What became of an arrival; `problem` is in words for staff."""
-
-    item: AnnouncedItem
-    problem: str | None = None
-
-
-def receive(session: Session, batch: Batch, arrivals: Sequence[Arrival], store: PhotoStore) -> list[Receipt]:
+def receive(
+    session: Session, batch: Batch, arrivals: Sequence[Arrival], store: PhotoStore
+) -> list[AnnouncedItem]:
     """Give files to their items, all in one transaction, and have the workers at them.
 
-    A file that came twice is kept once. Returns a receipt for each arrival whose item is of this batch.
-    Raises NotOpen; the files are nobody's then.
+    A file that came twice is kept once; another one of the same path gets an item of its own. Returns the
+    items, of those arrivals whose items are of this batch. Raises NotOpen; the files are nobody's then.
     """
     unneeded: list[StoredFile] = []
     with writing(session):
@@ -59,28 +51,59 @@ def receive(session: Session, batch: Batch, arrivals: Sequence[Arrival], store: 
                 .execution_options(populate_existing=True)
             )
         }
-        receipts = []
+        received = []
         for arrival in arrivals:
             item = items.get(arrival.item_id)
-            kept, problem = (False, None) if item is None else _receive(item, arrival)
+            if item is not None and _is_another(item, arrival):
+                item = _item_of_another(session, batch, item, arrival)
+            kept = item is not None and _keeps(item, arrival)
             if arrival.file is not None and not kept:
                 unneeded.append(arrival.file)
             if item is not None:
-                receipts.append(
-                    Receipt(AnnouncedItem(item.id, item.state, item.reason, item.sha256), problem)
-                )
+                received.append(AnnouncedItem(item.id, item.state, item.reason, item.sha256))
     for file in unneeded:
         store.delete(file.key)
     if len(unneeded) < len(arrivals):
         enqueue_enrolment(batch.organization_id)
-    return receipts
+    return received
 
 
-def _receive(item: BatchItem, arrival: Arrival) -> tuple[bool, str | None]:
-    """Whether the item keeps the file, and what there is to say about it."""
+def _is_another(item: BatchItem, arrival: Arrival) -> bool:
+    """Whether an item that has its photo is given a different one."""
+    return arrival.file is not None and item.sha256 not in (None, arrival.file.sha256)
+
+
+def _item_of_another(session: Session, batch: Batch, item: BatchItem, arrival: Arrival) -> BatchItem:
+    """The item of another photo of the same path, made if it is new."""
+    assert arrival.file is not None
+    key = key_of_another(item.path_key, arrival.file.sha256[:16])
+    there = session.scalar(select(BatchItem).where(BatchItem.batch_id == batch.id, BatchItem.path_key == key))
+    if there is not None:
+        return there
+    another = BatchItem(
+        batch_id=batch.id,
+        organization_id=batch.organization_id,
+        path=item.path,
+        path_key=key,
+        external_id=item.external_id,
+        name=item.name,
+        state=ItemState.EXPECTED,
+        reason="",
+    )
+    if item.line is not None:
+        # A row of a manifest means one photo, and nobody can know whether it is this one.
+        another.state, another.reason = ItemState.ATTENTION, ItemReason.TWO_FILES
+        another.external_id = another.name = ""
+        another.finished_at = now()
+    session.add(another)
+    session.flush()
+    return another
+
+
+def _keeps(item: BatchItem, arrival: Arrival) -> bool:
+    """Give a file to its item, if that waits for it; whether the item keeps it."""
     if item.state != ItemState.EXPECTED:
-        same = arrival.file is not None and arrival.file.sha256 == item.sha256
-        return False, None if same or item.sha256 is None else ANOTHER_ARRIVED
+        return False
     reason: ItemReason | Reason | None = arrival.reason
     if arrival.file is not None:
         found = format_of(arrival.file.head)
@@ -89,6 +112,6 @@ def _receive(item: BatchItem, arrival: Arrival) -> tuple[bool, str | None]:
     if reason is not None or arrival.file is None:
         # What is no photo is not kept: there is nothing in it to be lost.
         item.state, item.reason, item.finished_at = ItemState.ATTENTION, str(reason), now()
-        return False, None
+        return False
     item.state, item.file_key = ItemState.RECEIVED, arrival.file.key
-    return True, None
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, select, update
@@ -18,7 +18,7 @@ from portal.batches.models import (
     ItemState,
     KnownPeople,
 )
-from portal.batches.naming import Naming
+from portal.batches.naming import Grouping, Label, guess
 from portal.batches.progress import progress_of
 from portal.batches.reasons import ItemReason
 from portal.database import execute_change, lock, now, writing
@@ -42,13 +42,15 @@ def start_batch(
     organization: Organization,
     actor: Actor,
     *,
-    naming: Naming | None,
+    grouping: Grouping | None,
+    label: Label | None,
     known: KnownPeople,
     source: str,
 ) -> Batch:
     """Begin a batch; its files are announced and received next.
 
-    naming: how names become people; None where a manifest will say it, or all names have to be seen first.
+    grouping, label: how names become people; None where a manifest will say it, or all names have to be
+    seen first.
     """
     with writing(session):
         batch = Batch(
@@ -56,8 +58,8 @@ def start_batch(
             created_by_id=actor.user_id,
             created_by=actor.name,
             source=source[-500:],
-            grouping=naming.grouping if naming else None,
-            label=naming.label if naming else None,
+            grouping=grouping,
+            label=label,
             known=known,
         )
         session.add(batch)
@@ -66,12 +68,15 @@ def start_batch(
     return batch
 
 
-def decide_naming(session: Session, batch: Batch, naming: Naming) -> None:
-    """Say how the names become people, if nobody did yet. Raises NotOpen."""
+def decide_naming(session: Session, batch: Batch, paths: Iterable[str]) -> None:
+    """Take from the names how they become people, as far as nobody chose. Raises NotOpen."""
+    if naming_of(batch) is not None:
+        return
+    grouping, label = batch.grouping, batch.label
+    naming = guess(paths, Grouping(grouping) if grouping else None, Label(label) if label else None)
     with writing(session):
         lock_open(session, batch)
-        if naming_of(batch) is None:
-            batch.grouping, batch.label = naming.grouping, naming.label
+        batch.grouping, batch.label = naming.grouping, naming.label
 
 
 def find_batch(session: Session, organization: Organization, batch_id: int) -> Batch | None:
@@ -206,7 +211,7 @@ def resume(session: Session, actor: Actor, batch: Batch) -> None:
     _enqueue(session, batch)
 
 
-def cancel(session: Session, actor: Actor, batch: Batch) -> None:
+def cancel(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> None:
     """End a batch where it is: what is enrolled stays, the rest needs attention and keeps its files.
 
     Raises BatchError, and Gone.
@@ -223,33 +228,38 @@ def cancel(session: Session, actor: Actor, batch: Batch) -> None:
             .values(state=ItemState.ATTENTION, reason=ItemReason.CANCELLED, finished_at=now())
             .execution_options(synchronize_session=False)
         )
-        _give_up_archives(session, batch, "The batch was cancelled before this ZIP was unpacked.")
+        given_up = _give_up_archives(session, batch, "The batch was cancelled before it was unpacked.")
         _record(session, actor, Action.BATCH_CANCELLED, batch)
+    store.delete_archives(given_up)
 
 
-def finish_without_missing(session: Session, actor: Actor, batch: Batch) -> int:
+def finish_without_missing(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> int:
     """Wait no longer for files that did not come; returns how many did not. Raises NotOpen, and Gone."""
     with writing(session):
         lock_open(session, batch)
         missing = expect_no_more(session, batch)
-        _give_up_archives(session, batch, "This ZIP never arrived whole.", arrived=False)
+        given_up = _give_up_archives(session, batch, "It never arrived whole.", arrived=False)
         _record(session, actor, Action.BATCH_FINISHED, batch, {"missing": missing})
+    store.delete_archives(given_up)
     return missing
 
 
-def undo(session: Session, actor: Actor, batch: Batch) -> None:
+def undo(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> None:
     """Have everything removed again that a batch brought; a worker does it. Raises BatchError, and Gone."""
     with writing(session):
         lock(session, batch, key_share=True)
         progress = progress_of(session, batch)
         if batch.decision == Decision.UNDO:
             raise BatchError("This batch is being undone already.")
+        if not progress.counts.total:
+            raise BatchError("Nothing has come with this batch, so there is nothing to undo.")
         if not progress.can_be_undone:
             raise BatchError("A batch can be undone within a day. This one is older.")
         batch.decision, batch.announced = Decision.UNDO, True
         batch.finished_at = batch.counts = None
-        _give_up_archives(session, batch, "The batch was undone before this ZIP was unpacked.")
+        given_up = _give_up_archives(session, batch, "The batch was undone before it was unpacked.")
         _record(session, actor, Action.BATCH_UNDONE, batch)
+    store.delete_archives(given_up)
     enqueue_undo(batch.id)
 
 
@@ -377,20 +387,24 @@ def _reopen(batch: Batch) -> None:
         batch.decision = Decision.GO_ON
 
 
-def _give_up_archives(session: Session, batch: Batch, problem: str, *, arrived: bool = True) -> None:
-    """Unpack no more of a batch's ZIPs; with arrived=False, only of those that did not arrive whole."""
+def _give_up_archives(session: Session, batch: Batch, problem: str, *, arrived: bool = True) -> Sequence[int]:
+    """Unpack no more of a batch's ZIPs; with arrived=False, only of those that did not arrive whole.
+
+    Returns their ids.
+    """
     which: tuple[ColumnElement[bool], ...] = (
         BatchArchive.batch_id == batch.id,
         BatchArchive.state.in_((WorkState.QUEUED, WorkState.RUNNING)),
     )
     if not arrived:
         which += (BatchArchive.arrived.is_(False),)
-    session.execute(
+    return session.scalars(
         update(BatchArchive)
         .where(*which)
         .values(state=WorkState.FAILED, problem=problem, claimed_by=None, finished_at=now())
+        .returning(BatchArchive.id)
         .execution_options(synchronize_session=False)
-    )
+    ).all()
 
 
 def _record(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEvent
@@ -33,19 +33,25 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
             select(BatchItem.id, BatchItem.photo_id, BatchItem.file_key)
             .where(BatchItem.batch_id == batch_id, BatchItem.state != ItemState.UNDONE)
             .order_by(BatchItem.id)
-            .limit(AT_ONCE)
+            .limit(AT_ONCE + 1)
         ).all()
+        last, items = len(items) <= AT_ONCE, items[:AT_ONCE]
         photo_ids = [item.photo_id for item in items if item.photo_id]
         keys = [item.file_key for item in items if item.file_key]
         organization = session.get_one(Organization, batch.organization_id)
         whose: ColumnElement[bool] = Person.id.in_(select(Photo.person_id).where(Photo.id.in_(photo_ids)))
-        if len(items) < AT_ONCE:
-            # The last part: whoever lost the photo that they came with meanwhile goes as well.
+        if last:
+            # Whoever lost the photo that they came with meanwhile goes as well.
             whose = whose | (Person.batch_id == batch_id) & ~exists().where(Photo.person_id == Person.id)
         people = session.scalars(select(Person.id).where(whose).order_by(Person.id).with_for_update()).all()
         session.execute(select(Photo.id).where(Photo.id.in_(photo_ids)).order_by(Photo.id).with_for_update())
+        photos = dict(
+            session.execute(
+                select(Photo.person_id, func.count()).where(Photo.id.in_(photo_ids)).group_by(Photo.person_id)
+            ).tuples()
+        )
         keys += delete_photos(session, organization, photo_ids)
-        _delete_people(session, batch, people)
+        _delete_people(session, batch, people, photos)
         session.execute(
             update(BatchItem)
             .where(BatchItem.id.in_([item.id for item in items]))
@@ -54,11 +60,14 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
         )
     for key in keys:
         store.delete(key)
-    return len(items) == AT_ONCE
+    return not last
 
 
-def _delete_people(session: Session, batch: Batch, ids: Sequence[int]) -> None:
-    """Delete those of these people whom the batch enrolled and who have no photo left."""
+def _delete_people(session: Session, batch: Batch, ids: Sequence[int], photos: Mapping[int, int]) -> None:
+    """Delete those of these people whom the batch enrolled and who have no photo left.
+
+    photos: how many of each were just deleted, for the audit trail.
+    """
     gone = session.execute(
         select(Person.id, Person.external_id).where(
             Person.id.in_(ids),
@@ -82,7 +91,11 @@ def _delete_people(session: Session, batch: Batch, ids: Sequence[int]) -> None:
                 "action": Action.PERSON_DELETED,
                 "subject_type": "person",
                 "subject_id": person.id,
-                "details": {"external_id": person.external_id, "photos": 0, "batch": batch.id},
+                "details": {
+                    "external_id": person.external_id,
+                    "photos": photos.get(person.id, 0),
+                    "batch": batch.id,
+                },
             }
             for person in gone
         ],

@@ -15,12 +15,10 @@ from portal.batches.announcing import (
     add_manifest,
     announce,
     lock_open,
-    naming_of,
 )
 from portal.batches.archives import Archive, ArchiveError, Entry, EntryError
 from portal.batches.manifest import ManifestError, read_manifest
 from portal.batches.models import Batch, BatchArchive, BatchItem, Decision, ItemState
-from portal.batches.naming import guess
 from portal.batches.reasons import ItemReason
 from portal.batches.receiving import Arrival, receive
 from portal.batches.services import decide_naming
@@ -51,14 +49,7 @@ def begin_archive(session: Session, batch: Batch, file_name: str, size_bytes: in
             )
         )
         if archive is None:
-            archive = BatchArchive(
-                batch_id=batch.id,
-                organization_id=batch.organization_id,
-                file_name=file_name[-255:],
-                size_bytes=size_bytes,
-            )
-            session.add(archive)
-            batch.finished_at = batch.counts = None
+            archive = _new_archive(session, batch, file_name, size_bytes)
     return archive
 
 
@@ -66,12 +57,26 @@ def take_archive(
     session: Session, batch: Batch, file_name: str, size_bytes: int, key: str, store: PhotoStore
 ) -> None:
     """Make a ZIP that came whole, as a stored file, an archive of the batch, and have it unpacked."""
-    archive = begin_archive(session, batch, file_name, size_bytes)
-    store.make_archive(key, archive.id)
     with writing(session):
         lock_open(session, batch)
+        archive = _new_archive(session, batch, file_name, size_bytes)
+        session.flush()
+        # Inside: a row without its file would be waited for.
+        store.make_archive(key, archive.id)
         archive.arrived = True
     enqueue_archive(archive.id)
+
+
+def _new_archive(session: Session, batch: Batch, file_name: str, size_bytes: int) -> BatchArchive:
+    archive = BatchArchive(
+        batch_id=batch.id,
+        organization_id=batch.organization_id,
+        file_name=file_name[-255:],
+        size_bytes=size_bytes,
+    )
+    session.add(archive)
+    batch.finished_at = batch.counts = None
+    return archive
 
 
 def find_archive(session: Session, batch: Batch, archive_id: int) -> BatchArchive | None:
@@ -81,9 +86,21 @@ def find_archive(session: Session, batch: Batch, archive_id: int) -> BatchArchiv
     )
 
 
-def bytes_of(archive: BatchArchive, store: PhotoStore) -> int:
-    """How much of an archive has arrived."""
-    return archive.size_bytes if archive.arrived else store.archive_bytes(archive.id)
+def resume_archive(session: Session, batch: Batch, archive: BatchArchive, store: PhotoStore) -> int:
+    """How much of an archive has arrived; if that is all of it, a worker is told. Raises NotOpen."""
+    if archive.arrived:
+        return archive.size_bytes
+    size = store.archive_bytes(archive.id)
+    if size == archive.size_bytes:
+        _have_unpacked(session, batch, archive)
+    return size
+
+
+def _have_unpacked(session: Session, batch: Batch, archive: BatchArchive) -> None:
+    with writing(session):
+        lock_open(session, batch)
+        archive.arrived = True
+    enqueue_archive(archive.id)
 
 
 def receive_piece(
@@ -103,10 +120,7 @@ def receive_piece(
             f"{archive.file_name} is longer than it was at the beginning. Did it change? Drop it again."
         ) from error
     if size == archive.size_bytes:
-        with writing(session):
-            lock_open(session, batch)
-            archive.arrived = True
-        enqueue_archive(archive.id)
+        _have_unpacked(session, batch, archive)
     return size
 
 
@@ -147,9 +161,8 @@ def unpack(
         with store.archive_path(archive.id).open("rb") as file, Archive.open(file) as zipped:
             entries = list(zipped.entries())
             if archive.announced == 0:
-                entries_left = _prepare(session, batch, zipped, entries)
-            else:
-                entries_left = _photos_of(batch, entries)
+                _prepare(session, worker, archive, batch, zipped, entries)
+            entries_left = _photos_of(batch, entries)
             done = _announce(session, worker, archive, batch, entries_left, make_way) and _extract(
                 session, worker, archive, batch, zipped, entries_left, store, make_way
             )
@@ -161,7 +174,7 @@ def unpack(
         if batch.decision != Decision.GO_ON:
             raise
         _close(session, worker, archive, str(problem))
-        store.archive_path(archive.id).unlink(missing_ok=True)
+        store.delete_archives([archive.id])
         return
     if not done:
         with writing(session):
@@ -169,7 +182,7 @@ def unpack(
         enqueue_archive(archive.id)
         return
     _close(session, worker, archive, "", left_out)
-    store.archive_path(archive.id).unlink(missing_ok=True)
+    store.delete_archives([archive.id])
 
 
 def _photos_of(batch: Batch, entries: Sequence[Entry]) -> list[Entry]:
@@ -183,7 +196,14 @@ def _is_csv(entry: Entry) -> bool:
     return PurePosixPath(entry.path).suffix.lower() == ".csv" and entry.reason is None
 
 
-def _prepare(session: Session, batch: Batch, zipped: Archive, entries: list[Entry]) -> list[Entry]:
+def _prepare(
+    session: Session,
+    worker: str,
+    archive: BatchArchive,
+    batch: Batch,
+    zipped: Archive,
+    entries: Sequence[Entry],
+) -> None:
     """Find out how the names in a ZIP become people: by the manifest in it, or by themselves."""
     manifests = [entry for entry in entries if _is_csv(entry)]
     if len(manifests) > 1 and not batch.has_manifest:
@@ -191,13 +211,14 @@ def _prepare(session: Session, batch: Batch, zipped: Archive, entries: list[Entr
             f"The ZIP holds {len(manifests)} CSV files, and nobody can tell which one is the manifest. "
             "Make it anew with one of them."
         )
-    anything = session.scalar(select(BatchItem.id).where(BatchItem.batch_id == batch.id).limit(1))
-    if manifests and not batch.has_manifest and not anything:
+    # Items without a line are of files; those of a manifest that was not read to its end are made anew.
+    files = select(BatchItem.id).where(BatchItem.batch_id == batch.id, BatchItem.line.is_(None)).limit(1)
+    if manifests and not batch.has_manifest and session.scalar(files) is None:
         with zipped.read(manifests[0]) as file:
             add_manifest(session, batch, read_manifest(file))
-    if not batch.has_manifest and naming_of(batch) is None:
-        decide_naming(session, batch, guess(entry.path for entry in entries))
-    return _photos_of(batch, entries)
+    if not batch.has_manifest:
+        decide_naming(session, batch, (entry.path for entry in entries))
+    _move(session, worker, archive)
 
 
 def _announce(
@@ -245,7 +266,15 @@ def _extract(
 
 
 def _files(entries: Sequence[Entry]) -> list[DroppedFile]:
-    return [DroppedFile(entry.path, entry.size_bytes, entry.reason) for entry in entries]
+    return [
+        DroppedFile(
+            entry.path,
+            entry.size_bytes,
+            entry.reason,
+            str(entry.index) if entry.reason == ItemReason.PATH_TWICE else "",
+        )
+        for entry in entries
+    ]
 
 
 def _arrival(item_id: int, entry: Entry, zipped: Archive, organization_id: int, store: PhotoStore) -> Arrival:
@@ -270,6 +299,8 @@ def _move(session: Session, worker: str, archive: BatchArchive, **places: int) -
             raise LostArchive
         for column, place in places.items():
             setattr(archive, column, place)
+        # It got on: what stopped its worker before, if anything, was not this part of it.
+        archive.attempts = 1
 
 
 class LostArchive(RuntimeError):
@@ -278,6 +309,7 @@ class LostArchive(RuntimeError):
 
 def _close(session: Session, worker: str, archive: BatchArchive, problem: str, left_out: int = 0) -> None:
     with writing(session):
+        batch = session.get_one(Batch, archive.batch_id, with_for_update={"key_share": True})
         mine = session.scalar(
             select(BatchArchive)
             .where(*still_claimed(BatchArchive, worker, [archive.id]))
@@ -289,5 +321,4 @@ def _close(session: Session, worker: str, archive: BatchArchive, problem: str, l
         for column, value in finished(WorkState.FAILED if problem else WorkState.DONE).items():
             setattr(mine, column, value)
         mine.problem = problem[:500]
-        batch = session.get_one(Batch, mine.batch_id, with_for_update={"key_share": True})
         batch.left_out += left_out

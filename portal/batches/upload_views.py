@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
 from portal.accounts.access import Permission, current_actor, current_organization, requires
 from portal.batches import announcing, services, unpacking
@@ -18,7 +20,8 @@ from portal.batches.naming import normal_path
 from portal.batches.reading import read_manifest_head, read_names
 from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving import Arrival, receive
-from portal.batches.views import find, known_of, naming_of, refused
+from portal.batches.views import chosen_in, find, known_of, refused
+from portal.database import LARGEST_NUMBER
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.extensions import db
 from portal.storage import FileTooLarge, photo_store
@@ -26,6 +29,8 @@ from portal.uploads import CHUNK_BYTES, form_parts
 
 MANIFEST_HEAD_BYTES = 64 * 1024
 PHOTOS_A_REQUEST = 100
+# Of an item, in the name of its photo.
+NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 blueprint = Blueprint("batch_uploads", __name__)
@@ -37,7 +42,7 @@ blueprint.register_error_handler(ManifestError, refused)
 @requires(Permission.ENROL)
 def reading() -> ResponseReturnValue:
     """How the names of what was dropped would be read: a part of the page."""
-    naming = naming_of(request.form)
+    grouping, label = chosen_in(request.form)
     head = request.files.get("manifest")
     if head is not None:
         content = head.stream.read(MANIFEST_HEAD_BYTES)
@@ -46,7 +51,7 @@ def reading() -> ResponseReturnValue:
         )
     else:
         paths = [normal_path(path) for path in _json(request.form.get("paths", "[]"), str)]
-        read = read_names(db.session(), current_organization(), paths, naming)
+        read = read_names(db.session(), current_organization(), paths, grouping, label)
     return render_template(
         "batches/_reading.html",
         reading=read,
@@ -59,11 +64,13 @@ def reading() -> ResponseReturnValue:
 @requires(Permission.ENROL)
 def start() -> ResponseReturnValue:
     """Begin a batch, whose files are announced and sent next."""
+    grouping, label = chosen_in(request.form)
     batch = services.start_batch(
         db.session(),
         current_organization(),
         current_actor(),
-        naming=naming_of(request.form),
+        grouping=grouping,
+        label=label,
         known=known_of(request.form),
         source="from a browser",
     )
@@ -95,7 +102,9 @@ def files(batch_id: int) -> ResponseReturnValue:
     dropped = []
     for one in listed:
         path, size = one.get("path"), one.get("size")
-        if not isinstance(path, str) or not isinstance(size, int) or not normal_path(path) or size < 0:
+        if not isinstance(path, str) or not isinstance(size, int) or not normal_path(path):
+            abort(400)
+        if not 0 <= size <= LARGEST_NUMBER:
             abort(400)
         dropped.append(DroppedFile(normal_path(path), size))
     items = announcing.announce(db.session(), batch, dropped)
@@ -120,34 +129,33 @@ def photos(batch_id: int) -> ResponseReturnValue:
     arrivals: list[Arrival] = []
     try:
         for part in form_parts(request):
-            if not part.name.isdecimal() or len(arrivals) == PHOTOS_A_REQUEST:
+            if part.file_name is None:
+                continue
+            if not NUMBER.fullmatch(part.name) or len(arrivals) == PHOTOS_A_REQUEST:
                 abort(400)
             try:
                 file = store.receive(batch.organization_id, part, MAX_PHOTO_BYTES)
                 arrivals.append(Arrival(int(part.name), file))
             except FileTooLarge:
                 arrivals.append(Arrival(int(part.name), None, ItemReason.TOO_LARGE))
-        receipts = receive(db.session(), batch, arrivals, store)
-    except (BatchError, OSError):
+        received = receive(db.session(), batch, arrivals, store)
+    except (BatchError, HTTPException, OSError):
         for arrival in arrivals:
             if arrival.file is not None:
                 store.delete(arrival.file.key)
         raise
-    return {
-        "photos": [
-            {**_item(receipt.item), **({"problem": receipt.problem} if receipt.problem else {})}
-            for receipt in receipts
-        ]
-    }
+    return {"photos": [_item(item) for item in received]}
 
 
 @blueprint.post("/enrol/<int:batch_id>/archives")
 @requires(Permission.ENROL)
 def archives(batch_id: int) -> ResponseReturnValue:
     """Hear of a ZIP that is about to come in pieces, or goes on."""
+    batch = find(batch_id)
     name, size = normal_path(request.form.get("name", "")), request.form.get("size", 0, int)
-    archive = unpacking.begin_archive(db.session(), find(batch_id), name or "archive.zip", size)
-    return {"id": archive.id, "received_bytes": unpacking.bytes_of(archive, photo_store())}
+    archive = unpacking.begin_archive(db.session(), batch, name or "archive.zip", size)
+    received_bytes = unpacking.resume_archive(db.session(), batch, archive, photo_store())
+    return {"id": archive.id, "received_bytes": received_bytes}
 
 
 @blueprint.post("/enrol/<int:batch_id>/archives/<int:archive_id>")
@@ -158,7 +166,7 @@ def archive_piece(batch_id: int, archive_id: int) -> ResponseReturnValue:
     archive: BatchArchive = unpacking.find_archive(db.session(), batch, archive_id) or abort(404)
     if batch.decision != Decision.GO_ON:
         raise announcing.NotOpen(batch.decision)
-    before = unpacking.bytes_of(archive, photo_store())
+    before = unpacking.resume_archive(db.session(), batch, archive, photo_store())
     size = unpacking.receive_piece(db.session(), batch, archive, offset, request.stream, photo_store())
     return {"received_bytes": size}, 200 if offset == before else 409
 

@@ -27,7 +27,7 @@ from portal.batches import services
 from portal.batches.announcing import BatchError, NotOpen
 from portal.batches.manifest import ManifestError
 from portal.batches.models import Batch, BatchItem, Decision, ItemState, KnownPeople
-from portal.batches.naming import Grouping, Label, Naming
+from portal.batches.naming import Grouping, Label
 from portal.batches.progress import Status, archives_of, count_items, progress_of, status_of
 from portal.batches.reasons import ItemReason, words_of
 from portal.batches.whole_form import WholeForm
@@ -48,6 +48,8 @@ LISTS = (
     ItemState.ALREADY_THERE,
     ItemState.EXPECTED,
 )
+# A form's choice that leaves the reading of names to the portal.
+AUTO = "auto"
 STATUS_OF = {
     Decision.PAUSE: Status.PAUSED,
     Decision.CANCEL: Status.CANCELLED,
@@ -97,10 +99,12 @@ def create() -> ResponseReturnValue:
                 _check_token(fields)
                 form.take(part)
         _check_token(fields)
+        grouping, label = chosen_in(fields)
         batch = form.begin(
             db.session(),
             current_actor(),
-            naming=naming_of(fields),
+            grouping=grouping,
+            label=label,
             known=known_of(fields),
             source="from a browser",
         )
@@ -163,7 +167,7 @@ def resume(batch_id: int) -> ResponseReturnValue:
 @requires(Permission.ENROL)
 def cancel(batch_id: int) -> ResponseReturnValue:
     """End a batch where it is."""
-    services.cancel(db.session(), current_actor(), find(batch_id))
+    services.cancel(db.session(), current_actor(), find(batch_id), photo_store())
     return _back(batch_id, "The batch is cancelled. What was enrolled stays.")
 
 
@@ -171,7 +175,7 @@ def cancel(batch_id: int) -> ResponseReturnValue:
 @requires(Permission.ENROL)
 def finish(batch_id: int) -> ResponseReturnValue:
     """Wait no longer for files that did not come."""
-    services.finish_without_missing(db.session(), current_actor(), find(batch_id))
+    services.finish_without_missing(db.session(), current_actor(), find(batch_id), photo_store())
     return _back(batch_id, "The batch waits for no more files. What is missing is listed below.")
 
 
@@ -179,7 +183,7 @@ def finish(batch_id: int) -> ResponseReturnValue:
 @requires(Permission.ENROL)
 def undo(batch_id: int) -> ResponseReturnValue:
     """Have everything removed that a batch brought."""
-    services.undo(db.session(), current_actor(), find(batch_id))
+    services.undo(db.session(), current_actor(), find(batch_id), photo_store())
     return _back(batch_id, "The batch is being undone.")
 
 
@@ -228,12 +232,12 @@ def find(batch_id: int) -> Batch:
     return services.find_batch(db.session(), current_organization(), batch_id) or abort(404)
 
 
-def naming_of(fields: Any) -> Naming | None:
-    """How names are to be read, as a form says it; None: as they suggest."""
-    grouping, label = fields.get("grouping", "auto"), fields.get("label", "auto")
-    if grouping not in set(Grouping) or label not in set(Label):
-        return None
-    return Naming(Grouping(grouping), Label(label))
+def chosen_in(fields: Any) -> tuple[Grouping | None, Label | None]:
+    """How names are to be read, as a form says it; what is None is taken from the names."""
+    grouping, label = fields.get("grouping", AUTO), fields.get("label", AUTO)
+    if grouping not in {AUTO, *Grouping} or label not in {AUTO, *Label}:
+        abort(400)
+    return None if grouping == AUTO else Grouping(grouping), None if label == AUTO else Label(label)
 
 
 def known_of(fields: Any) -> KnownPeople:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import IO, Self
 
 from sqlalchemy.orm import Session
@@ -23,7 +24,7 @@ from portal.batches.announcing import (
 )
 from portal.batches.manifest import read_manifest
 from portal.batches.models import Batch, KnownPeople
-from portal.batches.naming import Naming, guess, is_system_file, normal_path
+from portal.batches.naming import Grouping, Label, is_system_file, normal_path
 from portal.batches.reasons import ItemReason
 from portal.batches.receiving import Arrival, receive
 from portal.batches.services import decide_naming, start_batch
@@ -45,6 +46,12 @@ class _Staged:
     sha256: str = ""
     size_bytes: int = 0
     head: str = ""
+    # How many files of the same path came before it.
+    mark: str = ""
+
+    @property
+    def dropped(self) -> DroppedFile:
+        return DroppedFile(self.path, self.size_bytes, mark=self.mark)
 
     def arrival(self, item_id: int) -> Arrival:
         if not self.key:
@@ -63,6 +70,7 @@ class WholeForm:
         self._list = self._temporary.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115
         self._manifest: IO[bytes] | None = None
         self._archives: list[_Staged] = []
+        self._paths: Counter[int] = Counter()
         self._photos = self._left_out = 0
         self._begun = False
 
@@ -91,29 +99,43 @@ class WholeForm:
             if not archive.size_bytes:
                 raise BatchError(f"{path} is empty, or larger than 100 GiB.")
         else:
-            json.dump(asdict(self._stage(part, path, MAX_PHOTO_BYTES)), self._list)
+            staged = self._stage(part, path, MAX_PHOTO_BYTES)
+            before = self._paths[hash(path)]
+            self._paths[hash(path)] += 1
+            json.dump(asdict(replace(staged, mark=str(before) if before else "")), self._list)
             self._list.write("\n")
             self._photos += 1
 
     def begin(
-        self, session: Session, actor: Actor, *, naming: Naming | None, known: KnownPeople, source: str
+        self,
+        session: Session,
+        actor: Actor,
+        *,
+        grouping: Grouping | None,
+        label: Label | None,
+        known: KnownPeople,
+        source: str,
     ) -> Batch:
-        """Make a batch of what was stored. Raises BatchError and ManifestError; there is none then."""
+        """Make a batch of what was stored. Raises BatchError and ManifestError; there is none then.
+
+        grouping, label: how names become people; what is None is taken from the names.
+        """
         if not self._photos and not self._archives:
             raise BatchError("Choose photos, or a ZIP of them.")
         if self._manifest is not None:
             for _ in read_manifest(self._rewound()):
                 pass  # all of it is read before anything is made of it
-        batch = start_batch(session, self._organization, actor, naming=naming, known=known, source=source)
+        batch = start_batch(
+            session, self._organization, actor, grouping=grouping, label=label, known=known, source=source
+        )
         # From here on the files are the batch's, whatever happens.
         self._begun = True
         if self._manifest is not None:
             add_manifest(session, batch, read_manifest(self._rewound()))
-        elif naming is None and self._photos:
-            decide_naming(session, batch, guess(staged.path for staged in self._staged()))
+        elif self._photos:
+            decide_naming(session, batch, (staged.path for staged in self._staged()))
         for part in chunks(self._staged(), AT_ONCE):
-            files = [DroppedFile(staged.path, staged.size_bytes) for staged in part]
-            items = announce(session, batch, files)
+            items = announce(session, batch, [staged.dropped for staged in part])
             arrivals = [staged.arrival(item.id) for staged, item in zip(part, items, strict=True)]
             receive(session, batch, arrivals, self._store)
         for staged in self._archives:
