@@ -45,11 +45,10 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
             whose = whose | (Person.batch_id == batch_id) & ~exists().where(Photo.person_id == Person.id)
         people = session.scalars(select(Person.id).where(whose).order_by(Person.id).with_for_update()).all()
         session.execute(select(Photo.id).where(Photo.id.in_(photo_ids)).order_by(Photo.id).with_for_update())
-        photos = dict(
-            session.execute(
-                select(Photo.person_id, func.count()).where(Photo.id.in_(photo_ids)).group_by(Photo.person_id)
-            ).tuples()
+        counts = session.execute(
+            select(Photo.person_id, func.count()).where(Photo.id.in_(photo_ids)).group_by(Photo.person_id)
         )
+        photos = dict(counts.tuples().all())
         keys += delete_photos(session, organization, photo_ids)
         _delete_people(session, batch, people, photos)
         session.execute(
