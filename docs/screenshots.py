@@ -1,4 +1,4 @@
-"""Make the pictures of the README: python docs/screenshots.py (or `make screenshots`).
+"""Make the pictures of the README and of the guides: python docs/screenshots.py (or `make screenshots`).
 
 A portal with the demo is started in a temporary folder, with the PORTAL_ settings of this shell, and
 looked at with Chromium. The faces in the pictures are those that the dependencies carry.
@@ -20,6 +20,8 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from jobs.demo import HEAD_SIDE, HEADS
 
 IMAGES = Path(__file__).parent / "images"
 WIDTH, HEIGHT = 1200, 1400
@@ -56,6 +58,11 @@ def main() -> None:
         page = signed_in(browser, portal)
         save(search_by_photo(page, portal), "search.png")
         save(look_at_people(page), "people.png")
+        with tempfile.TemporaryDirectory() as folder:
+            drop = folder_to_drop(Path(folder), Path(portal.probe))
+            save(read_names(page, drop), "bulk-reading.png")
+            save(watch_batch(page), "bulk-batch.png")
+            save(look_at_attention(page), "bulk-attention.png")
         browser.close()
 
 
@@ -113,6 +120,56 @@ def look_at_people(page: Page) -> bytes:
     """The list of people."""
     page.goto("/people")
     return picture(page, page.locator("[data-person]").last, margin=32)
+
+
+def folder_to_drop(folder: Path, table: Path) -> Path:
+    """A folder of photos, one folder a person: those around the demo's table, and one without a face."""
+    drop = folder / "Summer camp"
+    with Image.open(table) as photo:
+        for name, (left, top) in HEADS.items():
+            (drop / name.replace(" ", "_")).mkdir(parents=True)
+            square = photo.crop((left, top, min(left + HEAD_SIDE, photo.width), top + HEAD_SIDE))
+            square.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(
+                drop / name.replace(" ", "_") / "portrait.jpg", quality=92
+            )
+    (drop / "Unknown_Guest").mkdir()
+    Image.new("RGB", (240, 240), (90, 110, 120)).save(drop / "Unknown_Guest" / "cloudy.jpg")
+    (drop / "Minutes_May").mkdir()
+    (drop / "Minutes_May" / "minutes.txt").write_text("Present: everybody.")
+    return drop
+
+
+def read_names(page: Page, drop: Path) -> bytes:
+    """How the portal reads a folder, before anything is sent."""
+    page.goto("/enrol")
+    page.locator("input[webkitdirectory]").set_input_files(drop)
+    expect(page.get_by_role("heading", name="How this is read")).to_be_visible()
+    return picture(page, page.locator("[data-bulk-enrol]"), margin=48)
+
+
+def watch_batch(page: Page) -> bytes:
+    """What became of the folder."""
+    page.locator("[data-bulk-enrol]").click()
+    expect(page.locator("[data-batch-status=done]")).to_be_visible()
+    page.reload()
+    return picture(page, page.locator(".batch__latest"), margin=64)
+
+
+def look_at_attention(page: Page) -> bytes:
+    """What needs attention."""
+    page.goto(page.url.partition("?")[0] + "?show=attention#photos")
+    top = page.get_by_role("heading", name="Photos", exact=True).bounding_box()
+    last = page.locator("[data-item]").last.bounding_box()
+    assert top is not None
+    assert last is not None
+    scrolled = page.evaluate("scrollY")
+    area = {
+        "x": 0,
+        "y": top["y"] + scrolled - 24,
+        "width": WIDTH,
+        "height": last["y"] + last["height"] - top["y"] + 56,
+    }
+    return page.screenshot(clip=area, full_page=True)  # type: ignore[arg-type]
 
 
 def picture(page: Page, last: Locator, margin: int = 0) -> bytes:
