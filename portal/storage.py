@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, get_args
@@ -17,6 +19,7 @@ from flask import current_app
 from portal.enrolment.formats import HEAD_BYTES
 
 CHUNK_BYTES = 1024 * 1024
+_libc = ctypes.CDLL(None, use_errno=True)
 
 # Organization, beginning of the SHA-256, the SHA-256 and what tells it from the same photo of another row.
 KEY = re.compile(r"[0-9]+/[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8}")
@@ -51,6 +54,19 @@ class PhotoStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._incoming = folder / "incoming"
+        # What `together` has to have on the disk in the end.
+        self._unflushed: list[Path] | None = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Files that are received inside are on the disk when this ends: one flush for all of them."""
+        self._unflushed = []
+        try:
+            yield
+        finally:
+            received, self._unflushed = self._unflushed, None
+            if received:
+                _flush(received)
 
     def receive(self, organization_id: int, stream: Readable, limit_bytes: int) -> StoredFile:
         """Stream an upload to disk under its SHA-256.
@@ -69,13 +85,17 @@ class PhotoStore:
                         raise FileTooLarge
                     digest.update(chunk)
                     file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
+                if self._unflushed is None:
+                    file.flush()
+                    os.fsync(file.fileno())
             key = f"{organization_id}/{digest.hexdigest()[:2]}/{digest.hexdigest()}-{secrets.token_hex(4)}"
             target = self._path(key, "original")
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.rename(target)
-            _sync(target.parent)
+            if self._unflushed is None:
+                _sync(target.parent)
+            else:
+                self._unflushed.append(target)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -175,9 +195,24 @@ class PhotoStore:
         return self.folder / (key if rendition == "original" else f"{key}.{rendition}")
 
 
-def _sync(folder: Path) -> None:
-    """Have the names in a folder on the disk, as fsync has a file's content."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _flush(files: Sequence[Path]) -> None:
+    """Have files and their names on the disk: at once where the system can flush all of its writes."""
+    if not hasattr(_libc, "syncfs"):
+        for path in files:
+            _sync(path)
+            _sync(path.parent)
+        return
+    descriptor = os.open(files[0], os.O_RDONLY)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), "The photos could not be written to the disk.")
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: Path) -> None:
+    """Have the names in a folder, or the content of a file, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

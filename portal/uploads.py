@@ -100,18 +100,19 @@ def stored_uploads(
     """
     uploads: list[Upload] = []
     try:
-        for file in files:
-            if not file.filename:
-                continue
-            name = shown_name(file.filename)
-            try:
-                stored = store.receive(organization.id, file.stream, MAX_PHOTO_BYTES)
-            except FileTooLarge as error:
-                raise PhotoError(
-                    f"{name} is larger than {MAX_PHOTO_BYTES // 1024**2} MiB. Nothing was saved: "
-                    "leave it out or save a smaller copy, and send the form again."
-                ) from error
-            uploads.append(Upload(stored, name))
+        with store.together():
+            for file in files:
+                if not file.filename:
+                    continue
+                name = shown_name(file.filename)
+                try:
+                    stored = store.receive(organization.id, file.stream, MAX_PHOTO_BYTES)
+                except FileTooLarge as error:
+                    raise PhotoError(
+                        f"{name} is larger than {MAX_PHOTO_BYTES // 1024**2} MiB. Nothing was saved: "
+                        "leave it out or save a smaller copy, and send the form again."
+                    ) from error
+                uploads.append(Upload(stored, name))
         yield uploads
     except ValueError:
         # Refused, so nothing is written. After any other error it may be; what is nobody's is found later.

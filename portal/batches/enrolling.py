@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,22 @@ from portal.people.words import key_of, words_of
 # moment, and somebody who enrols a single person does not wait for the whole batch.
 AHEAD = 160
 AT_ONCE = 256
+
+
+class _Item(NamedTuple):
+    """What matters here of a row; plain, because there are many."""
+
+    id: int
+    batch_id: int
+    organization_id: int
+    path: str
+    dropped_path: str | None
+    line: int | None
+    external_id: str
+    name: str
+    sha256: str
+    file_key: str
+    size_bytes: int
 
 
 @dataclass
@@ -56,7 +72,7 @@ def take_in(session: Session, organization_id: int) -> tuple[bool, list[str]]:
         people = _people_of(session, batches, items)
         decided = [_decide(item, batches[item.batch_id], people) for item in items]
         _insert_photos(session, decided, items, people)
-        session.execute(update(BatchItem), decided)
+        write_items(session, decided)
         _record(session, batches, items, people)
     # Once it is committed: what was there already is deleted by the caller.
     unneeded = [
@@ -88,7 +104,7 @@ def close_items(session: Session, photo_ids: Collection[int], several_faces: Col
         if state == WorkState.FAILED:
             end, why = ItemState.ATTENTION, reason
         closed.append({"id": item_id, "state": end, "reason": why, "detail": "", "finished_at": moment})
-    session.execute(update(BatchItem), closed)
+    write_items(session, closed)
     # A batch that had ended counts anew.
     session.execute(
         update(Batch)
@@ -96,6 +112,15 @@ def close_items(session: Session, photo_ids: Collection[int], several_faces: Col
         .values(finished_at=None, counts=None)
         .execution_options(synchronize_session=False)
     )
+
+
+def write_items(session: Session, values: Sequence[Mapping[str, Any]]) -> None:
+    """Write new values of items, each with its `id` and the same columns as the others."""
+    if values:
+        # Straight to the table: there are many, and nothing of them is in the session.
+        table = cast(Table, BatchItem.__table__)
+        rows = [{"item_id" if name == "id" else name: value for name, value in one.items()} for one in values]
+        session.connection().execute(update(table).where(table.c.id == bindparam("item_id")), rows)
 
 
 def _has_room(session: Session, organization_id: int) -> bool:
@@ -123,24 +148,23 @@ def _open_batches(session: Session, organization_id: int) -> dict[int, Batch]:
     return {batch.id: batch for batch in batches}
 
 
-def _received(session: Session, batch_ids: Sequence[int]) -> list[BatchItem]:
-    items: list[BatchItem] = []
+def _received(session: Session, batch_ids: Sequence[int]) -> list[_Item]:
+    columns = [getattr(BatchItem, name) for name in _Item._fields]
+    items: list[_Item] = []
     for batch_id in batch_ids:
-        items += session.scalars(
-            select(BatchItem)
+        rows = session.execute(
+            select(*columns)
             .where(BatchItem.batch_id == batch_id, BatchItem.state == ItemState.RECEIVED)
             .order_by(BatchItem.reason, BatchItem.id)
             .limit(AT_ONCE + 1 - len(items))
-            .execution_options(populate_existing=True)
         )
+        items += (_Item(*row) for row in rows)
         if len(items) > AT_ONCE:
             break
     return items
 
 
-def _people_of(
-    session: Session, batches: Mapping[int, Batch], items: Sequence[BatchItem]
-) -> dict[str, _Known]:
+def _people_of(session: Session, batches: Mapping[int, Batch], items: Sequence[_Item]) -> dict[str, _Known]:
     """The people of these items by external id, locked, with their photos; made where there are none."""
     organization_id = items[0].organization_id
     ids = {item.external_id for item in items}
@@ -203,7 +227,7 @@ def _locked(session: Session, organization_id: int, external_ids: Collection[str
     return {row.external_id: _Known(row.id, row.name_key, row.batch_id) for row in rows}
 
 
-def _decide(item: BatchItem, batch: Batch, people: Mapping[str, _Known]) -> dict[str, Any]:
+def _decide(item: _Item, batch: Batch, people: Mapping[str, _Known]) -> dict[str, Any]:
     """What becomes of an item, as the values of its row."""
     person = people.get(item.external_id)
     if person is None:
@@ -215,7 +239,6 @@ def _decide(item: BatchItem, batch: Batch, people: Mapping[str, _Known]) -> dict
         return _needs_attention(item, person, reason)
     if batch.known == KnownPeople.SKIP and not of_this_batch:
         return _already_there(item, person, ItemReason.LEFT_AS_IT_IS)
-    assert item.sha256 is not None
     if item.sha256 in person.photos:
         unusable = person.photos[item.sha256]
         if unusable:
@@ -236,7 +259,7 @@ def _decide(item: BatchItem, batch: Batch, people: Mapping[str, _Known]) -> dict
     }
 
 
-def _needs_attention(item: BatchItem, person: _Known | None, reason: str) -> dict[str, Any]:
+def _needs_attention(item: _Item, person: _Known | None, reason: str) -> dict[str, Any]:
     return {
         "id": item.id,
         "person_id": person.id if person else None,
@@ -249,7 +272,7 @@ def _needs_attention(item: BatchItem, person: _Known | None, reason: str) -> dic
     }
 
 
-def _already_there(item: BatchItem, person: _Known, reason: str = "") -> dict[str, Any]:
+def _already_there(item: _Item, person: _Known, reason: str = "") -> dict[str, Any]:
     return {
         "id": item.id,
         "person_id": person.id,
@@ -264,7 +287,7 @@ def _already_there(item: BatchItem, person: _Known, reason: str = "") -> dict[st
 def _insert_photos(
     session: Session,
     decided: Sequence[dict[str, Any]],
-    items: Sequence[BatchItem],
+    items: Sequence[_Item],
     people: Mapping[str, _Known],
 ) -> None:
     """Make the photos of the items that are *queued* now, and tell the items' rows."""
@@ -302,7 +325,7 @@ def _insert_photos(
 def _record(
     session: Session,
     batches: Mapping[int, Batch],
-    items: Sequence[BatchItem],
+    items: Sequence[_Item],
     people: Mapping[str, _Known],
 ) -> None:
     """Write down who was enrolled, and who got more photos, in the name of who dropped the batch."""

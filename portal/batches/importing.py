@@ -126,7 +126,10 @@ def import_source(
     done = len(paths) - len(wanted)
     tell(len(paths), done)
     for some in chunks(wanted, RECEIVED_AT_ONCE):
-        arrivals = [_arrival(item_id, source.folder / path, organization, store) for item_id, path in some]
+        with store.together():
+            arrivals = [
+                _arrival(item_id, source.folder / path, organization, store) for item_id, path in some
+            ]
         receive(session, batch, arrivals, store)
         done += len(some)
         tell(len(paths), done)

@@ -253,11 +253,12 @@ def _extract(
     while archive.unpacked < len(entries):
         part = entries[archive.unpacked : archive.unpacked + ENTRIES_AT_ONCE]
         items = announce(session, batch, _files(part))
-        arrivals = [
-            _arrival(item.id, entry, zipped, batch.organization_id, store)
-            for item, entry in zip(items, part, strict=True)
-            if item.state == ItemState.EXPECTED
-        ]
+        with store.together():
+            arrivals = [
+                _arrival(item.id, entry, zipped, batch.organization_id, store)
+                for item, entry in zip(items, part, strict=True)
+                if item.state == ItemState.EXPECTED
+            ]
         receive(session, batch, arrivals, store)
         _move(session, worker, archive, unpacked=archive.unpacked + len(part))
         if make_way():

@@ -128,16 +128,17 @@ def photos(batch_id: int) -> ResponseReturnValue:
         raise announcing.NotOpen(batch.decision)
     arrivals: list[Arrival] = []
     try:
-        for part in form_parts(request):
-            if part.file_name is None:
-                continue
-            if not NUMBER.fullmatch(part.name) or len(arrivals) == PHOTOS_A_REQUEST:
-                abort(400)
-            try:
-                file = store.receive(batch.organization_id, part, MAX_PHOTO_BYTES)
-                arrivals.append(Arrival(int(part.name), file))
-            except FileTooLarge:
-                arrivals.append(Arrival(int(part.name), None, ItemReason.TOO_LARGE))
+        with store.together():
+            for part in form_parts(request):
+                if part.file_name is None:
+                    continue
+                if not NUMBER.fullmatch(part.name) or len(arrivals) == PHOTOS_A_REQUEST:
+                    abort(400)
+                try:
+                    file = store.receive(batch.organization_id, part, MAX_PHOTO_BYTES)
+                    arrivals.append(Arrival(int(part.name), file))
+                except FileTooLarge:
+                    arrivals.append(Arrival(int(part.name), None, ItemReason.TOO_LARGE))
         received = receive(db.session(), batch, arrivals, store)
     except (BatchError, HTTPException, OSError):
         for arrival in arrivals:

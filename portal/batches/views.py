@@ -92,12 +92,13 @@ def create() -> ResponseReturnValue:
     """Begin a batch with everything in one form, as it comes without a script."""
     fields: dict[str, str] = {}
     with WholeForm(current_organization(), photo_store()) as form:
-        for part in form_parts(request):
-            if part.file_name is None:
-                fields[part.name] = part.text()
-            else:
-                _check_token(fields)
-                form.take(part)
+        with form.storing():
+            for part in form_parts(request):
+                if part.file_name is None:
+                    fields[part.name] = part.text()
+                else:
+                    _check_token(fields)
+                    form.take(part)
         _check_token(fields)
         grouping, label = chosen_in(fields)
         batch = form.begin(

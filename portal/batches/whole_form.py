@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import IO, Self
 
@@ -83,6 +83,10 @@ class WholeForm:
                 for staged in (*self._archives, *self._staged()):
                     if staged.key:
                         self._store.delete(staged.key)
+
+    def storing(self) -> AbstractContextManager[None]:
+        """What is taken inside is on the disk when this ends."""
+        return self._store.together()
 
     def take(self, part: FormPart) -> None:
         """Store a file of the form. Raises BatchError for a second manifest, and one that is too large."""
