@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.batches.announcing import AnnouncedItem, key_of_another, lock_open
+from portal.batches.announcing import AnnouncedItem, NotOpen, key_of_another, lock_open
 from portal.batches.models import Batch, BatchItem, ItemState
 from portal.batches.reasons import ItemReason
 from portal.database import now, writing
@@ -33,11 +33,30 @@ def receive(
     """Give files to their items, all in one transaction, and have the workers at them.
 
     A file that came twice is kept once; another one of the same path gets an item of its own. Returns the
-    items, of those arrivals whose items are of this batch. Raises NotOpen; the files are nobody's then.
+    items, of those arrivals whose items are of this batch. Raises NotOpen; the files are removed then.
     """
+    try:
+        received, unneeded = _give(session, batch, arrivals)
+    except NotOpen:
+        for arrival in arrivals:
+            if arrival.file is not None:
+                store.delete(arrival.file.key)
+        raise
+    for file in unneeded:
+        store.delete(file.key)
+    if len(unneeded) < len(arrivals):
+        enqueue_enrolment(batch.organization_id)
+    return received
+
+
+def _give(
+    session: Session, batch: Batch, arrivals: Sequence[Arrival]
+) -> tuple[list[AnnouncedItem], list[StoredFile]]:
+    """Give files to their items; returns the items, and the files that none of them keeps."""
     unneeded: list[StoredFile] = []
     with writing(session):
         lock_open(session, batch)
+        batch.finished_at = batch.counts = None
         items = {
             item.id: item
             for item in session.scalars(
@@ -61,11 +80,7 @@ def receive(
                 unneeded.append(arrival.file)
             if item is not None:
                 received.append(AnnouncedItem(item.id, item.state, item.reason, item.sha256))
-    for file in unneeded:
-        store.delete(file.key)
-    if len(unneeded) < len(arrivals):
-        enqueue_enrolment(batch.organization_id)
-    return received
+    return received, unneeded
 
 
 def _is_another(item: BatchItem, arrival: Arrival) -> bool:

@@ -48,7 +48,7 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
         counts = session.execute(
             select(Photo.person_id, func.count()).where(Photo.id.in_(photo_ids)).group_by(Photo.person_id)
         )
-        photos = dict(counts.tuples().all())
+        photos = {row[0]: row[1] for row in counts}
         keys += delete_photos(session, organization, photo_ids)
         _delete_people(session, batch, people, photos)
         session.execute(

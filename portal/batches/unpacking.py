@@ -257,7 +257,8 @@ def _extract(
             arrivals = [
                 _arrival(item.id, entry, zipped, batch.organization_id, store)
                 for item, entry in zip(items, part, strict=True)
-                if item.state == ItemState.EXPECTED
+                # An item that has a photo may have it from elsewhere, and this may be a different one.
+                if item.state == ItemState.EXPECTED or item.sha256 is not None
             ]
         receive(session, batch, arrivals, store)
         _move(session, worker, archive, unpacked=archive.unpacked + len(part))

@@ -139,13 +139,12 @@ def photos(batch_id: int) -> ResponseReturnValue:
                     arrivals.append(Arrival(int(part.name), file))
                 except FileTooLarge:
                     arrivals.append(Arrival(int(part.name), None, ItemReason.TOO_LARGE))
-        received = receive(db.session(), batch, arrivals, store)
-    except (BatchError, HTTPException, OSError):
+    except (HTTPException, OSError):
         for arrival in arrivals:
             if arrival.file is not None:
                 store.delete(arrival.file.key)
         raise
-    return {"photos": [_item(item) for item in received]}
+    return {"photos": [_item(item) for item in receive(db.session(), batch, arrivals, store)]}
 
 
 @blueprint.post("/enrol/<int:batch_id>/archives")
