@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,7 @@ def _by_http(portal: _Portal, faces: Path, paths: Sequence[Path]) -> float:
             pool.submit(_send, Browser(portal.port), batch, requests[i::SENDERS]) for i in range(SENDERS)
         ]:
             done.result()
+    browser = Browser(portal.port)  # the other one was idle for too long
     while 'data-batch-status="done"' not in browser.get(f"{batch}/progress"):
         time.sleep(0.2)
     return portal.rate()
@@ -147,7 +149,7 @@ def _synthetic(models: Path, model_name: str, paths: Sequence[Path], rows: int) 
             ]
             page, browser = f"/enrol/{portal.newest()}", Browser(portal.port)
             for words, path in (("page", page), ("poll", f"{page}/progress"), ("list", "/enrol")):
-                seconds = _median(lambda path=path: browser.get(path))  # type: ignore[misc]
+                seconds = _median(partial(browser.get, path))
                 measured.append(
                     Row(f"batch {words}, {count:,} rows", 1000 * seconds, "ms", target="< 100 ms")
                 )

@@ -159,6 +159,8 @@ def import_command(
     Running it again is safe: photos that are there already are not enrolled twice, and an import that was
     broken off goes on.
     """
+    # That Redis does not answer is no news while the portal is not up; the command says so at its end.
+    logging.getLogger("portal.queues").setLevel(logging.ERROR)
     with _app(data_dir):
         organization = _organization(slug)
         import_and_watch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
+from portal.batches.models import ON_THE_WAY, Batch, BatchItem, Decision, KnownPeople
+from portal.batches.naming import Grouping, Label
 from portal.database import now, writing
 from portal.enrolment.gallery import next_version
 from portal.enrolment.models import Face, Photo, WorkState
@@ -140,6 +143,37 @@ def add_search(
             for rank, photo in enumerate(candidates, start=1)
         )
     return search
+
+
+def add_batch(
+    session: Session,
+    organization: Organization,
+    *items: dict[str, Any],
+    decision: Decision = Decision.GO_ON,
+    source: str = "from a browser",
+) -> Batch:
+    """A batch with these items, whose external ids are in their folders."""
+    with writing(session):
+        batch = Batch(
+            organization_id=organization.id,
+            created_by=SOMEBODY.name,
+            source=source,
+            grouping=Grouping.FOLDER,
+            label=Label.EXTERNAL_ID,
+            known=KnownPeople.ADD,
+            decision=decision,
+        )
+        session.add(batch)
+        session.flush()
+        whose = {"batch_id": batch.id, "organization_id": organization.id}
+        session.add_all(
+            BatchItem(**whose, **item, path_key=item["path"], finished_at=_end_of(item)) for item in items
+        )
+    return batch
+
+
+def _end_of(item: dict[str, Any]) -> datetime | None:
+    return None if item["state"] in ON_THE_WAY else now()
 
 
 def _file(upload: Upload) -> dict[str, Any]:

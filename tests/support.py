@@ -55,6 +55,13 @@ class Visitor:
             sent.request.environ["wsgi.input"].close()  # a temporary file where the form was large
         return self._seen(response)
 
+    def call(self, url: str, **options: Any) -> TestResponse:
+        """Send what a page's script sends: the token in a header, and an answer that a program reads."""
+        headers = {"X-CSRFToken": self.token(), "Accept": "application/json", **options.pop("headers", {})}
+        response = self._send(self.client.post, url, headers=headers, **options)
+        response.request.environ["wsgi.input"].close()  # a temporary file where the form was large
+        return response
+
     def token(self) -> str:
         account = self._send(self.client.get, "/account", follow_redirects=True)
         page = BeautifulSoup(account.text, "html.parser")
@@ -116,13 +123,13 @@ def search(visitor: Visitor, photo: bytes) -> int:
     return int(response.location.rsplit("/", 1)[1])
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60, every_s: float = 0.05) -> Any:
     """The first true answer of `condition`; fails the test if there is none in time."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds} s in vain for: {what}")
-        time.sleep(0.05)
+        time.sleep(every_s)
     return answer
 
 

@@ -119,12 +119,14 @@ def add_manifest(session: Session, batch: Batch, rows: Iterable[ManifestRow]) ->
 def announce_all(session: Session, batch: Batch, left_out: int = 0) -> None:
     """Note that the names of all files are known that were dropped. Raises NotOpen.
 
-    left_out: how many hidden files of the system were among them.
+    left_out: how many hidden files of the system were among them; those that are dropped again to go on
+    with the batch were counted.
     """
     with writing(session):
         lock_open(session, batch)
-        batch.announced = True
-        batch.left_out += left_out
+        if not batch.announced:
+            batch.announced = True
+            batch.left_out += left_out
 
 
 def naming_of(batch: Batch) -> Naming | None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
 from portal.batches.announcing import naming_of
-from portal.batches.importing import Source, import_source
+from portal.batches.importing import Source, find_photos, import_source
 from portal.batches.models import Batch, ItemState, KnownPeople
 from portal.batches.naming import Grouping, Label
 from portal.batches.progress import Progress as BatchProgress
@@ -36,6 +36,7 @@ def import_and_watch(
 ) -> None:
     """Import a source, show how far it is, and say what became of it. Raises BatchError, ManifestError."""
     console = Console()
+    paths = find_photos(source)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -49,6 +50,7 @@ def import_and_watch(
             organization,
             actor,
             source,
+            paths,
             photo_store(),
             grouping=grouping,
             label=label,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -69,11 +69,35 @@ def find_source(path: Path) -> Source:
     raise BatchError(f"{path} is neither a folder nor a ZIP (.zip) nor a manifest (.csv).")
 
 
+def find_photos(source: Source) -> list[str]:
+    """The paths of a source's photos, by name: all below the folder, or those of the manifest; none of a ZIP.
+
+    Raises ManifestError (all of a manifest is read before anything is made of it), and BatchError if there
+    is no photo.
+    """
+    if source.is_zip:
+        return []
+    if source.manifest is not None:
+        named = sorted(set(_named(source.manifest, source.folder)))
+    if source.path == source.manifest:
+        paths = named
+    else:
+        paths = [
+            path
+            for path in sorted(_files(source.folder))
+            if not is_system_file(normal_path(path)) and not path.lower().endswith(".csv")
+        ]
+    if not paths:
+        raise BatchError(f"There is no photo in {source.folder}.")
+    return paths
+
+
 def import_source(
     session: Session,
     organization: Organization,
     actor: Actor,
     source: Source,
+    paths: Sequence[str],
     store: PhotoStore,
     *,
     grouping: Grouping | None,
@@ -83,18 +107,12 @@ def import_source(
 ) -> Batch:
     """Hand all of a source over to the workers; what an earlier import handed over is not read again.
 
+    paths: those of `find_photos`.
     grouping, label: how names become people; what is None is taken from the names. `tell` is called with
     how many files there are and how many were handed over. Raises BatchError and ManifestError.
     """
-    paths = [] if source.is_zip else _photos(source)
-    if not paths and not source.is_zip:
-        raise BatchError(f"There is no photo in {source.folder}.")
     batch = find_unfinished(session, organization, source.words)
     if batch is None:
-        if source.manifest is not None:
-            with source.manifest.open("rb") as file:
-                for _ in read_manifest(file):
-                    pass  # all of it is read before anything is made of it
         batch = start_batch(
             session,
             organization,
@@ -148,17 +166,6 @@ def _hand_over_zip(session: Session, batch: Batch, source: Source, store: PhotoS
 
 def _is_csv(name: str) -> bool:
     return name.lower().endswith(".csv") and not is_system_file(name)
-
-
-def _photos(source: Source) -> list[str]:
-    """The paths of the photos, by name: all below the folder, or those of the manifest."""
-    if source.path == source.manifest:
-        return sorted(set(_named(source.path, source.folder)))
-    return [
-        path
-        for path in sorted(_files(source.folder))
-        if not is_system_file(normal_path(path)) and not path.lower().endswith(".csv")
-    ]
 
 
 def _named(manifest: Path, folder: Path) -> Iterator[str]:

@@ -18,6 +18,7 @@ from portal.enrolment.models import Photo, WorkState
 
 PACE_OVER_S = 20
 LATEST = 12
+NEVER_PROCESSED = (ItemReason.NOT_ARRIVED, ItemReason.PHOTO_NOT_FOUND, ItemReason.CANCELLED)
 # A batch can be undone for so long after its last photo.
 UNDO_HOURS = 24
 
@@ -49,6 +50,11 @@ class Counts:
     @property
     def on_the_way(self) -> int:
         return sum(self.states[state] for state in ON_THE_WAY)
+
+    @property
+    def missing(self) -> int:
+        """Photos that did not come, or whose turn did not."""
+        return sum(self.reasons.get((ItemState.ATTENTION, reason), 0) for reason in NEVER_PROCESSED)
 
     @property
     def to_check(self) -> int:

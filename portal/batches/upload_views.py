@@ -29,6 +29,7 @@ from portal.uploads import CHUNK_BYTES, form_parts
 
 MANIFEST_HEAD_BYTES = 64 * 1024
 PHOTOS_A_REQUEST = 100
+MOST_LEFT_OUT = 1_000_000_000
 # Of an item, in the name of its photo.
 NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -115,7 +116,8 @@ def files(batch_id: int) -> ResponseReturnValue:
 @requires(Permission.ENROL)
 def announced(batch_id: int) -> ResponseReturnValue:
     """Hear that the names of all files are known."""
-    announcing.announce_all(db.session(), find(batch_id))
+    left_out = min(max(request.form.get("left_out", 0, int), 0), MOST_LEFT_OUT)
+    announcing.announce_all(db.session(), find(batch_id), left_out)
     return {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -41,17 +42,28 @@ class UpPortal:
             "PORTAL_FACE_MODEL": "mbf",
         }
         self._program = str(Path(sys.executable).with_name("portal"))
-        self.running = Running(
-            [self._program, "up", "--port", "0", "--workers", str(workers)], self._environment
-        )
+        self._workers = workers
+        self.start()
         try:
-            self.url = self.running.until("Address").split()[-1]
             code = re.search(r"Code +(\S+)", self.running.until("Code"))
         except BaseException:
             self.running.close()
             raise
         assert code
         self.code = code[1]
+
+    def start(self) -> None:
+        """Start it (again) on its data folder; the port is another one each time."""
+        self.running = self.begin("up", "--port", "0", "--workers", str(self._workers))
+        try:
+            self.url = self.running.until("Address").split()[-1]
+        except BaseException:
+            self.running.close()
+            raise
+
+    def begin(self, *arguments: str) -> Running:
+        """Start another `portal` command, which the caller closes."""
+        return Running([self._program, *arguments], self._environment)
 
     def stop(self) -> None:
         try:
@@ -143,6 +155,18 @@ class Staff:
 
     def get(self, path: str) -> BeautifulSoup:
         return self._open(path)[1]
+
+    @property
+    def script_headers(self) -> dict[str, str]:
+        """What the scripts of the pages send along."""
+        return {"Accept": "application/json", "X-CSRFToken": self._token}
+
+    def ask(self, path: str, body: bytes, content_type: str) -> Any:
+        """Send what a script sends; returns the JSON of the answer. Raises HTTPError and URLError."""
+        headers = {**self.script_headers, "Content-Type": content_type}
+        request = urllib.request.Request(self.portal.url + path, body, headers)
+        with self._opener.open(request, timeout=PATIENCE_S) as answer:
+            return json.load(answer)
 
     def post(
         self, path: str, fields: Mapping[str, object], files: Mapping[str, Sequence[Path]] | None = None

@@ -18,8 +18,10 @@ from portal.organizations.models import Organization
 from portal.queues import enqueue_cleaning
 from portal.storage import photo_store
 from portal.system.models import Installation
+from tests.batches import assert_sound, drop
 from tests.photos import picture
 from tests.rows import add_person, add_photo, add_search
+from tests.support import Visitor
 from tests.workers import LONG_AGO, Worker, sweep
 
 CLEANING = "jobs.maintenance.remove_orphaned_files"
@@ -67,6 +69,32 @@ def test_what_no_row_owns_is_removed_and_everything_else_stays(
     worker.work()
     # An upload that is just coming in has no row yet.
     assert files() == owned | {upload}
+
+
+def test_photos_of_batches_are_no_orphans_and_unpacked_zips_go(
+    worker: Worker, bob: Visitor, session: Session, age_everything: Callable[[], None]
+) -> None:
+    paused = drop(bob, {"A1/1.jpg": picture(1)})
+    said = bob.call(f"/enrol/{paused}/archives", data={"name": "a.zip", "size": "10"})
+    bob.call(f"/enrol/{paused}/archives/{said.get_json()['id']}?offset=0", data=b"12345")
+    bob.post(f"/enrol/{paused}/pause")
+    done = drop(bob, {"B1/1.jpg": picture(2), "B1/2.jpg": picture(3)})
+    bob.post(f"/enrol/{done}/cancel")
+    owned = files()
+    assert len(owned) == 4
+    (photo_store().folder / "archives" / "999.zip").write_bytes(b"whose batch nobody knows")
+    age_everything()
+    enqueue_cleaning()
+    worker.work()
+    assert files() == owned
+    # What is given up with its batch is not kept for long.
+    bob.post(f"/enrol/{paused}/cancel")
+    age_everything()
+    enqueue_cleaning()
+    worker.work()
+    assert {path.suffix for path in files()} == {""}
+    assert len(files()) == 3
+    assert_sound(session, {paused: 1, done: 2})
 
 
 def test_it_is_asked_for_once_a_day(worker: Worker, session: Session) -> None:

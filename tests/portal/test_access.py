@@ -17,6 +17,7 @@ from portal.accounts import invitations
 from portal.accounts.access import DECLARATION, PUBLIC, SIGNED_IN, Permission
 from portal.accounts.models import Invitation, Membership, Role, User
 from portal.audit.models import AuditEvent
+from portal.batches.models import Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.database import Base, writing
 from portal.enrolment.models import Photo
 from portal.extensions import db
@@ -24,9 +25,9 @@ from portal.organizations.models import Organization
 from portal.people.models import Person
 from portal.search.models import Search
 from portal.settings import Settings
-from portal.storage import photo_store
+from portal.storage import StoredFile, photo_store
 from tests.photos import picture
-from tests.rows import SOMEBODY, add_person, add_photo, add_search
+from tests.rows import SOMEBODY, add_batch, add_person, add_photo, add_search, stored
 from tests.support import Visitor, file
 
 VIEWER, OPERATOR, ADMIN = "viewer", "operator", "admin"
@@ -46,6 +47,12 @@ class Scene:
     search: Search
     colleague: Membership
     invitation: Invitation
+    # Under way, with items in every state; just begun; and paused.
+    batch: Batch
+    items: dict[str, BatchItem]
+    archive: BatchArchive
+    begun: Batch
+    paused: Batch
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,9 @@ class Route:
     outsider: int
     arguments: Callable[[Scene], dict[str, Any]] = lambda _: {}
     form: Callable[[Scene], dict[str, Any]] = field(default=lambda _: {})
+    # How a page's script sends it, instead of a form; and whether that changes anything.
+    script: Callable[[Scene], dict[str, Any]] | None = None
+    changes: bool = True
 
 
 def person(scene: Scene) -> dict[str, Any]:
@@ -80,6 +90,30 @@ def searched(scene: Scene) -> dict[str, Any]:
 
 def colleague(scene: Scene) -> dict[str, Any]:
     return {"membership_id": scene.colleague.id}
+
+
+def batch(scene: Scene) -> dict[str, Any]:
+    return {"batch_id": scene.batch.id}
+
+
+def begun(scene: Scene) -> dict[str, Any]:
+    return {"batch_id": scene.begun.id}
+
+
+def paused(scene: Scene) -> dict[str, Any]:
+    return {"batch_id": scene.paused.id}
+
+
+def item(state: str) -> Callable[[Scene], dict[str, Any]]:
+    return lambda scene: {**batch(scene), "item_id": scene.items[state].id}
+
+
+def piece(scene: Scene) -> dict[str, Any]:
+    return {**batch(scene), "archive_id": scene.archive.id, "offset": 0}
+
+
+def a_photo_for_its_item(scene: Scene) -> dict[str, Any]:
+    return {"data": {str(scene.items["expected"].id): file(picture(11))}}
 
 
 def preview(arguments: Callable[[Scene], dict[str, Any]]) -> Callable[[Scene], dict[str, Any]]:
@@ -126,6 +160,74 @@ ROUTES = [
     ),
     Route("enrolment.retry", "POST", STAFF, 302, 404, failed),
     Route("enrolment.remove", "POST", STAFF, 302, 404, photo),
+    Route("batches.index", "GET", STAFF, 200, 200),
+    Route(
+        "batches.create",
+        "POST",
+        STAFF,
+        302,
+        302,
+        form=lambda _: {"known": "add", "photos": [file(picture(10), "A1/1.jpg")]},
+    ),
+    Route("batches.show", "GET", STAFF, 200, 404, batch),
+    Route("batches.progress", "GET", STAFF, 200, 404, batch),
+    Route("batches.attention", "GET", STAFF, 200, 404, batch),
+    Route("batches.pause", "POST", STAFF, 302, 404, batch),
+    Route("batches.resume", "POST", STAFF, 302, 404, paused),
+    Route("batches.cancel", "POST", STAFF, 302, 404, batch),
+    Route("batches.finish", "POST", STAFF, 302, 404, batch),
+    Route("batches.undo", "POST", STAFF, 302, 404, batch),
+    Route("batches.retry", "POST", STAFF, 302, 404, batch),
+    Route(
+        "batches.replace",
+        "POST",
+        STAFF,
+        302,
+        404,
+        item("attention"),
+        lambda _: {"photo": [file(picture(12))]},
+    ),
+    Route("batches.checked", "POST", STAFF, 302, 404, item("enrolled")),
+    Route(
+        "batch_uploads.reading",
+        "POST",
+        STAFF,
+        200,
+        200,
+        script=lambda _: {"data": {"paths": '["A1/1.jpg"]'}},
+        changes=False,
+    ),
+    Route("batch_uploads.start", "POST", STAFF, 200, 200, script=lambda _: {"data": {"known": "add"}}),
+    Route(
+        "batch_uploads.manifest",
+        "POST",
+        STAFF,
+        200,
+        404,
+        begun,
+        script=lambda _: {"data": {"manifest": file(b"id,name,photo\nA1,Anna,1.jpg\n", "list.csv")}},
+    ),
+    Route(
+        "batch_uploads.files",
+        "POST",
+        STAFF,
+        200,
+        404,
+        batch,
+        script=lambda _: {"json": {"files": [{"path": "New/1.jpg", "size": 10}]}},
+    ),
+    Route("batch_uploads.announced", "POST", STAFF, 200, 404, batch, script=lambda _: {}),
+    Route("batch_uploads.photos", "POST", STAFF, 200, 404, batch, script=a_photo_for_its_item),
+    Route(
+        "batch_uploads.archives",
+        "POST",
+        STAFF,
+        200,
+        404,
+        batch,
+        script=lambda _: {"data": {"name": "new.zip", "size": "10"}},
+    ),
+    Route("batch_uploads.archive_piece", "POST", STAFF, 200, 404, piece, script=lambda _: {"data": b"PK"}),
     Route("search.index", "GET", EVERYBODY, 200, 200),
     Route("search.index", "POST", EVERYBODY, 302, 302, form=lambda _: {"photo": file(picture(8))}),
     Route("search.show", "GET", EVERYBODY, 200, 404, searched),
@@ -240,6 +342,7 @@ def new_scene(app: Flask, clinic: Organization) -> Callable[[], Scene]:
             search = add_search(session, organization, candidates=(photo,))
             email = f"invited-{number}@clinic.example"
             invitations.invite(session, organization, SOMEBODY, email, Role.VIEWER)
+            batch, items, archive = _batch(session, organization, photo)
             return Scene(
                 someone,
                 photo,
@@ -247,9 +350,58 @@ def new_scene(app: Flask, clinic: Organization) -> Callable[[], Scene]:
                 search,
                 _colleague(session, organization, f"mate-{number}@clinic.example"),
                 session.scalars(select(Invitation).where(Invitation.email == email)).one(),
+                batch,
+                items,
+                archive,
+                add_batch(session, organization),
+                add_batch(session, organization, decision=Decision.PAUSE),
             )
 
     return make
+
+
+def _batch(
+    session: Session, organization: Organization, photo: Photo
+) -> tuple[Batch, dict[str, BatchItem], BatchArchive]:
+    """A batch that is under way, its items by their states, and a ZIP of which nothing has come yet."""
+    files = {
+        state: stored(photo_store(), organization, picture(20)).file for state in ("attention", "received")
+    }
+    whose = {"external_id": "P-SECRET", "name": "Paula Secret"}
+    ends = {
+        ItemState.ATTENTION: {"reason": "no_name"},
+        ItemState.ENROLLED: {"reason": "several_faces", "person_id": photo.person_id, "photo_id": photo.id},
+    }
+    made = add_batch(
+        session,
+        organization,
+        *(
+            {
+                "path": f"Paula Secret/{state}.jpg",
+                "state": state,
+                **whose,
+                **ends.get(state, {}),
+                **_kept(files, state),
+            }
+            for state in ItemState
+            if state != ItemState.UNDONE
+        ),
+        source="from Paula Secret's folder",
+    )
+    with writing(session):
+        archive = BatchArchive(
+            batch_id=made.id, organization_id=organization.id, file_name="Paula Secret.zip", size_bytes=10
+        )
+        session.add(archive)
+    items = session.scalars(select(BatchItem).where(BatchItem.batch_id == made.id))
+    return made, {item.state: item for item in items}, archive
+
+
+def _kept(files: dict[str, StoredFile], state: str) -> dict[str, Any]:
+    if state not in files:
+        return {"size_bytes": 10}
+    file = files[state]
+    return {"file_key": file.key, "sha256": file.sha256, "size_bytes": file.size_bytes}
 
 
 def _colleague(session: Session, organization: Organization, email: str) -> Membership:
@@ -275,7 +427,11 @@ def state_of(app: Flask, organization: Organization) -> dict[str, Any]:
             if "organization_id" in table.columns and table.name != AuditEvent.__tablename__
         }
         mine = session.get_one(Organization, organization.id)
-        files = sorted((photo_store().folder / str(organization.id)).rglob("*"))
+        files = [
+            (path, path.stat().st_size)
+            for folder in (str(organization.id), "archives")
+            for path in sorted((photo_store().folder / folder).rglob("*"))
+        ]
         return {**rows, "files": files, "organization": (mine.name, mine.retention_days)}
 
 
@@ -283,10 +439,15 @@ def ask(app: Flask, visitor: Visitor, route: Route, scene: Scene) -> tuple[int, 
     """The status and the text (or the place that it leads to) of an answer."""
     with app.test_request_context():
         url = url_for(route.endpoint, **route.arguments(scene))
-    send = visitor.get(url) if route.method == "GET" else visitor.post(url, route.form(scene))
+    if route.script is not None:
+        send = visitor.call(url, **route.script(scene))
+    elif route.method == "GET":
+        send = visitor.get(url, buffered=True)
+    else:
+        send = visitor.post(url, route.form(scene))
     with send as response:
-        text = response.location or (response.text if response.mimetype == "text/html" else "")
-        return response.status_code, text
+        readable = response.mimetype in {"text/html", "text/csv", "application/json"}
+        return response.status_code, response.location or (response.text if readable else "")
 
 
 def test_nobody_is_asked_to_sign_in_and_changes_nothing(
@@ -316,7 +477,7 @@ def test_a_member_does_what_the_role_may(
         expected = route.status if role in route.allowed else 403
         status, text = ask(app, visitor, route, scene)
         assert (route.endpoint, route.method, status) == (route.endpoint, route.method, expected)
-        if expected == 302:
+        if expected == 302 or (expected == 200 and route.script is not None and route.changes):
             assert not text.startswith("/login"), route.endpoint
             assert state_of(app, clinic) != before, f"{route.endpoint} did nothing"
             scene = new_scene()

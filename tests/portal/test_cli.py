@@ -8,11 +8,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from portal.cli import main
+from tests.photos import picture
 
 PORTAL = str(Path(sys.executable).with_name("portal"))
 PASSWORD = "a long walk by the lake"
@@ -181,6 +183,61 @@ def test_a_forgotten_password_is_replaced(data_dir: Path) -> None:
     assert password_hash(data_dir) != before
     done = portal(data_dir, "set-password", "nobody@clinica.example", "--password-env", "NEW", NEW=new)
     assert "nobody@clinica.example" in refused(done)
+
+
+def test_imports_a_folder_while_the_portal_is_not_up(data_dir: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "people"
+    for number, name in enumerate(("Ana Lima/1.jpg", "Ana Lima/2.jpg", "Ben Okafor/1.jpg", ".DS_Store")):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        (photos / name).write_bytes(picture(number))
+    (photos / "Ben Okafor/notes.jpg").write_text("This is no photo.")
+    done = portal(data_dir, "import", str(photos), "--organization", "clinica-sao-jose")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = " ".join(done.stdout.split())
+    assert "the folder says who is on a photo, by names of people" in said
+    assert "Batch 1: 4 photos: 0 enrolled, " in said
+    assert "1 need attention, 3 waiting." in said
+    assert "What waits is worked on when it starts: portal up" in said
+    with sqlite3.connect(data_dir / "portal.sqlite3") as connection:
+        waiting = connection.execute("SELECT count(*) FROM batch_item WHERE state = 'received'").fetchone()
+        events = connection.execute("SELECT actor FROM audit_event WHERE action LIKE 'batch%'").fetchall()
+    assert waiting == (3,)
+    assert events == [("portal command",)]
+
+
+def test_imports_a_zip_by_what_its_options_say(data_dir: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "people.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("A-1.jpg", picture())
+    done = portal(
+        data_dir,
+        *("import", str(archive), "--organization", "clinica-sao-jose"),
+        *("--grouping", "file", "--label", "external_id", "--known", "skip"),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    with sqlite3.connect(data_dir / "portal.sqlite3") as connection:
+        read = connection.execute("SELECT source, grouping, label, known FROM batch").fetchall()
+    assert read == [(f"from {archive}", "file", "external_id", "skip")]
+    assert [path.name for path in (data_dir / "photos/archives").iterdir()] == ["1.zip"]
+
+
+def test_says_why_nothing_is_imported(data_dir: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "people"
+    photos.mkdir()
+
+    def told(path: Path, organization: str = "clinica-sao-jose") -> str:
+        return refused(portal(data_dir, "import", str(path), "--organization", organization))
+
+    assert "There is no organization 'nobody'." in told(photos, "nobody")
+    assert f"{photos}/none is not there." in told(photos / "none")
+    assert f"There is no photo in {photos}." in told(photos)
+    (photos / "a.jpg").write_bytes(picture())
+    (photos / "list.csv").write_text("surname,first name\nLima,Ana\n")
+    assert "external ID" in told(photos)
+    (photos / "other.csv").write_text("id,name,photo\n")
+    assert f"{photos} holds 2 CSV files." in told(photos)
+    with sqlite3.connect(data_dir / "portal.sqlite3") as connection:
+        assert connection.execute("SELECT count(*) FROM batch").fetchone() == (0,)
 
 
 def password_hash(data_dir: Path) -> str:

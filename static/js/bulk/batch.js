@@ -19,11 +19,23 @@ function offerToGoOn(element) {
     selection.add(files);
     selection.refused.push(...unread);
     const problem = element.querySelector("[data-resume-problem]");
-    const tooMany = selection.manifests.length > 1 && element.dataset.hasManifest !== "yes";
-    problem.hidden = !tooMany;
-    if (tooMany) problem.focus();
-    else if (!selection.isEmpty) sendSelection(element, selection);
+    const words = problemOf(selection, element.dataset.hasManifest === "yes");
+    element.querySelector("[data-resume-problem-words]").textContent = words;
+    problem.hidden = words === "";
+    if (words) problem.focus();
+    else sendSelection(element, selection);
   });
+}
+
+// Why this can't be sent, in words; "" if it can.
+function problemOf({ hasPhotos, manifests, refused }, hasManifest) {
+  if (manifests.length > 1 && !hasManifest) {
+    return "There are several CSV files. Drop only the one that says who is on which photo.";
+  }
+  if (hasPhotos) return "";
+  if (manifests.length > 0) return "Drop the manifest together with the photos that it names.";
+  const [first] = refused;
+  return first ? `${first.path}: ${first.words}` : "There is no photo in what was dropped.";
 }
 
 /** Send what was selected to the batch of this element, to the end. */

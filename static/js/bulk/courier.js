@@ -65,7 +65,10 @@ export class Courier {
     let renewed = 0;
     try {
       for (let tries = 1; ; tries += 1) {
-        await this.#held?.over;
+        if (this.isHeld) {
+          this.#troubles.delete(ticket);
+          await this.#held.over;
+        }
         const request = await this.#send(path, body, { type, html, progress });
         const answer = answerOf(request);
         const trouble = this.#troubleOf(request, answer, path, html);
@@ -163,7 +166,8 @@ function refused({ status }) {
   return new Stopped(`The portal refused this (${status}). Reload the page to see why.`);
 }
 
-function token() {
+/** What every request of this session carries. */
+export function token() {
   return JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
 }
 

@@ -33,9 +33,10 @@ export class DropZone {
     this.firstButton.focus();
   }
 
-  /** Give up reading what was dropped last. */
+  /** Give up reading what was dropped. */
   stopReading() {
     this.#reading.abort();
+    this.#reading = new AbortController();
     this.#say("");
   }
 
@@ -70,7 +71,6 @@ export class DropZone {
   }
 
   async #read(transfer) {
-    this.#reading = new AbortController();
     const { signal } = this.#reading;
     announce("Reading the names of the files.");
     const found = (number) => {

@@ -21,6 +21,7 @@ class EnrolForm {
   #selection = new Selection();
   #asked = 0;
   #chosen = {};
+  // The batch, if it was begun and its page could not be shown.
   #started = null;
 
   constructor(form) {
@@ -113,12 +114,13 @@ class EnrolForm {
   // Ask the portal how it reads the names, and show its answer.
   async #ask() {
     const asked = (this.#asked += 1);
+    this.#started = null;
     const selection = this.#selection;
     this.button.disabled = true;
-    const nothing = selection.photos.size + selection.archives.length === 0;
-    if (nothing || selection.manifests.length > 1) {
+    if (!selection.hasPhotos || selection.manifests.length > 1) {
       this.reading.replaceChildren();
-      this.#say(nothing && selection.manifests.length === 1 ? "Drop the photos that the manifest names, too." : "");
+      const alone = !selection.hasPhotos && selection.manifests.length === 1;
+      this.#say(alone ? "Drop the photos that the manifest names, too." : "");
       return;
     }
     this.reading.setAttribute("aria-busy", "true");

@@ -102,7 +102,7 @@ export class ProgressView {
   }
 
   #sendingInWords() {
-    const { photos, arrived, already, bytes, alreadyBytes, sentBytes } = this.progress;
+    const { photos, arrived, already, bytes, alreadyBytes, refusedBytes, sentBytes, problems } = this.progress;
     const words = [];
     if (photos > 0) words.push(`${grouped(arrived)} of ${count(photos, "photo")} sent`);
     words.push(`${size(sentBytes)} of ${size(bytes)}`);
@@ -111,7 +111,9 @@ export class ProgressView {
       this.#pace.forget();
       return words.join(" · ");
     }
-    this.#pace.note(performance.now() / 1000, arrived - already, sentBytes - alreadyBytes);
+    // What is refused has been dealt with as well.
+    const [dealtWith, bytesOfThose] = [arrived - already + problems.length, sentBytes - alreadyBytes + refusedBytes];
+    this.#pace.note(performance.now() / 1000, dealtWith, bytesOfThose);
     const speed = this.#pace.perSecond;
     if (speed?.photos > 0) words.push(`${speed.photos < 10 ? speed.photos.toFixed(1) : Math.round(speed.photos)} photos/s`);
     if (speed?.bytes > 0) words.push(`${duration((bytes - sentBytes) / speed.bytes)} left`);

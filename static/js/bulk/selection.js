@@ -52,8 +52,18 @@ export class Selection {
     return 0;
   }
 
+  /** Whether there is something that photos can come from. */
+  get hasPhotos() {
+    return this.photos.size + this.archives.length > 0;
+  }
+
   get isEmpty() {
     return this.photos.size + this.archives.length + this.manifests.length + this.refused.length + this.hidden === 0;
+  }
+
+  /** The number of system files that are left out, but for those in archives. */
+  get hiddenFiles() {
+    return this.#hidden.size;
   }
 
   /** The number of system files that are left out, those in archives included. */

@@ -27,6 +27,7 @@ export class Progress {
   bytes = 0;
   arrivedBytes = 0;
   alreadyBytes = 0;
+  refusedBytes = 0;
   /** what each of the requests that go side by side carries: {files: [{path, size}], part} or null */
   underWay = Array(AT_ONCE).fill(null);
   /** {path, words} */
@@ -60,7 +61,9 @@ export class Sending {
     await this.#sendManifest();
     await this.#announcePhotos();
     const archives = await this.#announceArchives();
-    await this.courier.post("/announced", null);
+    const leftOut = new FormData();
+    leftOut.append("left_out", this.selection.hiddenFiles);
+    await this.courier.post("/announced", leftOut);
     this.progress.step = "sending";
     await this.#sendPhotos();
     for (const archive of archives) await this.#sendArchive(archive);
@@ -74,6 +77,7 @@ export class Sending {
     this.progress.problems.push({ path, words });
     this.progress.photos -= 1;
     this.progress.bytes -= size;
+    this.progress.refusedBytes += size;
   }
 
   #refuseArchive({ path, file }, received, words) {

@@ -1,5 +1,5 @@
 // A page that is sending files is not left: whoever leaves it leaves them behind.
-import { announce } from "../page.js";
+import { token } from "./courier.js";
 
 let isSending = false;
 
@@ -12,22 +12,17 @@ window.addEventListener("beforeunload", (event) => {
   if (isSending) event.preventDefault();
 });
 
-// Parts of the page that ask for themselves again leave it when the session has ended (live.js). What is
-// being sent waits for somebody to sign in again.
-document.addEventListener(
-  "htmx:beforeSwap",
-  (event) => {
-    const { xhr, requestConfig } = event.detail;
-    const asked = new URL(requestConfig.path, location.href).pathname;
-    if (!isSending || !xhr.responseURL || new URL(xhr.responseURL).pathname === asked) return;
-    event.detail.shouldSwap = false;
-    event.stopPropagation();
-  },
-  { capture: true },
-);
+// Parts of the page that ask for themselves again leave it when the session has ended. What is being sent
+// waits for somebody to sign in again.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const { xhr, requestConfig } = event.detail;
+  const asked = new URL(requestConfig.path, location.href).pathname;
+  const isOfStranger = xhr.status === 401 || new URL(xhr.responseURL, location.href).pathname !== asked;
+  if (isSending && isOfStranger) event.preventDefault();
+});
 
-// The batch's own buttons (pause, cancel and others) are forms: they are sent from here, and the batch's
-// progress is shown as the answer has it.
+// The batch's own buttons (pause, cancel and others) are forms: they are sent from here, and what the page
+// that answers says of the batch is shown on this one.
 document.addEventListener(
   "submit",
   async (event) => {
@@ -35,21 +30,26 @@ document.addEventListener(
     if (!isSending || form.method !== "post" || !form.action.startsWith(location.origin + location.pathname)) return;
     event.preventDefault();
     const data = new FormData(form, event.submitter);
+    data.set("csrf_token", token());
     form.closest("dialog")?.close();
-    try {
-      const answer = await fetch(form.action, { method: "POST", body: data, headers: { Accept: "text/html" } });
-      showProgress(await answer.text());
-    } catch {
-      announce("The portal can't be reached at the moment. Try again as soon as it is back.");
-    }
+    const html = await fetch(form.action, { method: "POST", body: data, headers: { Accept: "text/html" } })
+      .then((answer) => answer.text())
+      .catch(() => "");
+    showProgress(html);
   },
   { capture: true },
 );
 
 function showProgress(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
-  if (!page.getElementById("progress")) return;
-  window.htmx.swap("#progress", html, { swapStyle: "outerHTML" }, { select: "#progress" });
-  const said = page.querySelector(".flashes").textContent.trim();
-  if (said) announce(said);
+  const flashes = document.querySelector(".flashes");
+  if (page.getElementById("progress")) {
+    flashes.replaceChildren(...page.querySelector(".flashes").childNodes);
+    window.htmx.swap("#progress", html, { swapStyle: "outerHTML" }, { select: "#progress" });
+    return;
+  }
+  const words = document.createElement("p");
+  words.className = "notice notice--warning";
+  words.textContent = "The portal did not take this. Nothing was changed: try again in a moment.";
+  flashes.replaceChildren(words);
 }

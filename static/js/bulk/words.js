@@ -1,4 +1,5 @@
 // Numbers as staff read them.
+import { sizeInWords } from "../photo-files.js";
 
 const GROUPED = new Intl.NumberFormat("en-GB");
 
@@ -14,9 +15,7 @@ export function grouped(number) {
 
 /** "312 KB", "4.2 MB", "3.4 GB". */
 export function size(bytes) {
-  if (bytes < 1_000_000) return `${bytes === 0 ? 0 : Math.max(1, Math.round(bytes / 1000))} KB`;
-  if (bytes < 1_000_000_000) return `${(bytes / 1_000_000).toFixed(1)} MB`;
-  return `${(bytes / 1_000_000_000).toFixed(1)} GB`;
+  return bytes < 1_000_000_000 ? sizeInWords(bytes) : `${(bytes / 1_000_000_000).toFixed(1)} GB`;
 }
 
 /** "about 4 minutes". */

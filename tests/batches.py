@@ -1,0 +1,211 @@
+"""Batches for tests: dropped as the page's script drops them, and looked at as staff and as rows."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portal.batches.models import Batch, BatchArchive, BatchItem, ItemState
+from portal.batches.progress import count_items
+from portal.enrolment.models import Photo, WorkState
+from portal.people.models import Person
+from portal.search.models import Search
+from portal.storage import photo_store
+from tests.support import Visitor
+from tests.workers import Worker, sweep
+
+FOLDERS = {"grouping": "folder", "label": "external_id", "known": "add"}
+ENDS = {
+    ItemState.ENROLLED,
+    ItemState.ADDED,
+    ItemState.ALREADY_THERE,
+    ItemState.ATTENTION,
+    ItemState.UNDONE,
+}
+
+Drop = Mapping[str, bytes]
+
+
+def zipped(files: Drop) -> bytes:
+    """A ZIP as programs make it."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path, file in files.items():
+            archive.writestr(path, file)
+    return content.getvalue()
+
+
+def start(visitor: Visitor, **fields: str) -> int:
+    """Begin a batch; returns its number."""
+    response = visitor.call("/enrol/start", data={**FOLDERS, **fields})
+    assert response.status_code == 200, response.text
+    return int(response.get_json()["batch"])
+
+
+def give_manifest(visitor: Visitor, batch: int, text: str) -> int:
+    """Send a manifest; returns how many photos and rows without one it has."""
+    sent = {"manifest": (io.BytesIO(text.encode()), "list.csv")}
+    response = visitor.call(f"/enrol/{batch}/manifest", data=sent)
+    assert response.status_code == 200, response.text
+    return int(response.get_json()["rows"])
+
+
+def announce(visitor: Visitor, batch: int, files: Drop) -> list[dict[str, Any]]:
+    """Say which files are about to come; returns what is said about each."""
+    listed = [{"path": path, "size": len(content)} for path, content in files.items()]
+    response = visitor.call(f"/enrol/{batch}/files", json={"files": listed})
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.get_json()["files"]
+    return found
+
+
+def all_announced(visitor: Visitor, batch: int) -> None:
+    assert visitor.call(f"/enrol/{batch}/announced").status_code == 200
+
+
+def send(visitor: Visitor, batch: int, photos: Sequence[tuple[int, bytes]]) -> list[dict[str, Any]]:
+    """Send photos, each under the number of its item; returns what became of them."""
+    data = {str(item): (io.BytesIO(content), "x") for item, content in photos}
+    response = visitor.call(f"/enrol/{batch}/photos", data=data)
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.get_json()["photos"]
+    return found
+
+
+def drop_on(visitor: Visitor, batch: int, files: Drop) -> list[dict[str, Any]]:
+    """Drop files on a batch, and send what is wanted of them; returns what was said of each."""
+    said = announce(visitor, batch, files)
+    all_announced(visitor, batch)
+    wanted = [
+        (item["id"], content)
+        for item, content in zip(said, files.values(), strict=True)
+        if item["state"] == "expected"
+    ]
+    if wanted:
+        send(visitor, batch, wanted)
+    return said
+
+
+def drop(visitor: Visitor, files: Drop, manifest: str | None = None, **fields: str) -> int:
+    """Drop files as one batch; returns its number."""
+    batch = start(visitor, **({"grouping": "auto", "label": "auto"} if manifest else {}), **fields)
+    if manifest:
+        give_manifest(visitor, batch, manifest)
+    drop_on(visitor, batch, files)
+    return batch
+
+
+def finish(worker: Worker) -> None:
+    """Let the workers do all there is, and the sweep close it."""
+    worker.work()
+    sweep(worker.app)
+    worker.work()
+
+
+def progress(visitor: Visitor, batch: int) -> dict[str, str]:
+    """What the polled part of a batch's page says: status, moves, and counts by their names."""
+    assert visitor.get(f"/enrol/{batch}/progress").status_code == 200
+    part = visitor.page.select_one("#progress")
+    assert part is not None
+    return {
+        "status": str(part["data-batch-status"]),
+        "moves": "yes" if part.has_attr("hx-get") else "no",
+        **{
+            name.removeprefix("data-count-"): str(value)
+            for name, value in part.attrs.items()
+            if name.startswith("data-count-")
+        },
+    }
+
+
+def counted(visitor: Visitor, batch: int) -> dict[str, int]:
+    """The counts on a batch's page that are not zero, without the total."""
+    found = progress(visitor, batch)
+    names = [name for name in found if name not in {"status", "moves", "total", "to-check"}]
+    assert sum(int(found[name]) for name in names) == int(found["total"])
+    return {name: int(found[name]) for name in names if found[name] != "0"}
+
+
+def fates(session: Session, batch: int) -> dict[str, str]:
+    """What became of each photo of a batch: its state, and the reason if there is one."""
+    return dict(all_fates(session, batch))
+
+
+def all_fates(session: Session, batch: int) -> list[tuple[str, str]]:
+    """As `fates`, also where two photos have one path, in the order of the items."""
+    session.rollback()
+    rows = session.execute(
+        select(BatchItem.path, BatchItem.state, BatchItem.reason)
+        .where(BatchItem.batch_id == batch)
+        .order_by(BatchItem.id)
+    )
+    return [(row.path, f"{row.state} {row.reason}".strip()) for row in rows]
+
+
+def items_of(session: Session, batch: int) -> list[BatchItem]:
+    session.rollback()
+    session.expire_all()
+    mine = select(BatchItem).where(BatchItem.batch_id == batch).order_by(BatchItem.id)
+    return list(session.scalars(mine))
+
+
+def people(session: Session) -> dict[str, int]:
+    """How many photos there are of each person, by external id."""
+    session.rollback()
+    rows = session.execute(
+        select(Person.external_id, func.count(Photo.id).label("photos"))
+        .join(Photo, Photo.person_id == Person.id, isouter=True)
+        .group_by(Person.id)
+        .order_by(Person.external_id)
+    )
+    return {row.external_id: row.photos for row in rows}
+
+
+def assert_sound(session: Session, dropped: Mapping[int, int], *, killed: bool = False) -> None:
+    """Nothing that was dropped is lost, nothing is enrolled twice, and every file is somebody's.
+
+    dropped: how many photos were dropped, by batch. killed: a worker died with files in its hands; they go
+    with the next cleaning.
+    """
+    session.rollback()
+    session.expire_all()
+    for number, count in dropped.items():
+        batch = session.get_one(Batch, number)
+        counts = count_items(session, batch)
+        rows = Counter(item.state for item in items_of(session, number))
+        assert counts.total == sum(rows.values()) == count, (number, counts.states, rows)
+        assert {state: n for state, n in counts.states.items() if n} == dict(rows), number
+    photos = session.execute(select(Photo.person_id, Photo.sha256)).all()
+    assert len(photos) == len(set(photos))
+    own = session.scalars(select(BatchItem.photo_id).where(BatchItem.photo_id.is_not(None))).all()
+    assert len(own) == len(set(own))
+    for item in session.scalars(select(BatchItem)):
+        assert (item.state == ItemState.RECEIVED) <= (item.file_key is not None), item.path
+        assert item.file_key is None or item.photo_id is None, item.path
+        assert (item.state in ENDS) == (item.finished_at is not None), (item.path, item.state)
+    owned = {
+        key
+        for column in (Photo.file_key, BatchItem.file_key, Search.file_key)
+        for key in session.scalars(select(column))
+        if key
+    }
+    files = set(photo_store().keys(float("inf")))
+    assert files >= owned if killed else files == owned, (len(files), len(owned))
+    waiting = set(
+        session.scalars(
+            select(BatchArchive.id).where(BatchArchive.state.in_((WorkState.QUEUED, WorkState.RUNNING)))
+        )
+    )
+    assert waiting >= set(photo_store().archives()) - _given_up(session)
+
+
+def _given_up(session: Session) -> set[int]:
+    """Archives whose file goes with the next cleaning."""
+    failed = select(BatchArchive.id).where(BatchArchive.state == WorkState.FAILED)
+    return set(session.scalars(failed))

@@ -1,0 +1,537 @@
+"""Jobs of batches: ZIPs are unpacked whole, whoever is lost meanwhile, and batches undone to their end."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from jobs.faces.engine import FaceEngine
+from portal.audit.services import Actor
+from portal.batches import announcing, services, undoing, unpacking
+from portal.batches.models import Batch, BatchArchive
+from portal.claims import MAX_ATTEMPTS
+from portal.extensions import db
+from portal.people.models import Person
+from portal.queues import enqueue_archive, enqueue_undo
+from portal.storage import photo_store
+from tests.batches import (
+    all_announced,
+    all_fates,
+    assert_sound,
+    counted,
+    drop,
+    fates,
+    finish,
+    people,
+    progress,
+    start,
+    zipped,
+)
+from tests.photos import mate, picture
+from tests.portal.batches.zips import part, zip_of
+from tests.support import Visitor, enrol, on_both_databases, on_postgresql, search, wait_until
+from tests.workers import Worker, sweep
+
+UNPACKING = "jobs.batches.unpack"
+AUTO = {"grouping": "auto", "label": "auto"}
+
+
+class Killed(BaseException):
+    """What nobody catches."""
+
+
+@pytest.fixture
+def new_worker(app: Flask, face_engine: FaceEngine) -> Callable[[], Worker]:
+    """A maker of further workers."""
+    return lambda: Worker(app, face_engine)
+
+
+def send_zip(visitor: Visitor, batch: int, content: bytes, name: str = "all.zip") -> int:
+    """Send a ZIP for a batch; returns its number."""
+    said = visitor.call(f"/enrol/{batch}/archives", data={"name": name, "size": str(len(content))})
+    archive = int(said.get_json()["id"])
+    response = visitor.call(f"/enrol/{batch}/archives/{archive}?offset=0", data=content)
+    assert response.get_json() == {"received_bytes": len(content)}
+    return archive
+
+
+def drop_zip(visitor: Visitor, content: bytes, **fields: str) -> int:
+    """Drop a ZIP as a batch of its own; returns the number of the batch."""
+    batch = start(visitor, **{**AUTO, **fields})
+    send_zip(visitor, batch, content)
+    all_announced(visitor, batch)
+    return batch
+
+
+def photos(count: int) -> dict[str, bytes]:
+    return {f"P{number}/1.jpg": picture(number) for number in range(count)}
+
+
+def archive_files() -> list[Path]:
+    return list((photo_store().folder / "archives").glob("*"))
+
+
+@on_both_databases
+def test_a_zip_becomes_people(worker: Worker, bob: Visitor, session: Session, lfw: Path) -> None:
+    content = zipped(
+        {
+            "staff/Anna Kournikova/1.jpg": mate(lfw, "Anna_Kournikova", 1),
+            "staff/Anna Kournikova/2.jpg": mate(lfw, "Anna_Kournikova", 2),
+            "staff/Al Sharpton/1.jpg": mate(lfw, "Al_Sharpton"),
+            "__MACOSX/staff/._x": b"x",
+        }
+    )
+    batch = drop_zip(bob, content)
+    assert progress(bob, batch)["status"] == "receiving"
+    finish(worker)
+    assert counted(bob, batch) == {"enrolled": 3}
+    assert people(session) == {"Al Sharpton": 1, "Anna Kournikova": 2}
+    assert session.get_one(Batch, batch).left_out == 1
+    assert archive_files() == []
+    assert_sound(session, {batch: 3})
+
+
+def test_a_zip_is_unpacked_a_slice_at_a_time(
+    worker: Worker, bob: Visitor, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.batches.unpacking.ENTRIES_AT_ONCE", 2)
+    monkeypatch.setattr("portal.batches.unpacking.AT_ONCE", 3)
+    monkeypatch.setattr("jobs.batches.SLICE_S", -1.0)
+    batch = drop_zip(bob, zipped(photos(7)))
+    done = worker.work()
+    # Three parts of names, and four of photos; each makes way for the others.
+    assert done.count(UNPACKING) == 7
+    assert session.scalars(select(BatchArchive.attempts)).all() == [1]
+    finish(worker)
+    assert counted(bob, batch) == {"attention": 7}
+    assert_sound(session, {batch: 7})
+
+
+def test_unpacking_makes_way_for_a_search(
+    worker: Worker, bob: Visitor, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.batches.unpacking.ENTRIES_AT_ONCE", 1)
+    monkeypatch.setattr("jobs.batches.LOOK_UP_EVERY_S", -1.0)
+    batch = drop_zip(bob, zipped(photos(5)))
+    receive, found = unpacking.receive, []
+
+    def receive_while_somebody_searches(*arguments: Any) -> object:
+        if not found:
+            found.append(search(bob, picture(50)))
+        return receive(*arguments)
+
+    monkeypatch.setattr(unpacking, "receive", receive_while_somebody_searches)
+    assert worker.work(jobs=2) == [UNPACKING, "jobs.search.run_search"]
+    finish(worker)
+    assert_sound(session, {batch: 5})
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_a_worker_lost_in_the_middle_loses_and_doubles_nothing(
+    app: Flask,
+    bob: Visitor,
+    session: Session,
+    new_worker: Callable[[], Worker],
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+) -> None:
+    """It dies in the step before the archive's place is written down: all it did since is done again."""
+    monkeypatch.setattr("portal.batches.unpacking.ENTRIES_AT_ONCE", 2)
+    monkeypatch.setattr("portal.batches.unpacking.AT_ONCE", 3)
+    twice = [part("P0/1.jpg", picture(0)), part("P0/1.jpg", picture(10)), part("loose.jpg", picture(11))]
+    batch = drop_zip(bob, zip_of([*twice, part("P1/1.jpg", picture(1)), part("P2/1.jpg", b"text")]))
+    move, moves = unpacking._move, []
+
+    def move_or_die(*arguments: Any, **places: int) -> None:
+        moves.append(places)
+        if len(moves) == step:
+            raise Killed
+        move(*arguments, **places)
+
+    monkeypatch.setattr(unpacking, "_move", move_or_die)
+    monkeypatch.setattr("jobs.claimed.requeue_failed", lambda *_: None)  # it has no time to say anything
+    lost = new_worker()
+    with app.app_context():
+        die_at_work(lost)
+    lost.lose()
+    finish(new_worker())
+    assert len(all_fates(session, batch)) == 5
+    assert people(session) in ({"P0": 2, "P1": 1}, {"P0": 1, "P1": 1})
+    assert archive_files() == []
+    assert_sound(session, {batch: 5})
+
+
+def die_at_work(worker: Worker) -> None:
+    """Let a worker do its jobs until one kills it, or they are done."""
+    worker.failures_are_fine = True
+    try:
+        worker.work()
+    except Killed:
+        db.session.rollback()
+
+
+def test_a_zip_that_gets_on_is_not_given_up(
+    app: Flask,
+    bob: Visitor,
+    session: Session,
+    new_worker: Callable[[], Worker],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its workers are lost more often than those of one photo may be."""
+    monkeypatch.setattr("portal.batches.unpacking.ENTRIES_AT_ONCE", 1)
+    batch = drop_zip(bob, zipped(photos(MAX_ATTEMPTS + 3)))
+    receive, received = unpacking.receive, []
+
+    def receive_or_die(*arguments: Any) -> object:
+        received.append(len(received))
+        if len(received) % 2 == 0:
+            raise Killed
+        return receive(*arguments)
+
+    with monkeypatch.context() as deadly:
+        deadly.setattr(unpacking, "receive", receive_or_die)
+        for _ in range(MAX_ATTEMPTS + 1):
+            lost = new_worker()
+            with app.app_context():
+                die_at_work(lost)
+            lost.lose()
+    finish(new_worker())
+    assert counted(bob, batch) == {"attention": MAX_ATTEMPTS + 3}
+    assert_sound(session, {batch: MAX_ATTEMPTS + 3}, killed=True)
+
+
+def test_a_zip_that_stops_the_program_is_given_up(
+    app: Flask,
+    bob: Visitor,
+    session: Session,
+    new_worker: Callable[[], Worker],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch = drop_zip(bob, zipped(photos(2)))
+
+    def die(*_: Any) -> object:
+        raise Killed
+
+    monkeypatch.setattr(unpacking.Archive, "open", die)
+    for _ in range(MAX_ATTEMPTS):
+        lost = new_worker()
+        with app.app_context():
+            die_at_work(lost)
+        lost.lose()
+    worker = new_worker()
+    finish(worker)
+    assert session.scalars(select(BatchArchive.state)).all() == ["failed"]
+    bob.get(f"/enrol/{batch}")
+    assert "all.zip can't be used." in bob.page.get_text(" ")
+    assert progress(bob, batch)["status"] == "done"
+
+
+@on_both_databases
+def test_the_manifest_in_a_zip_says_who_is_who(worker: Worker, bob: Visitor, session: Session) -> None:
+    manifest = b"external_id,name,photo\nA1,Anna,one.jpg\nB1,Ben,b/two.jpg\nC1,Carl,three.jpg\n"
+    files = {
+        "x/one.jpg": picture(1),
+        "x/b/two.jpg": picture(2),
+        "x/list.csv": manifest,
+        "x/y.jpg": picture(3),
+    }
+    batch = drop_zip(bob, zipped(files))
+    finish(worker)
+    assert people(session) == {"A1": 1, "B1": 1}
+    assert fates(session, batch) == {
+        "one.jpg": "attention no_face",
+        "b/two.jpg": "attention no_face",
+        "three.jpg": "attention photo_not_found",
+        "x/y.jpg": "attention not_in_manifest",
+    }
+    assert_sound(session, {batch: 4})
+
+
+def test_a_worker_lost_in_the_middle_of_the_manifest_of_a_zip_does_not_let_names_be_guessed(
+    app: Flask,
+    bob: Visitor,
+    session: Session,
+    new_worker: Callable[[], Worker],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("portal.batches.announcing.AT_ONCE", 2)
+    rows = "".join(f"E{number},Somebody,P{number}/1.jpg\n" for number in range(5))
+    batch = drop_zip(bob, zipped({**photos(5), "list.csv": f"id,name,photo\n{rows}".encode()}))
+    add, parts = announcing._add_rows, []
+
+    def add_or_die(*arguments: Any) -> int:
+        parts.append(arguments)
+        if len(parts) == 2:
+            raise Killed
+        return add(*arguments)
+
+    monkeypatch.setattr(announcing, "_add_rows", add_or_die)
+    lost = new_worker()
+    with app.app_context():
+        die_at_work(lost)
+    lost.lose()
+    finish(new_worker())
+    assert people(session) == {f"E{number}": 1 for number in range(5)}
+    assert_sound(session, {batch: 5})
+
+
+def test_a_zip_with_two_manifests_is_refused(worker: Worker, bob: Visitor, session: Session) -> None:
+    manifest = b"id,name,photo\nA1,Anna,1.jpg\n"
+    batch = drop_zip(bob, zipped({"a.csv": manifest, "b.csv": manifest, "1.jpg": picture(1)}))
+    finish(worker)
+    bob.get(f"/enrol/{batch}")
+    assert "The ZIP holds 2 CSV files" in bob.page.get_text(" ")
+    assert progress(bob, batch)["status"] == "done"
+    broken = drop_zip(bob, zipped({"a.csv": b"a,b\n1,2\n", "1.jpg": picture(1)}))
+    finish(worker)
+    bob.get(f"/enrol/{broken}")
+    assert "names no column that is known" in bob.page.get_text(" ")
+    assert archive_files() == []
+    assert_sound(session, {batch: 0, broken: 0})
+
+
+def test_two_zips_of_a_batch_are_both_unpacked(worker: Worker, bob: Visitor, session: Session) -> None:
+    batch = start(bob)
+    send_zip(bob, batch, zipped({"A1/1.jpg": picture(1), "B1/1.jpg": picture(2)}), "one.zip")
+    send_zip(bob, batch, zipped({"A1/1.jpg": picture(3), "B1/1.jpg": picture(2)}), "two.zip")
+    all_announced(bob, batch)
+    finish(worker)
+    # A1 has two different photos of one path; B1 has one that came twice.
+    assert people(session) == {"A1": 2, "B1": 1}
+    assert_sound(session, {batch: 3})
+
+
+@on_both_databases
+def test_a_hostile_zip_harms_nobody(app: Flask, worker: Worker, bob: Visitor, session: Session) -> None:
+    bomb = part("A1/bomb.jpg", b"\xff\xd8\xff" + bytes(20 * 1024**2), 8)
+    entries = [
+        part("../../outside.jpg", picture(1)),
+        part("/etc/passwd", picture(1)),
+        part("C:\\x.jpg", picture(1)),
+        part("A1/link.jpg", b"/etc/passwd", mode=0o120777),
+        part("A1/secret.jpg", picture(2), flags=1),
+        part("A1/inner.zip", zipped({"x.jpg": picture(3)})),
+        part("A1/disguised.jpg", zipped({"x.jpg": picture(3)})),
+        bomb,
+        part("A1/liar.jpg", picture(4) * 50, 8, size=100),
+        part("A1/rar.jpg", picture(5), method=99),
+        part("A1/damaged.jpg", picture(6), crc=1),
+        part("A1/cut.jpg", picture(7), packed_size=10**6),
+        part("A1/good.jpg", picture(8)),
+        part("A1/good.jpg", picture(9)),
+        part("A1/text.jpg", b"text"),
+    ]
+    before = {path for path in app.config["PORTAL"].photo_dir.parent.rglob("*") if path.is_file()}
+    batch = drop_zip(bob, zip_of(entries), grouping="folder", label="external_id")
+    finish(worker)
+    found = all_fates(session, batch)
+    assert len(found) == len(entries)
+    reasons = [fate.removeprefix("attention ") for _, fate in found]
+    assert reasons[:8] == [
+        "unsafe_path",
+        "unsafe_path",
+        "unsafe_path",
+        "symlink",
+        "encrypted",
+        "nested_archive",
+        "nested_archive",
+        "expands_too_much",
+    ]
+    assert set(reasons[8:12]) <= {"expands_too_much", "damaged_entry", "encrypted", "unknown_compression"}
+    assert reasons[12] == "no_face"
+    assert reasons[14] == "not_an_image"
+    assert set(people(session)) == {"A1"}
+    outside = {path for path in app.config["PORTAL"].photo_dir.parent.rglob("*") if path.is_file()} - before
+    assert all(path.is_relative_to(photo_store().folder) or path.suffix.startswith(".db") for path in outside)
+    assert archive_files() == []
+    bob.get(f"/enrol/{batch}")
+    assert "The name of the file in the ZIP leads out of its folder." in bob.page.get_text(" ")
+    assert_sound(session, {batch: len(entries)})
+
+
+def test_a_photo_that_is_too_large_in_a_zip_is_told(worker: Worker, bob: Visitor, session: Session) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("A1/1.jpg", bytes(25 * 1024**2 + 1))
+        archive.writestr("A1/2.jpg", picture(1))
+    batch = drop_zip(bob, content.getvalue(), grouping="folder", label="external_id")
+    finish(worker)
+    assert fates(session, batch) == {"A1/1.jpg": "attention too_large", "A1/2.jpg": "attention no_face"}
+    assert_sound(session, {batch: 2})
+
+
+@pytest.mark.parametrize("content", [b"PK no zip", zlib.compress(b"x" * 1000), zipped(photos(3))[:-30]])
+def test_what_is_no_zip_is_told(worker: Worker, bob: Visitor, session: Session, content: bytes) -> None:
+    batch = drop_zip(bob, content)
+    finish(worker)
+    bob.get(f"/enrol/{batch}")
+    assert "all.zip can't be used." in bob.page.get_text(" ")
+    assert progress(bob, batch)["status"] == "done"
+    assert archive_files() == []
+    assert_sound(session, {batch: 0})
+
+
+def test_a_zip_that_is_gone_is_told(worker: Worker, bob: Visitor, session: Session) -> None:
+    batch = drop_zip(bob, zipped(photos(2)))
+    for path in archive_files():
+        path.unlink()
+    finish(worker)
+    bob.get(f"/enrol/{batch}")
+    assert "The ZIP is not there any more. Drop it again." in bob.page.get_text(" ")
+    assert_sound(session, {batch: 0})
+
+
+@pytest.mark.parametrize("decision", ["pause", "cancel", "undo"])
+def test_a_batch_is_decided_about_while_its_zip_is_unpacked(
+    worker: Worker, bob: Visitor, session: Session, monkeypatch: pytest.MonkeyPatch, decision: str
+) -> None:
+    monkeypatch.setattr("portal.batches.unpacking.ENTRIES_AT_ONCE", 2)
+    batch = drop_zip(bob, zipped(photos(6)))
+    receive, decided = unpacking.receive, []
+
+    def receive_while_somebody_decides(*arguments: Any) -> object:
+        decided.append(decision)
+        if len(decided) == 2:
+            assert bob.post(f"/enrol/{batch}/{decision}").status_code == 302
+        return receive(*arguments)
+
+    monkeypatch.setattr(unpacking, "receive", receive_while_somebody_decides)
+    finish(worker)
+    counts = counted(bob, batch)
+    if decision == "pause":
+        assert counts["expected"] == 4
+        assert worker.work() == []
+        bob.post(f"/enrol/{batch}/resume")
+        finish(worker)
+        assert counted(bob, batch) == {"attention": 6}
+        assert sum(people(session).values()) == 6
+    elif decision == "cancel":
+        assert counts == {"attention": 6}
+        assert progress(bob, batch)["status"] == "cancelled"
+    else:
+        assert counts == {"undone": 6}
+        assert people(session) == {}
+    sweep(worker.app)
+    assert archive_files() == []
+    assert_sound(session, {batch: 6})
+
+
+def test_a_message_too_many_does_nothing(worker: Worker, bob: Visitor, session: Session) -> None:
+    batch = drop_zip(bob, zipped(photos(2)))
+    finish(worker)
+    with worker.app.app_context():
+        archive = session.scalars(select(BatchArchive.id)).one()
+        enqueue_archive(archive)
+        enqueue_archive(10**6)
+        enqueue_undo(batch)
+        enqueue_undo(10**6)
+    assert len(worker.work()) == 4
+    assert_sound(session, {batch: 2})
+
+
+@on_both_databases
+def test_a_batch_is_undone_in_parts_by_worker_after_worker(
+    app: Flask,
+    bob: Visitor,
+    session: Session,
+    new_worker: Callable[[], Worker],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("portal.batches.undoing.AT_ONCE", 2)
+    monkeypatch.setattr("jobs.batches.SLICE_S", -1.0)
+    kept = enrol(bob, "Kept", "P0", picture(100))
+    batch = drop(bob, photos(8))
+    worker = new_worker()
+    finish(worker)
+    # Somebody removed the photo that this one came with: they are nobody's but the batch's.
+    person = session.scalars(select(Person).where(Person.external_id == "P3")).one()
+    photo = session.execute(text(f"SELECT id FROM photo WHERE person_id = {person.id}")).scalar_one()
+    bob.post(f"/photos/{photo}/remove")
+    bob.post(f"/enrol/{batch}/undo")
+    undo_some, parts = undoing.undo_some, []
+
+    def undo_or_die(*arguments: Any) -> bool:
+        left = undo_some(*arguments)
+        parts.append(left)
+        if len(parts) in {2, 4}:
+            raise Killed  # just after its part was committed
+        return left
+
+    with monkeypatch.context() as deadly:
+        deadly.setattr(undoing, "undo_some", undo_or_die)
+        for _ in range(3):
+            lost = new_worker()
+            with app.app_context():
+                die_at_work(lost)
+            lost.lose()
+    finish(new_worker())
+    assert counted(bob, batch) == {"undone": 8}
+    assert people(session) == {"P0": 1}
+    assert session.scalars(select(Person.id)).all() == [kept]
+    assert_sound(session, {batch: 8})
+
+
+@on_postgresql
+def test_a_batch_cancelled_while_its_zip_is_closed_meets_no_deadlock(
+    app: Flask, worker: Worker, bob: Visitor, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = drop_zip(bob, zipped(photos(2)))
+    close, cancelled = unpacking._close, []
+    engine = db.engine
+
+    def cancel() -> None:
+        with app.app_context():
+            own = db.session()
+            services.cancel(own, Actor(None, "test"), own.get_one(Batch, batch), photo_store())
+
+    def somebody_waits() -> bool:
+        with engine.connect() as watcher:
+            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            return bool(watcher.scalar(waiting))
+
+    with ThreadPoolExecutor(1) as pool:
+        finished = unpacking.finished
+
+        def in_the_middle(*arguments: Any) -> dict[str, Any]:
+            future: Future[None] = pool.submit(cancel)
+            cancelled.append(future)
+            wait_until(
+                lambda: somebody_waits() or future.done(), "the cancellation to meet the worker's locks"
+            )
+            return finished(*arguments)
+
+        def close_while_somebody_cancels(*arguments: Any, **options: Any) -> None:
+            with monkeypatch.context() as patch:
+                patch.setattr(unpacking, "finished", in_the_middle)
+                close(*arguments, **options)
+
+        monkeypatch.setattr(unpacking, "_close", close_while_somebody_cancels)
+        worker.work()
+        cancelled[0].result(timeout=60)
+    finish(worker)
+    assert progress(bob, batch)["status"] == "cancelled"
+    assert_sound(session, {batch: 2})
+
+
+def test_a_zip_whose_turn_does_not_come_is_sent_again(
+    app: Flask, worker: Worker, bob: Visitor, session: Session
+) -> None:
+    batch = drop_zip(bob, zipped(photos(2)))
+    worker._connection.flushall()
+    session.execute(update(BatchArchive).values(state="running", claimed_by="gone:1:x", attempts=1))
+    session.commit()
+    assert worker.work() == []
+    sweep(app)
+    finish(worker)
+    assert counted(bob, batch) == {"attention": 2}
+    assert_sound(session, {batch: 2})
