@@ -79,7 +79,8 @@ class PhotoStore:
         try:
             with path.open("xb") as file:
                 while chunk := stream.read(CHUNK_BYTES):
-                    head = head or chunk[:HEAD_BYTES]
+                    if len(head) < HEAD_BYTES:
+                        head = (head + chunk)[:HEAD_BYTES]
                     size += len(chunk)
                     if size > limit_bytes:
                         raise FileTooLarge

@@ -326,6 +326,8 @@ def replace(
         raise BatchError(f"{upload.name}: {' '.join(WORDS[found])}")
     with writing(session):
         lock(session, batch, key_share=True)
+        # Photos are locked before their items, as by the worker that is done with one.
+        session.execute(select(Photo.id).where(Photo.id == item.photo_id).with_for_update())
         lock(session, item)
         if item.state != ItemState.ATTENTION or batch.decision == Decision.UNDO:
             raise BatchError("This photo does not need attention any more.")

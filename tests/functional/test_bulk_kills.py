@@ -95,10 +95,10 @@ def drop(take: Take, tmp_path: Path) -> Drop:
 
 
 def zipped(path: Path, photos: Photos) -> Path:
-    """A ZIP of photos; and of a hidden file, so that it is received in several pieces."""
+    """A ZIP of photos, with hidden files between them: it is received in several pieces."""
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("__MACOSX/._large", os.urandom(8 * CHUNK_BYTES))
         for name, photo in photos.items():
+            archive.writestr(f"__MACOSX/{name}", os.urandom(8 * CHUNK_BYTES // len(photos)))
             archive.write(photo, name)
     return path
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from portal.enrolment.formats import HEAD_BYTES
 from portal.storage import FileTooLarge, PhotoStore
 
 
@@ -35,6 +36,20 @@ def test_a_photo_comes_back_as_it_went(store: PhotoStore) -> None:
     assert store.read(stored.key) == content
     assert files(store) == [stored.key]
     assert stored.key.startswith("7/")
+
+
+@pytest.mark.parametrize("first", [1, 2, 7, HEAD_BYTES, 5000])
+def test_the_beginning_of_a_file_is_known_however_small_its_pieces_are(store: PhotoStore, first: int) -> None:
+    content = os.urandom(3 * HEAD_BYTES)
+    pieces = iter((content[:first], content[first : first + 2], content[first + 2 :]))
+
+    class Piecemeal:
+        def read(self, size: int = -1, /) -> bytes:
+            return next((piece for piece in pieces if piece), b"")
+
+    stored = store.receive(7, Piecemeal(), len(content))
+    assert stored.head == content[:HEAD_BYTES]
+    assert store.read(stored.key) == content
 
 
 def test_the_same_photo_twice_is_two_files_so_that_each_row_deletes_its_own(store: PhotoStore) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.batches.announcing import BatchError
-from portal.batches.importing import RECEIVED_AT_ONCE, find_source, import_source
+from portal.batches.importing import RECEIVED_AT_ONCE, find_photos, find_source, import_source
 from portal.batches.manifest import ManifestError
 from portal.batches.models import Batch, KnownPeople
 from portal.batches.naming import Grouping, Label
@@ -39,8 +39,9 @@ def hand_over(session: Session, clinic: Organization) -> Hand:
             "known": KnownPeople.ADD,
             "tell": lambda total, done: None,
         }
+        source = find_source(path)
         batch = import_source(
-            session, clinic, SOMEBODY, find_source(path), photo_store(), **{**options, **chosen}
+            session, clinic, SOMEBODY, source, find_photos(source), photo_store(), **{**options, **chosen}
         )
         return batch.id
 
