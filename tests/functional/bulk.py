@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http.client import HTTPException
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ PIECE_BYTES = 8 * 1024 * 1024
 
 # Photos by the paths under which they are dropped.
 Photos = Mapping[str, Path]
+HalfSent = AbstractContextManager[socket.socket]
 
 
 class Sending:
@@ -87,11 +88,11 @@ class Sending:
         for path in archives:
             self.send_archive(path)
 
-    def half_of_parcel(self, wanted: Mapping[int, Path]) -> Any:
+    def half_of_parcel(self, wanted: Mapping[int, Path]) -> HalfSent:
         """A request with photos that is half sent; see `_half_sent`."""
         return self._half_sent("/photos", *_parcel(wanted))
 
-    def half_of_piece(self, path: Path, number: int, start: int, end: int) -> Any:
+    def half_of_piece(self, path: Path, number: int, start: int, end: int) -> HalfSent:
         """A request with a piece of a ZIP that is half sent; see `_half_sent`."""
         piece = path.read_bytes()[start:end]
         return self._half_sent(f"/archives/{number}?offset={start}", piece, "application/octet-stream")
