@@ -1,6 +1,6 @@
 """Everything that is measured.
 
-    python -m bench [--models DIR] [--faces DIR] [--model NAME] [--photos N] [--rows N]
+python -m bench [--models DIR] [--faces DIR] [--model NAME] [--photos N] [--rows N]
 """
 
 from __future__ import annotations

@@ -30,13 +30,15 @@ from bench.rows import Row, show
 
 WORKERS = 2
 SENDERS = 2
-PHOTOS_A_REQUEST = 20
+PHOTOS_A_REQUEST = 50
 ANNOUNCED_AT_ONCE = 500
 # One synthetic photo in so many shows a face.
 FACE_EVERY = 50
 SYNTHETIC_SIDE = 64
 PAGE_LOADS = 20
 SAMPLE_EVERY_S = 2.0
+# As the page does.
+POLL_S = 2.0
 
 
 def run(
@@ -44,12 +46,20 @@ def run(
 ) -> list[Row]:
     """Rows about speed beside the engine, and about the cost of `rows` synthetic photos."""
     paths = sorted(faces.glob("*/*.jpg"))[:photos]
-    alone = engine.rate(models / model_name, paths, processes=WORKERS)
-    measured = [Row(f"engine alone, {WORKERS} processes", alone, "photos/s")]
+    before = engine.rate(models / model_name, paths, processes=WORKERS)
+    measured: list[Row] = []
     for words, enrol in (("portal import", _by_command), ("HTTP", _by_http)):
         with _portal(models, model_name) as portal:
             rate = enrol(portal, faces, paths)
-            measured.append(Row(f"enrolled by {words}", rate, "photos/s", rate / alone, "≥ 0.85"))
+        # Before and after: machines that are shared are not equally fast from minute to minute.
+        after = engine.rate(models / model_name, paths, processes=WORKERS)
+        alone = (before + after) / 2
+        note = f"{before:.0f} before, {after:.0f} after"
+        measured += [
+            Row(f"engine alone, {WORKERS} processes", alone, "photos/s", note=note),
+            Row(f"enrolled by {words}", rate, "photos/s", rate / alone, "≥ 0.85"),
+        ]
+        before = after
     return measured + _synthetic(models, model_name, paths, rows)
 
 
@@ -116,7 +126,7 @@ def _by_http(portal: _Portal, faces: Path, paths: Sequence[Path]) -> float:
             done.result()
     browser = Browser(portal.port)  # the other one was idle for too long
     while 'data-batch-status="done"' not in browser.get(f"{batch}/progress"):
-        time.sleep(0.2)
+        time.sleep(POLL_S)
     return portal.rate()
 
 

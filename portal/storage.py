@@ -73,7 +73,8 @@ class PhotoStore:
 
         Raises FileTooLarge as soon as more than `limit_bytes` have come.
         """
-        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._incoming.is_dir():
+            self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._incoming / secrets.token_hex(16)
         digest, size, head = hashlib.sha256(), 0, b""
         try:
@@ -91,7 +92,8 @@ class PhotoStore:
                     os.fsync(file.fileno())
             key = f"{organization_id}/{digest.hexdigest()[:2]}/{digest.hexdigest()}-{secrets.token_hex(4)}"
             target = self._path(key, "original")
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not target.parent.is_dir():
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.rename(target)
             if self._unflushed is None:
                 _sync(target.parent)
