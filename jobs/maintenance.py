@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import structlog
@@ -16,9 +16,11 @@ from portal.extensions import db
 from portal.search.models import Search
 from portal.storage import PhotoStore, photo_store
 
-# An upload has its row long before this.
+# But for a form of many photos (PhotoStore.arriving), an upload has its row long before this.
 ORPHAN_AGE_S = 3600
 CHECKED_AT_ONCE = 500
+# An item's file becomes that of a photo: asked in this order, no file is missed on its way.
+OWNERS = (BatchItem.file_key, Photo.file_key, Search.file_key)
 
 log = structlog.get_logger()
 
@@ -29,28 +31,38 @@ def remove_orphaned_files(_: int) -> None:
     store, removed = photo_store(), 0
     older_than = time.time() - ORPHAN_AGE_S
     store.forget_cut_off_uploads(older_than)
-    for keys in _batches(store.keys(older_than)):
-        owned: set[str] = set()
-        for column in (Photo.file_key, Search.file_key, BatchItem.file_key):
-            owned.update(key for key in db.session.scalars(select(column).where(column.in_(keys))) if key)
-        for key in set(keys) - owned:
-            store.delete(key)
-            removed += 1
-    removed += _remove_unpacked_archives(store)
+    with store.nothing_arriving() as quiet:
+        if not quiet:
+            log.info("files that no row owns are removed another time: a large form is arriving")
+            return
+        for keys in _batches(store.keys(older_than)):
+            for key in set(keys) - _owned(keys):
+                store.delete(key)
+                removed += 1
+    removed += _remove_unneeded_archives(store, older_than)
     if removed:
         log.warning("removed photo files that no row owned", files=removed)
 
 
-def _remove_unpacked_archives(store: PhotoStore) -> int:
+def _owned(keys: Sequence[str]) -> set[str]:
+    owned: set[str] = set()
+    for column in OWNERS:
+        db.session.rollback()  # each look is at what is committed by now
+        owned.update(key for key in db.session.scalars(select(column).where(column.in_(keys))) if key)
+    return owned
+
+
+def _remove_unneeded_archives(store: PhotoStore, older_than: float) -> int:
     """Remove archives that nobody will unpack (any more); returns how many."""
+    lying = store.archives(older_than)
+    db.session.rollback()  # rows that came after the list count too
     needed = set(
         db.session.scalars(
             select(BatchArchive.id).where(BatchArchive.state.in_((WorkState.QUEUED, WorkState.RUNNING)))
         )
     )
-    unneeded = [archive_id for archive_id in store.archives() if archive_id not in needed]
-    for archive_id in unneeded:
-        store.archive_path(archive_id).unlink(missing_ok=True)
+    unneeded = [archive_id for archive_id in lying if archive_id not in needed]
+    store.delete_archives(unneeded)
     return len(unneeded)
 
 

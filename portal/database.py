@@ -76,7 +76,7 @@ def lock(session: Session, row: Base, *, key_share: bool = False) -> None:
     """Read a row again and hold it until the transaction ends. Raises Gone.
 
     With `key_share`, others may add rows meanwhile that refer to it. Locks are taken in one order
-    everywhere: batch, batch item, person, photo, organization.
+    everywhere: batch, person, photo, batch item, organization.
     """
     try:
         session.refresh(row, with_for_update={"key_share": key_share})

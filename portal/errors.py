@@ -9,8 +9,11 @@ from werkzeug.exceptions import HTTPException
 
 from portal.database import Gone
 from portal.extensions import db
+from portal.storage import StoreFull
 
-PAGES = {400, 403, 404, 405, 413, 429, 500}
+PAGES = {400, 403, 404, 405, 413, 429, 500, 507}
+
+FULL = "The portal's disk is full. Nothing was lost: tell your administrator, and send it again afterwards."
 
 log = structlog.get_logger()
 
@@ -20,6 +23,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(CSRFError, csrf_error)
     app.register_error_handler(Gone, gone)
+    app.register_error_handler(StoreFull, store_full)
     app.register_error_handler(Exception, failure)
 
 
@@ -40,6 +44,14 @@ def csrf_error(error: CSRFError) -> tuple[str, int]:
 def gone(_: Gone) -> tuple[str, int]:
     """What somebody else deleted in the meantime."""
     return _page("gone"), 404
+
+
+def store_full(error: StoreFull) -> tuple[str | dict[str, str], int]:
+    """There is no room for photos: told to a script as JSON, and to a person on a page."""
+    log.error("the disk of the photos is full", problem=str(error))
+    if request.accept_mimetypes.best == "application/json":
+        return {"error": FULL}, 507
+    return _page("507", words=FULL), 507
 
 
 def _page(name: str, **values: object) -> str:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import hashlib
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import IO, Literal, Protocol, cast, get_args
 
 from flask import current_app
 
 from portal.enrolment.formats import HEAD_BYTES
 
 CHUNK_BYTES = 1024 * 1024
+# Left for the database and for what workers make of the photos.
+RESERVE_BYTES = 512 * 1024**2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # Organization, beginning of the SHA-256, the SHA-256 and what tells it from the same photo of another row.
@@ -33,6 +37,10 @@ class Readable(Protocol):
     """What comes piece by piece: a file, a part of a form, an entry of a ZIP."""
 
     def read(self, size: int = -1, /) -> bytes: ...
+
+
+class StoreFull(OSError):
+    """The disk has little room left, which the database needs; nothing more is taken."""
 
 
 class FileTooLarge(ValueError):
@@ -58,6 +66,38 @@ class PhotoStore:
         self._unflushed: list[Path] | None = None
 
     @contextmanager
+    def arriving(self) -> Iterator[None]:
+        """While this is open files may lie in the store for long before a row owns them."""
+        with self._arrivals_lock() as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+
+    @contextmanager
+    def nothing_arriving(self) -> Iterator[bool]:
+        """Whether nobody has `arriving` open; if so nobody opens it while this is."""
+        with self._arrivals_lock() as descriptor:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    @contextmanager
+    def _arrivals_lock(self) -> Iterator[int]:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.folder / "arrivals.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _refuse_when_full(self) -> None:
+        disk = os.statvfs(self._incoming)
+        if disk.f_bavail * disk.f_frsize < RESERVE_BYTES:
+            raise StoreFull(errno.ENOSPC, "The disk has less than 512 MiB left.")
+
+    @contextmanager
     def together(self) -> Iterator[None]:
         """Files that are received inside are on the disk when this ends: one flush for all of them."""
         self._unflushed = []
@@ -71,10 +111,11 @@ class PhotoStore:
     def receive(self, organization_id: int, stream: Readable, limit_bytes: int) -> StoredFile:
         """Stream an upload to disk under its SHA-256.
 
-        Raises FileTooLarge as soon as more than `limit_bytes` have come.
+        Raises FileTooLarge as soon as more than `limit_bytes` have come, and StoreFull.
         """
         if not self._incoming.is_dir():
             self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._refuse_when_full()
         path = self._incoming / secrets.token_hex(16)
         digest, size, head = hashlib.sha256(), 0, b""
         try:
@@ -138,10 +179,12 @@ class PhotoStore:
         """Add a piece to an archive that is received in pieces; returns how many bytes there are then.
 
         A piece that does not begin where the file ends is not taken. Whatever part of it came before the
-        connection broke stays. Raises FileTooLarge if the file would grow beyond `limit_bytes`.
+        connection broke stays. Raises FileTooLarge if the file would grow beyond `limit_bytes`, StoreFull.
         """
         path = self.archive_path(archive_id)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (path.parent, self._incoming):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._refuse_when_full()
         with path.open("ab", buffering=0) as file:
             try:
                 while os.fstat(file.fileno()).st_size == offset and (chunk := stream.read(CHUNK_BYTES)):
@@ -181,10 +224,15 @@ class PhotoStore:
         except FileNotFoundError:
             return 0
 
-    def archives(self) -> Iterator[int]:
-        """The ids of all archives that lie there."""
-        for path in (self.folder / "archives").glob("*.zip"):
-            yield int(path.stem)
+    def archives(self, older_than: float) -> list[int]:
+        """The ids of the archives that were last touched before `older_than` (a time.time())."""
+        paths = (self.folder / "archives").glob("*.zip")
+        return [int(path.stem) for path in paths if _touched_before(path, older_than)]
+
+    def temporary_file(self) -> IO[bytes]:
+        """A file that is gone when it is closed, on the disk of the photos."""
+        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cast(IO[bytes], tempfile.TemporaryFile(dir=self._incoming))
 
     def forget_cut_off_uploads(self, older_than: float) -> None:
         """Remove what uploads left that were cut off on the way before `older_than` (a time.time())."""

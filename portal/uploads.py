@@ -19,6 +19,8 @@ from portal.storage import FileTooLarge, PhotoStore
 
 CHUNK_BYTES = 64 * 1024
 MAX_FIELD_BYTES = 64 * 1024
+# Of heads of parts, and of what stands before the first and behind the last.
+MAX_BUFFERED_BYTES = 1024 * 1024
 
 
 class FormPart:
@@ -60,11 +62,11 @@ def form_parts(request: Request) -> Iterator[FormPart]:
     boundary = request.mimetype_params.get("boundary", "")
     if request.mimetype != "multipart/form-data" or not boundary:
         raise BadRequest("This is not a form with files.")
-    events = _form_events(request, MultipartDecoder(boundary.encode()))
+    events = _form_events(request, MultipartDecoder(boundary.encode(), MAX_BUFFERED_BYTES))
     for event in events:
         if isinstance(event, Field | File):
             file_name = event.filename if isinstance(event, File) else None
-            part = FormPart(event.name, file_name, _pieces(events))
+            part = FormPart(event.name or "", file_name, _pieces(events))
             yield part
             part.skip()
 

@@ -26,9 +26,11 @@ def upgrade() -> None:
         sa.Column("label", sa.String(length=15), nullable=True),
         sa.Column("known", sa.String(length=10), nullable=False),
         sa.Column("has_manifest", sa.Boolean(), nullable=False),
+        sa.Column("manifest_reader", sa.String(length=32), nullable=True),
         sa.Column("announced", sa.Boolean(), nullable=False),
         sa.Column("left_out", sa.Integer(), nullable=False),
         sa.Column("decision", sa.String(length=10), nullable=False),
+        sa.Column("ended_at", sa.DateTime(), nullable=True),
         sa.Column("finished_at", sa.DateTime(), nullable=True),
         sa.Column("counts", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -38,6 +40,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("batch", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_batch_finished_at"), ["finished_at"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_batch_organization_id_finished_at"),
             ["organization_id", "finished_at"],
@@ -163,6 +166,7 @@ def downgrade() -> None:
     op.drop_table("batch_archive")
     with op.batch_alter_table("batch", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_batch_organization_id_id"))
+        batch_op.drop_index(batch_op.f("ix_batch_finished_at"))
         batch_op.drop_index(batch_op.f("ix_batch_organization_id_finished_at"))
 
     op.drop_table("batch")

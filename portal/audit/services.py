@@ -37,6 +37,7 @@ class Action(StrEnum):
     PHOTO_RETRIED = "photo.retried"
     PHOTO_DOWNLOADED = "photo.downloaded"
     FACE_CHOSEN = "photo.face_chosen"
+    FACE_CHECKED = "photo.face_checked"
     BATCH_CREATED = "batch.created"
     BATCH_VIEWED = "batch.viewed"
     BATCH_REPORTED = "batch.reported"

@@ -25,6 +25,7 @@ NAMES: dict[Action, str] = {
     Action.PHOTO_RETRIED: "Photo tried again",
     Action.PHOTO_DOWNLOADED: "Photo downloaded",
     Action.FACE_CHOSEN: "Face in a photo chosen",
+    Action.FACE_CHECKED: "Face in a photo checked",
     Action.BATCH_CREATED: "Batch started",
     Action.BATCH_VIEWED: "Batch looked at",
     Action.BATCH_REPORTED: "Batch's open rows downloaded",
@@ -77,9 +78,10 @@ SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
     Action.PERSON_CHANGED: lambda d: (f"Changed the {_person_fields(d)} of ", "."),
     Action.PERSON_DELETED: lambda d: ("Deleted ", f" with {_photos(d['photos'])}{_in_batch(d)}."),
     Action.PHOTO_ADDED: lambda d: (f"Added {_photos(d['photos'])} to ", f"{_in_batch(d)}."),
-    Action.PHOTO_REMOVED: lambda _: ("Removed a photo of ", "."),
+    Action.PHOTO_REMOVED: lambda d: (f"Removed {_removed(d)} of ", f"{_in_batch(d)}."),
     Action.PHOTO_RETRIED: lambda _: ("Had a photo tried again, of ", "."),
     Action.PHOTO_DOWNLOADED: lambda _: ("Downloaded a photo of ", "."),
+    Action.FACE_CHECKED: lambda _: ("Found the chosen face right in a photo of ", "."),
     Action.FACE_CHOSEN: lambda _: ("Chose another face in a photo of ", "."),
     Action.BATCH_CREATED: lambda d: ("Started ", f" ({d['source']})."),
     Action.BATCH_VIEWED: lambda _: ("Looked at ", "."),
@@ -122,6 +124,10 @@ def sentence(action: Action, details: Details) -> tuple[str, str]:
 
 def _photos(count: int) -> str:
     return {0: "no photo", 1: "one photo"}.get(count, f"{count} photos")
+
+
+def _removed(details: Details) -> str:
+    return _photos(details["photos"]) if "photos" in details else "a photo"
 
 
 def _files(count: int) -> str:

@@ -5,6 +5,7 @@ Everything that was dropped has an item from here on, so that the counts add up 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +23,8 @@ from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.people.services import PersonError, clean_external_id, clean_name
 
 AT_ONCE = 500
+# A manifest that names a photo by more folders than this is not understood.
+MOST_ENDINGS = 20
 # An item without a file that gets another chance when its file is dropped again.
 WANTED_AGAIN = (
     ItemReason.NOT_ARRIVED,
@@ -90,14 +93,19 @@ def announce(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> li
     return items
 
 
-def add_manifest(session: Session, batch: Batch, rows: Iterable[ManifestRow]) -> int:
+def add_manifest(
+    session: Session, batch: Batch, rows: Iterable[ManifestRow], reader: str | None = None
+) -> int:
     """Make an item of every photo of a manifest, and of every row without one; returns how many.
 
-    Raises BatchError if the batch has a manifest or files already, NotOpen, and ManifestError from `rows`;
+    reader: what tells who reads it from others who do. Raises BatchError if the batch has a manifest or
+    files already, NotOpen, and ManifestError from `rows`;
     then the batch has no manifest.
     """
+    reader = reader or secrets.token_hex(16)
     with writing(session):
         lock_open(session, batch)
+        batch.manifest_reader = reader
         if batch.has_manifest:
             raise BatchError("This batch has a manifest already. Drop the other one as a new batch.")
         # What an attempt left that broke off.
@@ -108,12 +116,18 @@ def add_manifest(session: Session, batch: Batch, rows: Iterable[ManifestRow]) ->
     count = 0
     for part in chunks(rows, AT_ONCE):
         with writing(session):
-            lock_open(session, batch)
+            _lock_for_reader(session, batch, reader)
             count += _add_rows(session, batch, part)
     with writing(session):
-        lock_open(session, batch)
+        _lock_for_reader(session, batch, reader)
         batch.has_manifest = True
     return count
+
+
+def _lock_for_reader(session: Session, batch: Batch, reader: str) -> None:
+    lock_open(session, batch)
+    if batch.manifest_reader != reader:
+        raise BatchError("The manifest came a second time while it was read: that one counts.")
 
 
 def announce_all(session: Session, batch: Batch, left_out: int = 0) -> None:
@@ -223,8 +237,8 @@ def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list
 
 def _endings(key: str) -> list[str]:
     """A path and all of its ends, the longest first: "a/b/c.jpg", "b/c.jpg", "c.jpg"."""
-    parts = key.split("/")
-    return [shortened("/".join(parts[start:])) for start in range(len(parts))]
+    parts = shortened(key).split("/")[-MOST_ENDINGS:]
+    return ["/".join(parts[start:]) for start in range(len(parts))]
 
 
 def _add_rows(session: Session, batch: Batch, rows: Sequence[ManifestRow]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
@@ -52,7 +53,8 @@ class _Known:
     # By SHA-256: why a photo can't be used, or "".
     photos: dict[str, str] = field(default_factory=dict)
     new: bool = False
-    added: int = 0
+    # How many photos each batch added.
+    added: Counter[int] = field(default_factory=Counter)
 
 
 def take_in(session: Session, organization_id: int) -> tuple[bool, list[str]]:
@@ -73,7 +75,7 @@ def take_in(session: Session, organization_id: int) -> tuple[bool, list[str]]:
         decided = [_decide(item, batches[item.batch_id], people) for item in items]
         _insert_photos(session, decided, items, people)
         write_items(session, decided)
-        _record(session, batches, items, people)
+        _record(session, batches, people)
     # Once it is committed: what was there already is deleted by the caller.
     unneeded = [
         item.file_key
@@ -247,7 +249,7 @@ def _decide(item: _Item, batch: Batch, people: Mapping[str, _Known]) -> dict[str
     if len(person.photos) >= MAX_PHOTOS_OF_PERSON:
         return _needs_attention(item, person, ItemReason.TOO_MANY_PHOTOS)
     person.photos[item.sha256] = ""
-    person.added += 1
+    person.added[batch.id] += 1
     return {
         "id": item.id,
         "person_id": person.id,
@@ -322,31 +324,28 @@ def _insert_photos(
         )
 
 
-def _record(
-    session: Session,
-    batches: Mapping[int, Batch],
-    items: Sequence[_Item],
-    people: Mapping[str, _Known],
-) -> None:
+def _record(session: Session, batches: Mapping[int, Batch], people: Mapping[str, _Known]) -> None:
     """Write down who was enrolled, and who got more photos, in the name of who dropped the batch."""
-    batch_of = {item.external_id: batches[item.batch_id] for item in items}
-    events = [
-        {
-            "organization_id": batch_of[external_id].organization_id,
-            "actor_id": batch_of[external_id].created_by_id,
-            "actor": batch_of[external_id].created_by,
-            "address": "",
-            "action": Action.PERSON_CREATED if person.new else Action.PHOTO_ADDED,
-            "subject_type": "person",
-            "subject_id": person.id,
-            "details": {
-                **({"external_id": external_id} if person.new else {}),
-                "photos": person.added,
-                "batch": batch_of[external_id].id,
-            },
-        }
-        for external_id, person in people.items()
-        if person.added or person.new
-    ]
+    events = []
+    for external_id, person in people.items():
+        for batch_id, photos in person.added.items():
+            batch = batches[batch_id]
+            new = person.new and batch_id == person.batch_id
+            events.append(
+                {
+                    "organization_id": batch.organization_id,
+                    "actor_id": batch.created_by_id,
+                    "actor": batch.created_by,
+                    "address": "",
+                    "action": Action.PERSON_CREATED if new else Action.PHOTO_ADDED,
+                    "subject_type": "person",
+                    "subject_id": person.id,
+                    "details": {
+                        **({"external_id": external_id} if new else {}),
+                        "photos": photos,
+                        "batch": batch_id,
+                    },
+                }
+            )
     if events:
         session.execute(insert(AuditEvent), events)

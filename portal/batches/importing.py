@@ -122,6 +122,11 @@ def import_source(
             known=known,
             source=source.words,
         )
+    elif (grouping, label) != (None, None) and (grouping, label) != (batch.grouping, batch.label):
+        raise BatchError(
+            f"Batch {batch.id} from this source is not finished, and reads names by {batch.grouping} and "
+            f"{batch.label}. Leave --grouping and --label out to go on with it, or cancel it first."
+        )
     if source.is_zip:
         _hand_over_zip(session, batch, source, store)
         return batch

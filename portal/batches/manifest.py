@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import IO
 
 from portal.csv_cells import plain_cell
+from portal.enrolment.services import MAX_PHOTOS_OF_PERSON
 from portal.people.words import key_of
 
 LONGEST_LINE = 64 * 1024  # bytes; of a row of several lines too
@@ -174,11 +175,16 @@ def _rows(reader: Iterator[list[str]], lines: _Lines, uses: Sequence[Column]) ->
                 f"The manifest has more than {MOST_ROWS:,} rows; the first that is too many is in line "
                 f"{line}. Divide it into several manifests, each with its own header."
             )
-        photos = (
+        photos = [
             text
             for text, use in itertools.zip_longest(texts, uses[: len(texts)], fillvalue=Column.PHOTO)
             if use is Column.PHOTO and text
-        )
+        ]
+        if len(photos) > MAX_PHOTOS_OF_PERSON:
+            raise ManifestError(
+                f"The row in line {line} names {len(photos)} photos. A person can have "
+                f"{MAX_PHOTOS_OF_PERSON}: leave the others out."
+            )
         yield ManifestRow(line, _cell(texts, external_id), _cell(texts, name), tuple(photos))
 
 

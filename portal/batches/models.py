@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -14,6 +15,11 @@ from portal.organizations.models import Organization
 from portal.people.models import Person
 
 PATH_LENGTH = 400
+# What is taken out of an item's row when the person is deleted or the batch undone; the row still counts.
+FORGOTTEN: dict[str, Any] = {
+    **dict.fromkeys(("path", "path_key", "external_id", "name", "detail"), ""),
+    **dict.fromkeys(("dropped_path", "sha256")),
+}
 
 
 class Decision(StrEnum):
@@ -53,6 +59,7 @@ class Batch(Base):
     __table_args__ = (
         Index(None, "organization_id", "finished_at"),
         Index(None, "organization_id", "id"),
+        Index(None, "finished_at"),
         {"sqlite_autoincrement": True},
     )
 
@@ -69,11 +76,15 @@ class Batch(Base):
     label: Mapped[str | None] = mapped_column(String(15))
     known: Mapped[KnownPeople] = mapped_column(String(10))
     has_manifest: Mapped[bool] = mapped_column(default=False)
+    # Who reads the manifest, or did; whoever began before gives up.
+    manifest_reader: Mapped[str | None] = mapped_column(String(32))
     # Whether the names of all photos are known that were dropped.
     announced: Mapped[bool] = mapped_column(default=False)
     # Hidden files of the system, which nobody meant to drop.
     left_out: Mapped[int] = mapped_column(default=0)
     decision: Mapped[Decision] = mapped_column(String(10), default=Decision.GO_ON)
+    # When nothing was left to do for the first time: it can be undone for a day from then on.
+    ended_at: Mapped[datetime | None]
     # When nothing was left to do, and how many items were in which state then; None while there is.
     finished_at: Mapped[datetime | None]
     counts: Mapped[dict[str, int] | None] = mapped_column(JSON)

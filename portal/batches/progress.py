@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
+from portal.batches.announcing import expect_no_more
 from portal.batches.enrolling import close_items
 from portal.batches.models import ON_THE_WAY, Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.batches.reasons import ItemReason
-from portal.database import now, writing
+from portal.database import lock, now, writing
 from portal.enrolment.models import Photo, WorkState
 
 PACE_OVER_S = 20
 LATEST = 12
 NEVER_PROCESSED = (ItemReason.NOT_ARRIVED, ItemReason.PHOTO_NOT_FOUND, ItemReason.CANCELLED)
-# A batch can be undone for so long after its last photo.
+# A batch in which nothing has happened for so long is finished without the files that did not come.
+WAIT_DAYS = 7
+# A batch can be undone for so long after it ended.
 UNDO_HOURS = 24
 
 
@@ -147,7 +150,7 @@ def progress_of(session: Session, batch: Batch) -> Progress:
         archives,
         _pace(session, batch) if counts.on_the_way else None,
         _latest(session, batch),
-        _undo_until(session, batch, counts),
+        _undo_until(batch, counts),
     )
 
 
@@ -167,11 +170,26 @@ def settle(session: Session) -> None:
     that has nothing left to do keeps its counts.
     """
     for batch_id in session.scalars(select(Batch.id).where(Batch.finished_at.is_(None))).all():
+        batch = session.get_one(Batch, batch_id, populate_existing=True)
+        if not _may_settle(session, batch):
+            continue  # nothing to do but to wait, for files or for staff
         with writing(session):
-            batch = session.get(Batch, batch_id, with_for_update={"key_share": True}, populate_existing=True)
-            if batch is not None:
-                _heal(session, batch)
-                _close_if_done(session, batch)
+            lock(session, batch, key_share=True)
+            _heal(session, batch)
+            _close_if_done(session, batch)
+
+
+def _may_settle(session: Session, batch: Batch) -> bool:
+    """Whether a look under the lock may change something; most looks at most batches do not."""
+    if now() - batch.created_at > timedelta(days=WAIT_DAYS):
+        return True
+    waiting = batch.decision in (Decision.GO_ON, Decision.PAUSE) and not batch.announced
+    return not waiting or _any_in(session, batch, ItemState.QUEUED)
+
+
+def _any_in(session: Session, batch: Batch, state: ItemState, *conditions: ColumnElement[bool]) -> bool:
+    first = select(BatchItem.id).where(BatchItem.batch_id == batch.id, BatchItem.state == state, *conditions)
+    return session.scalar(first.limit(1)) is not None
 
 
 def _heal(session: Session, batch: Batch) -> None:
@@ -193,20 +211,14 @@ def _heal(session: Session, batch: Batch) -> None:
 
 
 def _close_if_done(session: Session, batch: Batch) -> None:
+    if batch.decision in (Decision.GO_ON, Decision.PAUSE) and _waited_long_enough(session, batch):
+        expect_no_more(session, batch)
     archives = archives_of(session, batch)
-    counts = count_items(session, batch)
-    arriving = counts.states[ItemState.EXPECTED] and any(
-        session.scalars(
-            select(BatchItem.id)
-            .where(
-                BatchItem.batch_id == batch.id,
-                BatchItem.state == ItemState.EXPECTED,
-                BatchItem.size_bytes.is_not(None),
-            )
-            .limit(1)
-        )
-    )
-    if batch.announced and not arriving and not _unpacking(archives) and batch.decision == Decision.GO_ON:
+    if _any_in(session, batch, ItemState.QUEUED) or _any_in(session, batch, ItemState.RECEIVED):
+        return
+    if _any_in(session, batch, ItemState.EXPECTED, BatchItem.size_bytes.is_not(None)):
+        return
+    if batch.announced and not _unpacking(archives) and batch.decision == Decision.GO_ON:
         # Named by the manifest, and nothing more is to come.
         session.execute(
             update(BatchItem)
@@ -214,11 +226,12 @@ def _close_if_done(session: Session, batch: Batch) -> None:
             .values(state=ItemState.ATTENTION, reason=ItemReason.PHOTO_NOT_FOUND, finished_at=now())
             .execution_options(synchronize_session=False)
         )
-        counts = count_items(session, batch)
+    counts = count_items(session, batch)
     if status_of(batch, counts, archives) in (Status.DONE, Status.CANCELLED, Status.UNDONE) and (
         not counts.on_the_way
     ):
         batch.finished_at = now()
+        batch.ended_at = batch.ended_at or batch.finished_at
         detailed = dict(counts.reasons)
         snapshot = {f"{state}/{reason}": count for (state, reason), count in detailed.items()}
         for state, count in counts.states.items():
@@ -226,6 +239,12 @@ def _close_if_done(session: Session, batch: Batch) -> None:
             if rest:
                 snapshot[f"{state}/"] = rest
         batch.counts = snapshot
+
+
+def _waited_long_enough(session: Session, batch: Batch) -> bool:
+    """Whether nobody will send what is missing: nothing has happened for WAIT_DAYS."""
+    last = session.scalar(select(func.max(BatchItem.finished_at)).where(BatchItem.batch_id == batch.id))
+    return now() - (last or batch.created_at) > timedelta(days=WAIT_DAYS)
 
 
 def _unpacking(archives: Sequence[BatchArchive]) -> bool:
@@ -242,24 +261,20 @@ def _pace(session: Session, batch: Batch) -> float | None:
 
 
 def _latest(session: Session, batch: Batch) -> list[BatchItem]:
-    recent = (
-        select(BatchItem)
-        .where(
-            BatchItem.batch_id == batch.id,
-            BatchItem.finished_at.is_not(None),
-            BatchItem.photo_id.is_not(None),
-            BatchItem.state.in_((ItemState.ENROLLED, ItemState.ADDED)),
+    found: list[BatchItem] = []
+    # Each is the end of one range of the index, however many items there are.
+    for state in (ItemState.ENROLLED, ItemState.ADDED):
+        found += session.scalars(
+            select(BatchItem)
+            .where(BatchItem.batch_id == batch.id, BatchItem.state == state, BatchItem.reason == "")
+            .order_by(BatchItem.id.desc())
+            .limit(LATEST)
         )
-        .order_by(BatchItem.finished_at.desc(), BatchItem.id.desc())
-        .limit(LATEST)
-    )
-    return list(session.scalars(recent))
+    found.sort(key=lambda item: -item.id)
+    return [item for item in found if item.photo_id is not None][:LATEST]
 
 
-def _undo_until(session: Session, batch: Batch, counts: Counts) -> datetime | None:
-    if batch.decision == Decision.UNDO:
+def _undo_until(batch: Batch, counts: Counts) -> datetime | None:
+    if batch.decision == Decision.UNDO or not counts.total:
         return None
-    if not counts.total:
-        return None
-    last = session.scalar(select(func.max(BatchItem.finished_at)).where(BatchItem.batch_id == batch.id))
-    return (last or batch.created_at) + timedelta(hours=UNDO_HOURS)
+    return (batch.ended_at or now()) + timedelta(hours=UNDO_HOURS)

@@ -336,6 +336,15 @@ def replace(
         unneeded = [item.file_key] if item.file_key else []
         if item.photo_id:
             unneeded += enrolment.delete_photos(session, organization, [item.photo_id])
+            record(
+                session,
+                actor,
+                Action.PHOTO_REMOVED,
+                organization_id=organization.id,
+                subject_type="person",
+                subject_id=item.person_id,
+                details={"photo": item.photo_id},
+            )
         item.file_key, item.sha256 = upload.file.key, upload.file.sha256
         item.size_bytes, item.photo_id = upload.file.size_bytes, None
         item.state, item.reason, item.detail, item.finished_at = ItemState.RECEIVED, "", "", None
@@ -346,14 +355,23 @@ def replace(
     _enqueue(session, batch)
 
 
-def mark_checked(session: Session, batch: Batch, item: BatchItem) -> None:
+def mark_checked(session: Session, actor: Actor, batch: Batch, item: BatchItem) -> None:
     """Take a photo with several faces off the list of those to check. Raises Gone."""
     with writing(session):
         lock(session, batch, key_share=True)
         lock(session, item)
         if item.reason == ItemReason.SEVERAL_FACES:
             item.reason = ""
-            batch.counts = None
+            batch.finished_at = batch.counts = None
+            record(
+                session,
+                actor,
+                Action.FACE_CHECKED,
+                organization_id=batch.organization_id,
+                subject_type="person",
+                subject_id=item.person_id,
+                details={"photo": item.photo_id},
+            )
 
 
 def send_again(session: Session) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEvent
-from portal.audit.services import Action, Actor
-from portal.batches.models import Batch, BatchItem, Decision, ItemState
+from portal.audit.services import Action, Actor, record
+from portal.batches.models import FORGOTTEN, Batch, BatchItem, Decision, ItemState
 from portal.database import now, writing
 from portal.enrolment.models import Photo
 from portal.enrolment.services import delete_photos
@@ -29,12 +29,7 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
         batch = session.get(Batch, batch_id, with_for_update={"key_share": True}, populate_existing=True)
         if batch is None or batch.decision != Decision.UNDO:
             return False
-        items = session.execute(
-            select(BatchItem.id, BatchItem.photo_id, BatchItem.file_key)
-            .where(BatchItem.batch_id == batch_id, BatchItem.state != ItemState.UNDONE)
-            .order_by(BatchItem.id)
-            .limit(AT_ONCE + 1)
-        ).all()
+        items = _next(session, batch_id)
         last, items = len(items) <= AT_ONCE, items[:AT_ONCE]
         photo_ids = [item.photo_id for item in items if item.photo_id]
         keys = [item.file_key for item in items if item.file_key]
@@ -54,7 +49,7 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
         session.execute(
             update(BatchItem)
             .where(BatchItem.id.in_([item.id for item in items]))
-            .values(state=ItemState.UNDONE, reason="", detail="", file_key=None, finished_at=now())
+            .values(state=ItemState.UNDONE, reason="", file_key=None, finished_at=now(), **FORGOTTEN)
             .execution_options(synchronize_session=False)
         )
     for key in keys:
@@ -62,11 +57,26 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
     return not last
 
 
+def _next(session: Session, batch_id: int) -> list[Row[tuple[int, int | None, str | None]]]:
+    """The next items, one more than are removed at once: each state is a range of the index."""
+    items: list[Row[tuple[int, int | None, str | None]]] = []
+    for state in ItemState:
+        if state != ItemState.UNDONE:
+            items += session.execute(
+                select(BatchItem.id, BatchItem.photo_id, BatchItem.file_key)
+                .where(BatchItem.batch_id == batch_id, BatchItem.state == state)
+                .order_by(BatchItem.reason, BatchItem.id)
+                .limit(AT_ONCE + 1 - len(items))
+            )
+    return items
+
+
 def _delete_people(session: Session, batch: Batch, ids: Sequence[int], photos: Mapping[int, int]) -> None:
     """Delete those of these people whom the batch enrolled and who have no photo left.
 
     photos: how many of each were just deleted, for the audit trail.
     """
+    actor = _who_undid(session, batch)
     gone = session.execute(
         select(Person.id, Person.external_id).where(
             Person.id.in_(ids),
@@ -74,11 +84,27 @@ def _delete_people(session: Session, batch: Batch, ids: Sequence[int], photos: M
             ~exists().where(Photo.person_id == Person.id),
         )
     ).all()
+    stay = set(photos) - {person.id for person in gone}
+    session.execute(
+        update(Person)
+        .where(Person.id.in_(stay))
+        .values(updated_at=now())
+        .execution_options(synchronize_session=False)
+    )
+    for person_id in sorted(stay):
+        record(
+            session,
+            actor,
+            Action.PHOTO_REMOVED,
+            organization_id=batch.organization_id,
+            subject_type="person",
+            subject_id=person_id,
+            details={"photos": photos[person_id], "batch": batch.id},
+        )
     if not gone:
         return
     session.execute(delete(PersonWord).where(PersonWord.person_id.in_([person.id for person in gone])))
     session.execute(delete(Person).where(Person.id.in_([person.id for person in gone])))
-    actor = _who_undid(session, batch)
     session.execute(
         insert(AuditEvent),
         [

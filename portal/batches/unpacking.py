@@ -19,7 +19,7 @@ from portal.batches.announcing import (
 from portal.batches.archives import Archive, ArchiveError, Entry, EntryError
 from portal.batches.manifest import ManifestError, read_manifest
 from portal.batches.models import Batch, BatchArchive, BatchItem, Decision, ItemState
-from portal.batches.reasons import ItemReason
+from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving import Arrival, receive
 from portal.batches.services import decide_naming
 from portal.claims import claim, finished, requeue_untouched, still_claimed
@@ -111,7 +111,9 @@ def receive_piece(
     A piece that begins elsewhere than where the file ends is not taken. Raises BatchError if it is longer
     than was announced.
     """
-    if archive.arrived or archive.state != WorkState.QUEUED:
+    if archive.state == WorkState.FAILED:
+        raise BatchError(archive.problem or " ".join(words_of(archive.reason or "")))
+    if archive.arrived:
         return archive.size_bytes
     try:
         size = store.append_to_archive(archive.id, offset, stream, archive.size_bytes)
@@ -162,7 +164,7 @@ def unpack(
             entries = list(zipped.entries())
             if archive.announced == 0:
                 _prepare(session, worker, archive, batch, zipped, entries)
-            entries_left = _photos_of(batch, entries)
+            entries_left = _photos_of(entries)
             done = _announce(session, worker, archive, batch, entries_left, make_way) and _extract(
                 session, worker, archive, batch, zipped, entries_left, store, make_way
             )
@@ -185,15 +187,13 @@ def unpack(
     store.delete_archives([archive.id])
 
 
-def _photos_of(batch: Batch, entries: Sequence[Entry]) -> list[Entry]:
+def _photos_of(entries: Sequence[Entry]) -> list[Entry]:
     """The entries but for the manifest, which was read when the archive was begun."""
-    if not batch.has_manifest:
-        return list(entries)
     return [entry for entry in entries if not _is_csv(entry)]
 
 
 def _is_csv(entry: Entry) -> bool:
-    return PurePosixPath(entry.path).suffix.lower() == ".csv" and entry.reason is None
+    return PurePosixPath(entry.path).suffix.lower() == ".csv"
 
 
 def _prepare(
@@ -206,19 +206,36 @@ def _prepare(
 ) -> None:
     """Find out how the names in a ZIP become people: by the manifest in it, or by themselves."""
     manifests = [entry for entry in entries if _is_csv(entry)]
-    if len(manifests) > 1 and not batch.has_manifest:
+    reader = f"ZIP {archive.id}"
+    read = batch.has_manifest and batch.manifest_reader == reader
+    if manifests and not read:
+        _refuse_manifest(session, batch, manifests)
+        with zipped.read(manifests[0]) as file:
+            add_manifest(session, batch, read_manifest(file), reader)
+    if not batch.has_manifest:
+        decide_naming(session, batch, (entry.path for entry in entries))
+    _move(session, worker, archive)
+
+
+def _refuse_manifest(session: Session, batch: Batch, manifests: Sequence[Entry]) -> None:
+    """Raise ArchiveError if a ZIP's manifest can't say who is on which photo: nobody guesses instead."""
+    if len(manifests) > 1:
         raise ArchiveError(
             f"The ZIP holds {len(manifests)} CSV files, and nobody can tell which one is the manifest. "
             "Make it anew with one of them."
         )
+    (manifest,) = manifests
+    if manifest.reason is not None:
+        raise ArchiveError(
+            f"The manifest {manifest.path} can't be read: {' '.join(words_of(manifest.reason))}"
+        )
     # Items without a line are of files; those of a manifest that was not read to its end are made anew.
     files = select(BatchItem.id).where(BatchItem.batch_id == batch.id, BatchItem.line.is_(None)).limit(1)
-    if manifests and not batch.has_manifest and session.scalar(files) is None:
-        with zipped.read(manifests[0]) as file:
-            add_manifest(session, batch, read_manifest(file))
-    if not batch.has_manifest:
-        decide_naming(session, batch, (entry.path for entry in entries))
-    _move(session, worker, archive)
+    if batch.has_manifest or session.scalar(files) is not None:
+        raise ArchiveError(
+            f"The ZIP holds a manifest ({manifest.path}), and other files of this batch were read already. "
+            "Drop the ZIP as a batch of its own."
+        )
 
 
 def _announce(
@@ -232,7 +249,7 @@ def _announce(
     """Make the items of all entries before the first is unpacked; whether there was time for all."""
     while archive.announced < len(entries):
         part = entries[archive.announced : archive.announced + AT_ONCE]
-        announce(session, batch, _files(part))
+        announce(session, batch, _files(archive, part))
         _move(session, worker, archive, announced=archive.announced + len(part))
         if make_way():
             return False
@@ -252,7 +269,7 @@ def _extract(
     """Store what is wanted of the entries; whether there was time for all."""
     while archive.unpacked < len(entries):
         part = entries[archive.unpacked : archive.unpacked + ENTRIES_AT_ONCE]
-        items = announce(session, batch, _files(part))
+        items = announce(session, batch, _files(archive, part))
         with store.together():
             arrivals = [
                 _arrival(item.id, entry, zipped, batch.organization_id, store)
@@ -267,13 +284,13 @@ def _extract(
     return True
 
 
-def _files(entries: Sequence[Entry]) -> list[DroppedFile]:
+def _files(archive: BatchArchive, entries: Sequence[Entry]) -> list[DroppedFile]:
     return [
         DroppedFile(
             entry.path,
             entry.size_bytes,
             entry.reason,
-            str(entry.index) if entry.reason == ItemReason.PATH_TWICE else "",
+            f"{archive.id}-{entry.index}" if entry.reason == ItemReason.PATH_TWICE else "",
         )
         for entry in entries
     ]
@@ -301,8 +318,9 @@ def _move(session: Session, worker: str, archive: BatchArchive, **places: int) -
             raise LostArchive
         for column, place in places.items():
             setattr(archive, column, place)
-        # It got on: what stopped its worker before, if anything, was not this part of it.
-        archive.attempts = 1
+        if places:
+            # It got on: what stopped its worker before, if anything, was not this part of it.
+            archive.attempts = 1
 
 
 class LostArchive(RuntimeError):
@@ -311,7 +329,9 @@ class LostArchive(RuntimeError):
 
 def _close(session: Session, worker: str, archive: BatchArchive, problem: str, left_out: int = 0) -> None:
     with writing(session):
-        batch = session.get_one(Batch, archive.batch_id, with_for_update={"key_share": True})
+        batch = session.get_one(
+            Batch, archive.batch_id, with_for_update={"key_share": True}, populate_existing=True
+        )
         mine = session.scalar(
             select(BatchArchive)
             .where(*still_claimed(BatchArchive, worker, [archive.id]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request, url_for
@@ -29,6 +28,7 @@ from portal.uploads import CHUNK_BYTES, form_parts
 
 MANIFEST_HEAD_BYTES = 64 * 1024
 PHOTOS_A_REQUEST = 100
+MOST_SAMPLED_PATHS = 1000
 MOST_LEFT_OUT = 1_000_000_000
 # Of an item, in the name of its photo.
 NUMBER = re.compile(r"[0-9]{1,18}")
@@ -52,6 +52,8 @@ def reading() -> ResponseReturnValue:
         )
     else:
         paths = [normal_path(path) for path in _json(request.form.get("paths", "[]"), str)]
+        if len(paths) > MOST_SAMPLED_PATHS:
+            abort(400)
         read = read_names(db.session(), current_organization(), paths, grouping, label)
     return render_template(
         "batches/_reading.html",
@@ -83,7 +85,7 @@ def start() -> ResponseReturnValue:
 def manifest(batch_id: int) -> ResponseReturnValue:
     """Take the list of who is on which photo."""
     batch = find(batch_id)
-    with tempfile.TemporaryFile() as file:
+    with photo_store().temporary_file() as file:
         for part in form_parts(request):
             while part.name == "manifest" and (chunk := part.read(CHUNK_BYTES)):
                 file.write(chunk)

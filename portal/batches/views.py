@@ -32,6 +32,7 @@ from portal.batches.progress import Status, archives_of, count_items, progress_o
 from portal.batches.reasons import ItemReason, words_of
 from portal.batches.whole_form import WholeForm
 from portal.csv_cells import safe_cell
+from portal.enrolment.reasons import Reason
 from portal.enrolment.services import PhotoError
 from portal.extensions import csrf, db
 from portal.paging import CursorError
@@ -48,6 +49,7 @@ LISTS = (
     ItemState.ALREADY_THERE,
     ItemState.EXPECTED,
 )
+MOST_FIELDS = 20
 # A form's choice that leaves the reading of names to the portal.
 AUTO = "auto"
 STATUS_OF = {
@@ -94,8 +96,10 @@ def create() -> ResponseReturnValue:
     with WholeForm(current_organization(), photo_store()) as form:
         with form.storing():
             for part in form_parts(request):
-                if part.file_name is None:
+                if part.file_name is None and len(fields) < MOST_FIELDS:
                     fields[part.name] = part.text()
+                elif part.file_name is None:
+                    abort(400)
                 else:
                     _check_token(fields)
                     form.take(part)
@@ -224,7 +228,7 @@ def replace(batch_id: int, item_id: int) -> ResponseReturnValue:
 def checked(batch_id: int, item_id: int) -> ResponseReturnValue:
     """Take a photo with several faces off the list of those to check."""
     batch = find(batch_id)
-    services.mark_checked(db.session(), batch, _item(batch, item_id))
+    services.mark_checked(db.session(), current_actor(), batch, _item(batch, item_id))
     return redirect(request.referrer or url_for("batches.show", batch_id=batch_id))
 
 
@@ -270,6 +274,8 @@ def _items(batch: Batch) -> dict[str, Any]:
     reason = request.args.get("reason", "")
     if asked not in set(ItemState):
         asked, reason = ItemState.ATTENTION, ""
+    if reason not in {"", *ItemReason, *Reason}:
+        abort(404)
     page = services.list_items(
         db.session(), batch, ItemState(asked), reason, request.args.get("cursor") or None
     )

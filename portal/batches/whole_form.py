@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -67,7 +67,8 @@ class WholeForm:
         self._organization, self._store = organization, store
         self._temporary = ExitStack()
         # The list of staged files lies on the disk: it may be long.
-        self._list = self._temporary.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115
+        self._list = self._temporary.enter_context(io.TextIOWrapper(store.temporary_file(), "utf-8"))
+        self._temporary.enter_context(store.arriving())
         self._manifest: IO[bytes] | None = None
         self._archives: list[_Staged] = []
         self._paths: Counter[int] = Counter()
@@ -139,6 +140,9 @@ class WholeForm:
         elif self._photos:
             decide_naming(session, batch, (staged.path for staged in self._staged()))
         for part in chunks(self._staged(), AT_ONCE):
+            announce(session, batch, [staged.dropped for staged in part])
+        # Only when all names are known: two files may fit one name of the manifest.
+        for part in chunks(self._staged(), AT_ONCE):
             items = announce(session, batch, [staged.dropped for staged in part])
             arrivals = [staged.arrival(item.id) for staged, item in zip(part, items, strict=True)]
             receive(session, batch, arrivals, self._store)
@@ -150,7 +154,7 @@ class WholeForm:
     def _take_manifest(self, part: FormPart, path: str) -> None:
         if self._manifest is not None:
             raise BatchError(f"{path} is a second CSV file. Only one can say who is on which photo.")
-        self._manifest = self._temporary.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        self._manifest = self._temporary.enter_context(self._store.temporary_file())
         while chunk := part.read(CHUNK_BYTES):
             self._manifest.write(chunk)
             if self._manifest.tell() > MAX_MANIFEST_BYTES:

@@ -6,11 +6,12 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, func, select
+from sqlalchemy import Row, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from portal.audit.services import Action, Actor, record
+from portal.batches.models import FORGOTTEN, BatchItem
 from portal.database import lock, now, writing
 from portal.enrolment import services as enrolment
 from portal.enrolment.models import Photo
@@ -200,6 +201,13 @@ def delete_person(
         lock(session, person)
         keys = enrolment.delete_photos_of(session, organization, person)
         session.execute(delete(PersonWord).where(PersonWord.person_id == person.id))
+        # The batches in which they came go on counting their photos, and forget whose they were.
+        session.execute(
+            update(BatchItem)
+            .where(BatchItem.person_id == person.id)
+            .values(FORGOTTEN)
+            .execution_options(synchronize_session=False)
+        )
         session.execute(
             delete(Person).where(Person.id == person.id, Person.organization_id == organization.id)
         )

@@ -95,6 +95,7 @@ export class Courier {
 
   // Why it has to be sent again, in words; "" when this is the answer.
   #troubleOf(request, answer, path, html) {
+    if (request.status === 507 && answer.words) return answer.words;
     if (request.status === 0 || request.status === 429 || request.status >= 500) return LOST;
     if (isOfStranger(request, answer, new URL(this.url + path, location.href).pathname, html)) return SIGNED_OUT;
     if (answer.ok) return "";
