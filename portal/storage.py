@@ -85,8 +85,9 @@ class PhotoStore:
 
     @contextmanager
     def _arrivals_lock(self) -> Iterator[int]:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / "arrivals.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        lock = self.folder.with_suffix(".lock")
+        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             yield descriptor
         finally:

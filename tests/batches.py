@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -202,7 +203,7 @@ def assert_sound(session: Session, dropped: Mapping[int, int], *, killed: bool =
             select(BatchArchive.id).where(BatchArchive.state.in_((WorkState.QUEUED, WorkState.RUNNING)))
         )
     )
-    assert waiting >= set(photo_store().archives()) - _given_up(session)
+    assert waiting >= set(photo_store().archives(time.time() + 60)) - _given_up(session)
 
 
 def _given_up(session: Session) -> set[int]:

@@ -126,7 +126,7 @@ def test_what_no_worker_could_note_is_healed(
     assert fates(session, batch) == {
         "A1/1.jpg": "attention no_face",
         "B1/1.jpg": "attention removed",
-        "C1/1.jpg": "attention removed",
+        "": "attention removed",  # whose it was is forgotten with the person
     }
     assert closed(session, batch)
     assert people(session) == {"A1": 1, "B1": 0}

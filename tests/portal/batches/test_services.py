@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEvent
-from portal.batches.models import Batch, BatchItem
+from portal.batches.models import Batch
 from portal.database import now, writing
 from portal.enrolment.models import Face, Photo
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
@@ -234,7 +234,7 @@ def test_a_batch_can_be_undone_for_a_day(worker: Worker, bob: Visitor, session: 
     finish(worker)
     assert "It can be undone as a whole until" in said(bob, batch)
     with writing(session):
-        session.execute(update(BatchItem).values(finished_at=now() - timedelta(hours=24, seconds=1)))
+        session.execute(update(Batch).values(ended_at=now() - timedelta(hours=24, seconds=1)))
     assert "It can be undone" not in said(bob, batch)
     assert "A batch can be undone within a day. This one is older." in act(bob, batch, "undo")
     assert sum(people(session).values()) == 4
