@@ -148,7 +148,7 @@ def progress_of(session: Session, batch: Batch) -> Progress:
         counts,
         status,
         archives,
-        _pace(session, batch) if counts.on_the_way else None,
+        _pace(session, batch) if status in (Status.RECEIVING, Status.RUNNING) else None,
         _latest(session, batch),
         _undo_until(batch, counts),
     )
