@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("created_by_id", NUMBER, nullable=True),
         sa.Column("created_by", sa.String(length=254), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("touched_at", sa.DateTime(), nullable=False),
         sa.Column("source", sa.String(length=500), nullable=False),
         sa.Column("grouping", sa.String(length=10), nullable=True),
         sa.Column("label", sa.String(length=15), nullable=True),

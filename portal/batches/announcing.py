@@ -5,20 +5,22 @@ Everything that was dropped has an item from here on, so that the counts add up 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.batches.manifest import ManifestRow
-from portal.batches.models import PATH_LENGTH, Batch, BatchItem, Decision, ItemState
+from portal.batches.models import PATH_LENGTH, Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.batches.naming import Grouping, Label, Naming, Unnamed, normal_path, path_key, person_of
 from portal.batches.reasons import ItemReason
 from portal.database import lock, now, writing
+from portal.enrolment.models import WorkState
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.people.services import PersonError, clean_external_id, clean_name
 
@@ -79,6 +81,7 @@ def lock_open(session: Session, batch: Batch) -> None:
     lock(session, batch, key_share=True)
     if batch.decision != Decision.GO_ON:
         raise NotOpen(batch.decision)
+    batch.touched_at = now()
 
 
 def announce(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list[AnnouncedItem]:
@@ -225,7 +228,7 @@ def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list
             _set(item, **_ended(ItemReason.TWO_FILES))
         reason = ItemReason.NOT_IN_MANIFEST if item is None else ItemReason.TWO_FILES
         # By a key that no row of the manifest has, it is found when it is announced again.
-        key = key_of_another(keys[0], file.mark or "not named")
+        key = key_of_another(keys[0], file.mark or hashlib.sha256(file.path.encode()).hexdigest()[:16])
         values = _values(batch, file.path, key, size_bytes=file.size_bytes, **_ended(reason))
         strangers[key] = {**values, "dropped_path": path}
         found.append(key)
@@ -347,8 +350,31 @@ def _announced(item: BatchItem) -> AnnouncedItem:
     return AnnouncedItem(item.id, item.state, item.reason, item.sha256)
 
 
-def expect_no_more(session: Session, batch: Batch) -> int:
-    """Let what was announced and never came need attention, in the caller's transaction; how many."""
+def give_up_archives(session: Session, batch: Batch, problem: str, *, arrived: bool = True) -> Sequence[int]:
+    """Unpack no more of a batch's ZIPs, in the caller's transaction; returns their ids.
+
+    With arrived=False, only those that did not arrive whole.
+    """
+    which: tuple[ColumnElement[bool], ...] = (
+        BatchArchive.batch_id == batch.id,
+        BatchArchive.state.in_((WorkState.QUEUED, WorkState.RUNNING)),
+    )
+    if not arrived:
+        which += (BatchArchive.arrived.is_(False),)
+    return session.scalars(
+        update(BatchArchive)
+        .where(*which)
+        .values(state=WorkState.FAILED, problem=problem, claimed_by=None, finished_at=now())
+        .returning(BatchArchive.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+
+
+def expect_no_more(session: Session, batch: Batch) -> tuple[int, Sequence[int]]:
+    """Wait no longer for what was announced and did not come, in the caller's transaction.
+
+    Returns how many photos need attention for it, and the ids of the ZIPs that are given up.
+    """
     missing = (BatchItem.batch_id == batch.id, BatchItem.state == ItemState.EXPECTED)
     batch.announced = True
     changed = session.execute(
@@ -357,4 +383,5 @@ def expect_no_more(session: Session, batch: Batch) -> int:
         .values(**_ended(ItemReason.NOT_ARRIVED))
         .execution_options(synchronize_session=False)
     )
-    return changed.rowcount  # type: ignore[attr-defined, no-any-return]
+    given_up = give_up_archives(session, batch, "It never arrived whole.", arrived=False)
+    return changed.rowcount, given_up  # type: ignore[attr-defined]

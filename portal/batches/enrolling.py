@@ -328,8 +328,9 @@ def _record(session: Session, batches: Mapping[int, Batch], people: Mapping[str,
     """Write down who was enrolled, and who got more photos, in the name of who dropped the batch."""
     events = []
     for external_id, person in people.items():
-        for batch_id, photos in person.added.items():
-            batch = batches[batch_id]
+        made_by = {person.batch_id} if person.new and person.batch_id is not None else set()
+        for batch_id in sorted(made_by | set(person.added)):
+            batch, photos = batches[batch_id], person.added[batch_id]
             new = person.new and batch_id == person.batch_id
             events.append(
                 {

@@ -122,7 +122,7 @@ def import_source(
             known=known,
             source=source.words,
         )
-    elif (grouping, label) != (None, None) and (grouping, label) != (batch.grouping, batch.label):
+    elif (grouping or batch.grouping) != batch.grouping or (label or batch.label) != batch.label:
         raise BatchError(
             f"Batch {batch.id} from this source is not finished, and reads names by {batch.grouping} and "
             f"{batch.label}. Leave --grouping and --label out to go on with it, or cancel it first."

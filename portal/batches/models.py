@@ -68,6 +68,8 @@ class Batch(Base):
     created_by_id: Mapped[int | None] = mapped_column(Identifier)
     created_by: Mapped[str] = mapped_column(String(254))
     created_at: Mapped[datetime] = mapped_column(default=now)
+    # When files were last announced or sent.
+    touched_at: Mapped[datetime] = mapped_column(default=now)
     # Where the photos come from, as staff know it: "from a browser", a folder's path.
     source: Mapped[str] = mapped_column(String(500))
     # How names become people (portal.batches.naming); None until all names are known, or never where a

@@ -181,7 +181,7 @@ def settle(session: Session) -> None:
 
 def _may_settle(session: Session, batch: Batch) -> bool:
     """Whether a look under the lock may change something; most looks at most batches do not."""
-    if now() - batch.created_at > timedelta(days=WAIT_DAYS):
+    if _waited_long_enough(batch):
         return True
     waiting = batch.decision in (Decision.GO_ON, Decision.PAUSE) and not batch.announced
     return not waiting or _any_in(session, batch, ItemState.QUEUED)
@@ -211,7 +211,7 @@ def _heal(session: Session, batch: Batch) -> None:
 
 
 def _close_if_done(session: Session, batch: Batch) -> None:
-    if batch.decision in (Decision.GO_ON, Decision.PAUSE) and _waited_long_enough(session, batch):
+    if batch.decision in (Decision.GO_ON, Decision.PAUSE) and _waited_long_enough(batch):
         expect_no_more(session, batch)
     archives = archives_of(session, batch)
     if _any_in(session, batch, ItemState.QUEUED) or _any_in(session, batch, ItemState.RECEIVED):
@@ -241,10 +241,9 @@ def _close_if_done(session: Session, batch: Batch) -> None:
         batch.counts = snapshot
 
 
-def _waited_long_enough(session: Session, batch: Batch) -> bool:
-    """Whether nobody will send what is missing: nothing has happened for WAIT_DAYS."""
-    last = session.scalar(select(func.max(BatchItem.finished_at)).where(BatchItem.batch_id == batch.id))
-    return now() - (last or batch.created_at) > timedelta(days=WAIT_DAYS)
+def _waited_long_enough(batch: Batch) -> bool:
+    """Whether nobody will send what is missing: nothing was for WAIT_DAYS."""
+    return now() - batch.touched_at > timedelta(days=WAIT_DAYS)
 
 
 def _unpacking(archives: Sequence[BatchArchive]) -> bool:

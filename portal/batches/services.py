@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
-from portal.batches.announcing import BatchError, expect_no_more, lock_open, naming_of
+from portal.batches.announcing import BatchError, expect_no_more, give_up_archives, lock_open, naming_of
 from portal.batches.models import (
     Batch,
     BatchArchive,
@@ -228,7 +228,7 @@ def cancel(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> N
             .values(state=ItemState.ATTENTION, reason=ItemReason.CANCELLED, finished_at=now())
             .execution_options(synchronize_session=False)
         )
-        given_up = _give_up_archives(session, batch, "The batch was cancelled before it was unpacked.")
+        given_up = give_up_archives(session, batch, "The batch was cancelled before it was unpacked.")
         _record(session, actor, Action.BATCH_CANCELLED, batch)
     store.delete_archives(given_up)
 
@@ -237,8 +237,7 @@ def finish_without_missing(session: Session, actor: Actor, batch: Batch, store: 
     """Wait no longer for files that did not come; returns how many did not. Raises NotOpen, and Gone."""
     with writing(session):
         lock_open(session, batch)
-        missing = expect_no_more(session, batch)
-        given_up = _give_up_archives(session, batch, "It never arrived whole.", arrived=False)
+        missing, given_up = expect_no_more(session, batch)
         _record(session, actor, Action.BATCH_FINISHED, batch, {"missing": missing})
     store.delete_archives(given_up)
     return missing
@@ -257,7 +256,7 @@ def undo(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> Non
             raise BatchError("A batch can be undone within a day. This one is older.")
         batch.decision, batch.announced = Decision.UNDO, True
         batch.finished_at = batch.counts = None
-        given_up = _give_up_archives(session, batch, "The batch was undone before it was unpacked.")
+        given_up = give_up_archives(session, batch, "The batch was undone before it was unpacked.")
         _record(session, actor, Action.BATCH_UNDONE, batch)
     store.delete_archives(given_up)
     enqueue_undo(batch.id)
@@ -405,26 +404,6 @@ def _reopen(batch: Batch) -> None:
     batch.finished_at = batch.counts = None
     if batch.decision == Decision.CANCEL:
         batch.decision = Decision.GO_ON
-
-
-def _give_up_archives(session: Session, batch: Batch, problem: str, *, arrived: bool = True) -> Sequence[int]:
-    """Unpack no more of a batch's ZIPs; with arrived=False, only of those that did not arrive whole.
-
-    Returns their ids.
-    """
-    which: tuple[ColumnElement[bool], ...] = (
-        BatchArchive.batch_id == batch.id,
-        BatchArchive.state.in_((WorkState.QUEUED, WorkState.RUNNING)),
-    )
-    if not arrived:
-        which += (BatchArchive.arrived.is_(False),)
-    return session.scalars(
-        update(BatchArchive)
-        .where(*which)
-        .values(state=WorkState.FAILED, problem=problem, claimed_by=None, finished_at=now())
-        .returning(BatchArchive.id)
-        .execution_options(synchronize_session=False)
-    ).all()
 
 
 def _record(

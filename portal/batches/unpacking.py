@@ -210,8 +210,11 @@ def _prepare(
     read = batch.has_manifest and batch.manifest_reader == reader
     if manifests and not read:
         _refuse_manifest(session, batch, manifests)
-        with zipped.read(manifests[0]) as file:
-            add_manifest(session, batch, read_manifest(file), reader)
+        try:
+            with zipped.read(manifests[0]) as file:
+                add_manifest(session, batch, read_manifest(file), reader)
+        except EntryError as problem:
+            raise _unreadable(manifests[0], problem.reason) from problem
     if not batch.has_manifest:
         decide_naming(session, batch, (entry.path for entry in entries))
     _move(session, worker, archive)
@@ -226,9 +229,7 @@ def _refuse_manifest(session: Session, batch: Batch, manifests: Sequence[Entry])
         )
     (manifest,) = manifests
     if manifest.reason is not None:
-        raise ArchiveError(
-            f"The manifest {manifest.path} can't be read: {' '.join(words_of(manifest.reason))}"
-        )
+        raise _unreadable(manifest, manifest.reason)
     # Items without a line are of files; those of a manifest that was not read to its end are made anew.
     files = select(BatchItem.id).where(BatchItem.batch_id == batch.id, BatchItem.line.is_(None)).limit(1)
     if batch.has_manifest or session.scalar(files) is not None:
@@ -236,6 +237,10 @@ def _refuse_manifest(session: Session, batch: Batch, manifests: Sequence[Entry])
             f"The ZIP holds a manifest ({manifest.path}), and other files of this batch were read already. "
             "Drop the ZIP as a batch of its own."
         )
+
+
+def _unreadable(manifest: Entry, reason: ItemReason) -> ArchiveError:
+    return ArchiveError(f"The manifest {manifest.path} can't be read: {' '.join(words_of(reason))}")
 
 
 def _announce(

@@ -30,15 +30,17 @@ from tests.batches import (
     assert_sound,
     counted,
     drop,
+    drop_on,
     fates,
     finish,
+    give_manifest,
     people,
     progress,
     start,
     zipped,
 )
 from tests.photos import mate, picture
-from tests.portal.batches.zips import part, zip_of
+from tests.portal.batches.zips import Part, part, zip_of
 from tests.support import Visitor, enrol, on_both_databases, on_postgresql, search, wait_until
 from tests.workers import Worker, sweep
 
@@ -236,6 +238,40 @@ def test_a_zip_that_stops_the_program_is_given_up(
     assert progress(bob, batch)["status"] == "done"
 
 
+@pytest.mark.parametrize("step", ["_announce", "receive", "decide_naming"])
+def test_a_zip_whose_workers_are_lost_before_it_gets_on_is_given_up(
+    app: Flask,
+    bob: Visitor,
+    session: Session,
+    new_worker: Callable[[], Worker],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    """Each time at the same place, and at the first photo after the names were noted."""
+    batch = drop_zip(bob, zipped(photos(2)))
+    done, died = getattr(unpacking, step), []
+
+    def die(*_: Any) -> object:
+        died.append(step)
+        raise Killed
+
+    with monkeypatch.context() as deadly:
+        deadly.setattr(unpacking, step, die)
+        for _ in range(MAX_ATTEMPTS + 2):
+            lost = new_worker()
+            with app.app_context():
+                die_at_work(lost)
+            lost.lose()
+    assert len(died) == MAX_ATTEMPTS
+    assert getattr(unpacking, step) is done
+    finish(new_worker())
+    assert session.scalars(select(BatchArchive.state)).all() == ["failed"]
+    bob.get(f"/enrol/{batch}")
+    said = " ".join(bob.page.get_text(" ").split())
+    assert "all.zip can't be used." in said
+    assert "three times" in said
+
+
 @on_both_databases
 def test_the_manifest_in_a_zip_says_who_is_who(worker: Worker, bob: Visitor, session: Session) -> None:
     manifest = b"external_id,name,photo\nA1,Anna,one.jpg\nB1,Ben,b/two.jpg\nC1,Carl,three.jpg\n"
@@ -298,6 +334,76 @@ def test_a_zip_with_two_manifests_is_refused(worker: Worker, bob: Visitor, sessi
     assert "names no column that is known" in bob.page.get_text(" ")
     assert archive_files() == []
     assert_sound(session, {batch: 0, broken: 0})
+
+
+@pytest.mark.parametrize(
+    ("manifest", "words"),
+    [
+        ([part("list.csv", b"id,name,photo\nA1,Anna,P0/1.jpg\n", flags=1)], "list.csv can't be read"),
+        ([part("list.csv", bytes(10), size=30 * 1024**2)], "list.csv can't be read"),
+        ([part("../list.csv", b"id,name,photo\nA1,Anna,P0/1.jpg\n")], "list.csv can't be read"),
+        ([part("list.csv", b"id,name,photo\nA1,Anna,P0/1.jpg\n", crc=1)], "list.csv"),
+        ([part("list.csv", zipped({"list.csv": b"id,name,photo\n"}))], "list.csv"),
+        ([part("list.csv", b"id,name,photo\n"), part("x/LIST.CSV", b"id\n")], "The ZIP holds 2 CSV files"),
+        ([part("list.csv", b"id,name,photo\n"), part("list.csv", b"id\n")], "The ZIP holds 2 CSV files"),
+        ([part("list.csv", b"")], "The manifest is empty."),
+    ],
+    ids=["encrypted", "too large", "unsafe", "damaged", "a ZIP by another name", "two", "twice", "empty"],
+)
+def test_where_the_manifest_of_a_zip_can_not_be_used_nobody_is_guessed(
+    worker: Worker, bob: Visitor, session: Session, manifest: list[Part], words: str
+) -> None:
+    entries = [part(f"P{number}/1.jpg", picture(number)) for number in range(3)]
+    batch = drop_zip(bob, zip_of([*entries, *manifest]))
+    finish(worker)
+    bob.get(f"/enrol/{batch}")
+    said = " ".join(bob.page.get_text(" ").split())
+    assert "all.zip can't be used." in said
+    assert words in said
+    assert people(session) == {}
+    assert progress(bob, batch)["status"] == "done"
+    assert archive_files() == []
+    assert_sound(session, {batch: 0})
+
+
+def test_a_manifest_in_a_zip_that_comes_too_late_is_told(
+    worker: Worker, bob: Visitor, session: Session
+) -> None:
+    manifest = b"id,name,photo\nA1,Anna,1.jpg\n"
+    late = zipped({"P1/1.jpg": picture(1), "list.csv": manifest})
+    files = start(bob)
+    drop_on(bob, files, {"Q1/1.jpg": picture(2)})
+    send_zip(bob, files, late)
+    named = start(bob, **AUTO)
+    give_manifest(bob, named, "id,name,photo\nB1,Ben,b.jpg\n")
+    send_zip(bob, named, late)
+    all_announced(bob, named)
+    zips = start(bob, **AUTO)
+    send_zip(bob, zips, zipped({"R1/1.jpg": picture(3), "R2/1.jpg": picture(4)}), "first.zip")
+    send_zip(bob, zips, late)
+    all_announced(bob, zips)
+    finish(worker)
+    for batch in (files, named, zips):
+        bob.get(f"/enrol/{batch}")
+        said = " ".join(bob.page.get_text(" ").split())
+        assert "The ZIP holds a manifest (list.csv), and other files of this batch were read already." in said
+        assert "Drop the ZIP as a batch of its own." in said
+        assert progress(bob, batch)["status"] == "done"
+    assert people(session) == {"Q1": 1, "R1": 1, "R2": 1}
+    assert_sound(session, {files: 1, named: 1, zips: 2})
+
+
+@pytest.mark.parametrize("with_manifest", [True, False])
+def test_names_of_very_many_folders_in_a_zip_harm_nobody(
+    worker: Worker, bob: Visitor, session: Session, with_manifest: bool
+) -> None:
+    deep = [part("a/" * 32_000 + f"{number}.jpg", picture(number)) for number in range(20)]
+    list_of_them = [part("list.csv", b"id,name,photo\nA1,Anna,1.jpg\nB1,Ben,2.jpg\n")]
+    batch = drop_zip(bob, zip_of(deep + (list_of_them if with_manifest else [])), grouping="file")
+    finish(worker)
+    assert sum(people(session).values()) == (2 if with_manifest else 20)
+    assert archive_files() == []
+    assert_sound(session, {batch: 20})
 
 
 def test_two_zips_of_a_batch_are_both_unpacked(worker: Worker, bob: Visitor, session: Session) -> None:

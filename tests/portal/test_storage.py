@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from portal.enrolment.formats import HEAD_BYTES
-from portal.storage import FileTooLarge, PhotoStore
+from portal.storage import FileTooLarge, PhotoStore, StoreFull
 
 
 @pytest.fixture
@@ -141,3 +141,60 @@ def test_uploads_that_broke_off_long_ago_are_thrown_away(store: PhotoStore) -> N
     age(store, kept)
     store.forget_cut_off_uploads(older_than=time.time() - 3600)
     assert files(store) == sorted([kept, "incoming/new"])
+
+
+def test_while_something_arrives_the_store_is_not_quiet(store: PhotoStore) -> None:
+    def is_quiet() -> bool:
+        with store.nothing_arriving() as quiet:
+            return quiet
+
+    assert is_quiet()
+    with store.arriving():
+        with store.arriving():
+            assert not is_quiet()
+        # Another process has a store of its own.
+        with PhotoStore(store.folder).nothing_arriving() as quiet:
+            assert not quiet
+    assert is_quiet()
+
+
+def test_what_broke_off_arrives_no_more(store: PhotoStore) -> None:
+    with pytest.raises(ConnectionResetError), store.arriving():
+        raise ConnectionResetError
+    with store.nothing_arriving() as quiet:
+        assert quiet
+
+
+def test_young_archives_are_not_listed(store: PhotoStore) -> None:
+    for number in (1, 2):
+        store.append_to_archive(number, 0, io.BytesIO(b"zip"), 100)
+    age(store, "archives/1.zip")
+    assert store.archives(older_than=time.time() - 3600) == [1]
+    assert sorted(store.archives(older_than=time.time() + 3600)) == [1, 2]
+
+
+def test_a_full_disk_takes_nothing_and_keeps_what_there_is(
+    store: PhotoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = store.receive(7, io.BytesIO(b"photo"), 100).key
+    store.append_to_archive(1, 0, io.BytesIO(b"half"), 100)
+    before = files(store)
+    with monkeypatch.context() as full:
+        full.setattr("portal.storage.RESERVE_BYTES", 1 << 62)
+        with pytest.raises(StoreFull):
+            store.receive(7, io.BytesIO(b"another"), 100)
+        with pytest.raises(StoreFull):
+            store.append_to_archive(1, 4, io.BytesIO(b" a zip"), 100)
+        assert files(store) == before
+        assert store.read(key) == b"photo"
+        # What workers make of photos that are there is still written.
+        store.write(key, "thumbnail", b"small")
+    assert store.append_to_archive(1, 4, io.BytesIO(b" a zip"), 100) == 10
+
+
+def test_a_temporary_file_is_gone_when_it_is_closed(store: PhotoStore) -> None:
+    with store.temporary_file() as file:
+        file.write(b"a manifest")
+        file.seek(0)
+        assert file.read() == b"a manifest"
+    assert files(store) == []

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy.orm import Session
 
+from portal.batches.announcing import BatchError, add_manifest
+from portal.batches.manifest import ManifestRow, read_manifest
+from portal.batches.models import Batch
 from portal.organizations.models import Organization
 from tests.batches import (
     all_announced,
@@ -209,6 +215,61 @@ def test_a_large_manifest_is_taken_in_parts(
     # A photo that an earlier part gave to somebody stays with them.
     assert counted(bob, batch) == {"expected": 7, "attention": 3}
     assert_sound(session, {batch: 10})
+
+
+def test_of_two_manifests_that_are_read_at_the_same_time_the_later_one_counts(
+    bob: Visitor, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page was opened a second time, and dropped the same things, while the first was at it."""
+    monkeypatch.setattr("portal.batches.announcing.AT_ONCE", 2)
+    manifest = HEADER + "".join(f"A{number},Anna,{number}.jpg\n" for number in range(7))
+    batch = start(bob, grouping="auto", label="auto")
+
+    def rows_while_it_comes_again() -> Iterator[ManifestRow]:
+        for number, row in enumerate(read_manifest(io.BytesIO(manifest.encode()))):
+            if number == 3:
+                assert give_manifest(bob, batch, manifest) == 7
+            yield row
+
+    with pytest.raises(BatchError, match="came a second time while it was read"):
+        add_manifest(session, session.get_one(Batch, batch), rows_while_it_comes_again())
+    assert [path for path, _ in all_fates(session, batch)] == [f"{number}.jpg" for number in range(7)]
+    assert counted(bob, batch) == {"expected": 7}
+    assert_sound(session, {batch: 7})
+
+
+def test_a_manifest_that_is_overtaken_at_its_end_changes_nothing(
+    bob: Visitor, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.batches.announcing.AT_ONCE", 2)
+    manifest = HEADER + "".join(f"A{number},Anna,{number}.jpg\n" for number in range(4))
+    batch = start(bob, grouping="auto", label="auto")
+
+    def rows_before_it_comes_again() -> Iterator[ManifestRow]:
+        yield from read_manifest(io.BytesIO(manifest.encode()))
+        assert give_manifest(bob, batch, manifest) == 4
+
+    with pytest.raises(BatchError, match="came a second time while it was read"):
+        add_manifest(session, session.get_one(Batch, batch), rows_before_it_comes_again())
+    said = announce(bob, batch, {"0.jpg": picture(0)})
+    assert [item["state"] for item in said] == ["expected"]
+    assert_sound(session, {batch: 4})
+
+
+def test_a_path_of_very_many_folders_is_found_by_its_end(bob: Visitor, session: Session) -> None:
+    """Nobody has such folders; somebody who means harm names them."""
+    batch = start(bob, grouping="auto", label="auto")
+    give_manifest(bob, batch, HEADER + "A1,Anna,1.jpg\n")
+    deep = [{"path": "a/" * 32_000 + name, "size": 10} for name in ("1.jpg", "2.jpg", "x" * 1000)] * 2
+    response = bob.call(f"/enrol/{batch}/files", json={"files": deep})
+    assert response.status_code == 200
+    said = response.get_json()["files"]
+    assert [item["state"] for item in said[:3]] == ["expected", "attention", "attention"]
+    assert len({item["id"] for item in said}) == 3
+    named = start(bob)
+    response = bob.call(f"/enrol/{named}/files", json={"files": deep})
+    assert response.status_code == 200
+    assert_sound(session, {batch: 3, named: 3})
 
 
 def test_the_same_path_twice_in_a_list_is_one_photo(bob: Visitor, session: Session) -> None:

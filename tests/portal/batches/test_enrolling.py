@@ -96,6 +96,36 @@ def test_people_who_are_known_get_more_photos_or_are_left_alone(
     assert_sound(session, {skipping: 2, adding: 1})
 
 
+@on_both_databases
+def test_photos_of_two_members_that_are_taken_in_together_are_each_in_their_own_name(
+    worker: Worker, bob: Visitor, alice: Visitor, session: Session, events: Events
+) -> None:
+    first = drop(bob, {"A1/1.jpg": picture(1), "A1/2.jpg": picture(2)})
+    second = drop(alice, {"A1/3.jpg": picture(3), "B1/1.jpg": picture(4)})
+    finish(worker)
+    created = [(event.actor, event.details) for event in events("person.created")]
+    assert created == [
+        ("bob@clinic.example", {"external_id": "A1", "photos": 2, "batch": first}),
+        ("alice@clinic.example", {"external_id": "B1", "photos": 1, "batch": second}),
+    ]
+    added = [(event.actor, event.details) for event in events("photo.added")]
+    assert added == [("alice@clinic.example", {"photos": 1, "batch": second})]
+    assert people(session) == {"A1": 3, "B1": 1}
+    assert_sound(session, {first: 2, second: 2})
+
+
+def test_who_is_enrolled_is_written_down_though_another_batch_has_the_photo(
+    worker: Worker, bob: Visitor, alice: Visitor, session: Session, events: Events
+) -> None:
+    """The first manifest has no name for them and waits; the name comes with the second one."""
+    first = drop(bob, {"1.jpg": picture(1)}, HEADER + "A1,,1.jpg\n")
+    second = drop(alice, {"1.jpg": picture(1)}, HEADER + "A1,Anna,1.jpg\n")
+    finish(worker)
+    assert people(session) == {"A1": 1}
+    assert [event.details["external_id"] for event in events("person.created")] == ["A1"]
+    assert_sound(session, {first: 1, second: 1})
+
+
 def test_skipping_leaves_nobody_out_whom_the_batch_itself_enrols(
     worker: Worker, bob: Visitor, session: Session
 ) -> None:

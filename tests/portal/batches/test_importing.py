@@ -319,6 +319,45 @@ def test_an_import_that_was_broken_off_goes_on_and_reads_nothing_twice(
     assert_sound(session, {batch: count})
 
 
+def test_an_import_that_goes_on_reads_names_as_it_began(
+    session: Session, hand_over: Hand, folder: Path
+) -> None:
+    """Else some of the photos would be enrolled under names of another kind."""
+    count = RECEIVED_AT_ONCE + 2
+    lay(folder, {f"{number % 3}/P-{number}.jpg": picture(number) for number in range(count)})
+
+    def break_off(total: int, done: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hand_over(folder, grouping=Grouping.FILE, tell=break_off)
+    for chosen in ({"grouping": Grouping.FOLDER}, {"grouping": Grouping.FILE, "label": Label.NAME}):
+        with pytest.raises(BatchError, match="is not finished, and reads names by file and external_id"):
+            hand_over(folder, tell=break_off, **chosen)
+    assert batches(session) == 1
+    batch = hand_over(folder)
+    assert batches(session) == 1
+    assert set(fates(session, batch).values()) == {"received"}
+    assert_sound(session, {batch: count})
+
+
+@pytest.mark.parametrize("chosen", [{"grouping": Grouping.FILE}, {"label": Label.EXTERNAL_ID}])
+def test_the_same_command_goes_on(
+    session: Session, hand_over: Hand, folder: Path, chosen: dict[str, Any]
+) -> None:
+    lay(folder, {f"P-{number}.jpg": picture(number) for number in range(RECEIVED_AT_ONCE + 2)})
+
+    def break_off(total: int, done: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hand_over(folder, tell=break_off, **chosen)
+    hand_over(folder, **chosen)
+    assert batches(session) == 1
+
+
 def test_a_manifest_that_was_broken_off_goes_on(session: Session, hand_over: Hand, folder: Path) -> None:
     lay(folder, {"a.jpg": picture(1), "b.jpg": picture(2), "of nobody.jpg": picture(3)})
     (folder / "list.csv").write_text("id,name,photo\nA-1,Ana,a.jpg\nB-2,Ben,b.jpg\n")

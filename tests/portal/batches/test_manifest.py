@@ -306,6 +306,16 @@ def test_two_quotes_that_are_not_closed_make_no_row() -> None:
     assert message.startswith("The row that begins in line 2 has a quotation mark in the wrong place")
 
 
+def test_a_row_with_more_photos_than_a_person_can_have_is_refused_with_its_line() -> None:
+    columns = ",".join(f"photo{number}" for number in range(1, 22))
+    most, too_many = (",".join(f"{number}.jpg" for number in range(count)) for count in (20, 21))
+    (row,) = rows_of(f"id,name,{columns}\nA,Anna,{most}\n")
+    assert len(row.photos) == 20
+    words = refusal_of(f"id,name,{columns}\nA,Anna,{most}\nB,Ben,{too_many}\n")
+    assert "line 3 names 21 photos" in words
+    assert "A person can have 20" in words
+
+
 def test_rows_are_read_as_they_are_asked_for() -> None:
     file = Endless(b"id,name,photo\n", b"A-17,Anna Smith,a.jpg\n")
     rows = iter(read_manifest(file))  # type: ignore[arg-type]

@@ -115,6 +115,26 @@ def test_a_batchs_photos_are_listed_by_what_became_of_them(
     assert_sound(session, {batch: 6})
 
 
+def test_a_reason_that_there_is_not_is_not_found(bob: Visitor) -> None:
+    batch = drop(bob, {"A1/1.jpg": picture(1)})
+    for reason in ("x", "no_face%20", "NO_FACE", "a" * 1000):
+        assert bob.get(f"/enrol/{batch}?show=attention&reason={reason}").status_code == 404, reason
+    assert bob.get(f"/enrol/{batch}?show=attention&reason=too_many_photos").status_code == 200
+
+
+def test_the_latest_photos_are_shown_though_nearly_all_are_there_already(
+    worker: Worker, bob: Visitor, session: Session, lfw: Path
+) -> None:
+    photo = mate(lfw, "Anna_Kournikova")
+    copies = {f"A1/{number:02}.jpg": photo for number in range(1, 40)}
+    batch = drop(bob, {"A1/00.jpg": photo, **copies})
+    finish(worker)
+    assert counted(bob, batch) == {"enrolled": 1, "already-there": 39}
+    bob.get(f"/enrol/{batch}/progress")
+    assert len(bob.page.select(".batch__latest img")) == 1
+    assert_sound(session, {batch: 40})
+
+
 def test_many_photos_are_listed_page_by_page(
     worker: Worker, bob: Visitor, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -12,6 +13,7 @@ from jobs.faces.engine import FaceEngine
 from portal.batches.enrolling import take_in
 from portal.batches.models import Batch, BatchItem
 from portal.claims import MAX_ATTEMPTS
+from portal.database import writing
 from portal.enrolment.models import Photo
 from portal.enrolment.work import claim_photos
 from portal.people.models import Person
@@ -108,6 +110,93 @@ def test_a_manifests_photos_are_waited_for_until_all_names_are_known(
     assert fates(session, batch) == {"1.jpg": "attention no_face", "2.jpg": "attention photo_not_found"}
     assert closed(session, batch)
     assert_sound(session, {batch: 2})
+
+
+def let_days_pass(session: Session, days: float) -> None:
+    """Let everything have happened so long ago."""
+    ago = timedelta(days=days)
+    with writing(session):
+        for batch in session.scalars(select(Batch)):
+            batch.created_at -= ago
+            batch.touched_at -= ago
+            batch.ended_at = batch.ended_at and batch.ended_at - ago
+            batch.finished_at = batch.finished_at and batch.finished_at - ago
+        for item in session.scalars(select(BatchItem).where(BatchItem.finished_at.is_not(None))):
+            assert item.finished_at is not None
+            item.finished_at -= ago
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["all announced", "not all announced"])
+@pytest.mark.parametrize("paused", [True, False], ids=["paused", "going on"])
+def test_a_batch_waits_a_week_for_what_does_not_come(
+    worker: Worker, bob: Visitor, session: Session, told: bool, paused: bool
+) -> None:
+    batch = start(bob)
+    said = announce(bob, batch, THREE)
+    send(bob, batch, [(said[0]["id"], THREE["A1/1.jpg"])])
+    if told:
+        all_announced(bob, batch)
+    finish(worker)
+    if paused:
+        bob.post(f"/enrol/{batch}/pause")
+    let_days_pass(session, 6.9)
+    sweep(worker.app)
+    assert progress(bob, batch)["status"] == ("paused" if paused else "receiving")
+    let_days_pass(session, 0.2)
+    sweep(worker.app)
+    assert progress(bob, batch)["status"] == "done"
+    assert closed(session, batch)
+    assert fates(session, batch) == {
+        "A1/1.jpg": "attention no_face",
+        "B1/1.jpg": "attention not_arrived",
+        "C1/1.jpg": "attention not_arrived",
+    }
+    bob.get(f"/enrol/{batch}")
+    assert "It can be undone as a whole until" in " ".join(bob.page.get_text(" ").split())
+    assert_sound(session, {batch: 3})
+
+
+def test_a_batch_in_which_something_happens_is_waited_for_however_old_it_is(
+    worker: Worker, bob: Visitor, session: Session
+) -> None:
+    batch = start(bob)
+    said = announce(bob, batch, THREE)
+    let_days_pass(session, 8)
+    send(bob, batch, [(said[0]["id"], THREE["A1/1.jpg"])])
+    worker.work()
+    sweep(worker.app)
+    assert counted(bob, batch) == {"attention": 1, "expected": 2}
+    assert not closed(session, batch)
+
+
+def test_a_zip_that_does_not_come_is_not_waited_for_longer(
+    worker: Worker, bob: Visitor, session: Session
+) -> None:
+    batch = drop(bob, {"A1/1.jpg": picture(1)})
+    archive = bob.call(f"/enrol/{batch}/archives", data={"name": "a.zip", "size": "10"}).get_json()["id"]
+    bob.call(f"/enrol/{batch}/archives/{archive}?offset=0", data=b"12345")
+    finish(worker)
+    let_days_pass(session, 7.1)
+    sweep(worker.app)
+    assert progress(bob, batch)["status"] == "done"
+    assert closed(session, batch)
+
+
+def test_what_is_dropped_again_on_an_old_batch_is_waited_for(
+    worker: Worker, bob: Visitor, session: Session
+) -> None:
+    batch = start(bob)
+    announce(bob, batch, THREE)
+    all_announced(bob, batch)
+    bob.post(f"/enrol/{batch}/finish")
+    finish(worker)
+    let_days_pass(session, 10)
+    said = announce(bob, batch, THREE)
+    sweep(worker.app)  # between the names and the photos
+    send(bob, batch, [(item["id"], photo) for item, photo in zip(said, THREE.values(), strict=True)])
+    finish(worker)
+    assert people(session) == {"A1": 1, "B1": 1, "C1": 1}
+    assert_sound(session, {batch: 3})
 
 
 @on_both_databases

@@ -206,6 +206,100 @@ def test_people_with_photos_from_elsewhere_stay_when_a_batch_is_undone(
     assert_sound(session, {first: 5, second: 1})
 
 
+def names_in(session: Session, batch: int) -> set[object]:
+    """Everything in the rows of a batch's photos that says whose they are."""
+    columns = ("path", "path_key", "dropped_path", "external_id", "name", "detail", "sha256", "file_key")
+    return {getattr(item, column) for item in items_of(session, batch) for column in columns} - {"", None}
+
+
+def test_a_batch_that_was_undone_forgets_whose_photos_it_had(
+    worker: Worker, bob: Visitor, session: Session
+) -> None:
+    manifest = "external_id,name,photo\nA1,Anna,one.jpg\nB1,Ben,two.jpg\n,Cora,three.jpg\n"
+    batch = drop(bob, {"x/one.jpg": picture(1), "x/two.jpg": b"text", "stranger.jpg": picture(2)}, manifest)
+    finish(worker)
+    assert {"A1", "Anna", "Ben", "x/one.jpg"} <= names_in(session, batch)
+    act(bob, batch, "undo")
+    finish(worker)
+    assert names_in(session, batch) == set()
+    assert counted(bob, batch) == {"undone": 4}
+    assert progress(bob, batch)["status"] == "undone"
+    words = said(bob, batch)
+    assert not [name for name in ("Anna", "Ben", "Cora", "one.jpg", "stranger") if name in words]
+    assert_sound(session, {batch: 4})
+
+
+def test_a_person_who_is_deleted_is_forgotten_by_their_batches_too(
+    worker: Worker, bob: Visitor, session: Session
+) -> None:
+    manifest = "external_id,name,photo1,photo2\nA1,Anna,one.jpg,two.jpg\nB1,Ben,three.jpg,\n"
+    photos = {f"{name}.jpg": picture(number) for number, name in enumerate(("one", "two", "three"))}
+    first, second = drop(bob, photos, manifest), drop(bob, photos, manifest)
+    finish(worker)
+    before = [counted(bob, batch) for batch in (first, second)]
+    anna = session.scalars(select(Person.id).where(Person.external_id == "A1")).one()
+    bob.post(f"/people/{anna}/delete")
+    assert "Anna is deleted" in said(bob, first)
+    finish(worker)
+    assert [counted(bob, batch) for batch in (first, second)] == before
+    for batch in (first, second):
+        assert not names_in(session, batch) & {"A1", "Anna", "one.jpg", "two.jpg"}
+        assert {"B1", "Ben", "three.jpg"} <= names_in(session, batch)
+        assert "Anna" not in said(bob, batch)
+        assert "one.jpg" not in bob.get(f"/enrol/{batch}/attention.csv", buffered=True).text
+    assert_sound(session, {first: 3, second: 3})
+
+
+def test_photos_that_are_removed_with_their_batch_are_written_down_where_the_person_stays(
+    worker: Worker, bob: Visitor, alice: Visitor, session: Session
+) -> None:
+    stays = enrol(bob, "Anna", "A1", picture(50))
+    batch = drop(bob, {"A1/1.jpg": picture(1), "A1/2.jpg": picture(2), "B1/1.jpg": picture(3)})
+    finish(worker)
+    act(alice, batch, "undo")
+    finish(worker)
+    assert people(session) == {"A1": 1}
+    removed = session.scalars(select(AuditEvent).where(AuditEvent.action == "photo.removed")).one()
+    assert (removed.actor, removed.subject_id) == ("alice@clinic.example", stays)
+    assert removed.details == {"photos": 2, "batch": batch}
+    assert f"Removed 2 photos of Anna (A1), in batch {batch}." in sentences(alice)
+    assert_sound(session, {batch: 3})
+
+
+def test_what_is_put_right_one_by_one_is_in_the_audit_trail(
+    worker: Worker, bob: Visitor, alice: Visitor, session: Session
+) -> None:
+    batch = drop(bob, {"A1/1.jpg": picture(1), "B1/1.jpg": b"text", "S1/1.jpg": six_people()})
+    finish(worker)
+    empty, text_file, several = items_of(session, batch)
+    photo = {"photo": [file(picture(5))]}
+    numbers = (several.person_id, several.photo_id, empty.person_id, empty.photo_id)
+    for _ in range(2):  # the second time there is nothing to be taken off the list
+        bob.post(f"/enrol/{batch}/items/{several.id}/checked")
+    bob.post(f"/enrol/{batch}/items/{empty.id}/replace", photo)
+    # No photo of a person goes where there was none.
+    bob.post(f"/enrol/{batch}/items/{text_file.id}/replace", {"photo": [file(picture(6))]})
+    several_of, several_photo, empty_of, empty_photo = numbers
+    session.rollback()
+    found = {
+        action: [
+            (event.actor, event.subject_type, event.subject_id, event.details)
+            for event in session.scalars(select(AuditEvent).where(AuditEvent.action == action))
+        ]
+        for action in ("photo.face_checked", "photo.removed", "batch.retried")
+    }
+    actor = "bob@clinic.example"
+    assert found == {
+        "photo.face_checked": [(actor, "person", several_of, {"photo": several_photo})],
+        "photo.removed": [(actor, "person", empty_of, {"photo": empty_photo})],
+        "batch.retried": [(actor, "batch", batch, {"photos": 1})] * 2,
+    }
+    alice.get("/audit")
+    assert "Found the chosen face right in a photo of S1 (S1)." in " ".join(alice.page.get_text().split())
+    finish(worker)
+    assert_sound(session, {batch: 3})
+
+
 def test_a_batch_is_undone_while_it_is_worked_on(
     worker: Worker, bob: Visitor, session: Session, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +335,33 @@ def test_a_batch_can_be_undone_for_a_day(worker: Worker, bob: Visitor, session: 
     empty = start(bob)
     assert "so there is nothing to undo." in act(bob, empty, "undo")
     assert_sound(session, {batch: 4, empty: 0})
+
+
+def test_a_batch_that_is_tried_again_can_not_be_undone_for_another_day(
+    worker: Worker, bob: Visitor, session: Session
+) -> None:
+    batch = drop(bob, FOUR)
+    finish(worker)
+    session.rollback()
+    ended = session.get_one(Batch, batch, populate_existing=True).ended_at
+    assert ended is not None
+    with writing(session):
+        session.execute(update(Batch).values(ended_at=now() - timedelta(hours=24, seconds=1)))
+    assert "4 photos are tried again." in act(bob, batch, "retry")
+    for _ in ("while it goes on", "when it has ended again"):
+        assert "This one is older." in act(bob, batch, "undo")
+        finish(worker)
+    assert counted(bob, batch) == {"attention": 4}
+    # Within the day it can, also when it was tried again.
+    with writing(session):
+        session.execute(update(Batch).values(ended_at=now() - timedelta(hours=23, minutes=59)))
+    act(bob, batch, "retry")
+    finish(worker)
+    assert "It can be undone as a whole until" in said(bob, batch)
+    assert "The batch is being undone." in act(bob, batch, "undo")
+    finish(worker)
+    assert people(session) == {}
+    assert_sound(session, {batch: 4})
 
 
 def test_photos_are_tried_again_all_or_of_a_reason_or_one(

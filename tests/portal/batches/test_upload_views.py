@@ -311,6 +311,65 @@ def test_a_number_that_is_no_items_is_refused(bob: Visitor, files: Files) -> Non
     assert files() == []
 
 
+@pytest.mark.parametrize("disposition", ['form-data; filename="x"', 'form-data; name=""; filename="x"'])
+def test_a_photo_that_says_not_whose_it_is_is_refused(
+    bob: Visitor, session: Session, files: Files, disposition: str
+) -> None:
+    batch = start(bob)
+    (first, _) = announce(bob, batch, TWO)
+    sound = f'form-data; name="{first["id"]}"; filename="x"'
+    body = b"".join(
+        f"--x\r\nContent-Disposition: {one}\r\n\r\n".encode() + TWO["A1/one.jpg"] + b"\r\n"
+        for one in (sound, disposition)
+    )
+    kind = "multipart/form-data; boundary=x"
+    response = bob.call(f"/enrol/{batch}/photos", data=body + b"--x--\r\n", content_type=kind)
+    assert response.status_code == 400
+    assert files() == []
+    assert_sound(session, {batch: 2})
+
+
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_what_is_between_photos_has_an_end(bob: Visitor, session: Session, files: Files, place: str) -> None:
+    batch = start(bob)
+    (first, _) = announce(bob, batch, TWO)
+    head = f'--x\r\nContent-Disposition: form-data; name="{first["id"]}"; filename="x"\r\n\r\n'
+    photo, filler = head.encode() + TWO["A1/one.jpg"] + b"\r\n", b"x" * (2 * 1024**2)
+    body = filler + b"\r\n" + photo + b"--x--\r\n" if place == "before" else photo + b"--x--\r\n" + filler
+    kind = "multipart/form-data; boundary=x"
+    response = bob.call(f"/enrol/{batch}/photos", data=body, content_type=kind)
+    assert response.status_code == 413
+    assert files() == []
+    assert_sound(session, {batch: 2})
+
+
+def test_a_full_disk_is_told_to_the_script_and_nothing_is_lost(
+    worker: Worker, bob: Visitor, session: Session, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = start(bob)
+    said = announce(bob, batch, TWO)
+    archive = bob.call(f"/enrol/{batch}/archives", data={"name": "a.zip", "size": "10"}).get_json()["id"]
+    address = f"/enrol/{batch}/archives/{archive}"
+    bob.call(f"{address}?offset=0", data=b"12345")
+    before = files()
+    with monkeypatch.context() as full:
+        full.setattr("portal.storage.RESERVE_BYTES", 1 << 62)
+        photos = {str(item["id"]): (io.BytesIO(picture(1)), "x") for item in said}
+        for refused in (
+            bob.call(f"/enrol/{batch}/photos", data=photos),
+            bob.call(f"{address}?offset=5", data=b"67890"),
+        ):
+            assert refused.status_code == 507
+            assert "The portal's disk is full." in refused.get_json()["error"]
+        assert files() == before
+        assert counted(bob, batch) == {"expected": 2}
+    drop_on(bob, batch, TWO)
+    bob.post(f"/enrol/{batch}/finish")
+    finish(worker)
+    assert people(session) == {"A1": 1, "B1": 1}
+    assert_sound(session, {batch: 2})
+
+
 def test_names_can_be_anything(worker: Worker, bob: Visitor, session: Session) -> None:
     contents = {
         "A1\\one.jpg": picture(1),

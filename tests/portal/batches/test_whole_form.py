@@ -17,6 +17,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from portal.batches.models import Batch, BatchArchive
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
+from portal.storage import PhotoStore
 from tests.batches import all_fates, assert_sound, counted, fates, finish, people, zipped
 from tests.photos import picture
 from tests.support import Visitor, file
@@ -123,6 +124,22 @@ def test_a_manifest_may_come_before_the_photos_or_after_them(
         "three.jpg": "attention not_in_manifest",
     }
     assert_sound(session, {batch: 3})
+
+
+def test_of_two_files_that_fit_one_name_neither_is_enrolled_however_far_apart_they_are(
+    worker: Worker, bob: Visitor, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.batches.whole_form.AT_ONCE", 3)
+    others = [(f"other/{number}.jpg", b"text") for number in range(7)]
+    batch = send(
+        bob, ("x/one.jpg", picture(1)), *others, ("y/one.jpg", picture(2)), ("two.jpg", picture(3)),
+        manifest=MANIFEST,
+    )  # fmt: skip
+    finish(worker)
+    assert people(session) == {"B1": 1}
+    found = fates(session, batch)
+    assert (found["one.jpg"], found["y/one.jpg"]) == ("attention two_files", "attention two_files")
+    assert_sound(session, {batch: 10})
 
 
 def test_photos_that_the_manifest_names_and_nobody_sent_are_told(
@@ -341,6 +358,69 @@ def test_a_form_that_broke_off_leaves_nothing(bob: Visitor, session: Session, fi
     assert stream(bob, lambda: iter([whole])) == 302
     session.rollback()
     assert_sound(session, {session.scalars(select(Batch.id)).one(): 2})
+
+
+@pytest.mark.parametrize("place", ["before", "head", "behind"])
+def test_what_is_between_the_parts_of_a_form_has_an_end(
+    bob: Visitor, session: Session, files: Files, place: str
+) -> None:
+    """All of it would have to be in memory."""
+    photos = iter([("A/1.jpg", picture(1)), ("A/2.jpg", picture(2))])
+    whole = b"".join(form(bob.token(), photos))
+    filler = b"x" * (2 * 1024**2)
+    start, head, rest = whole.partition(b'Content-Disposition: form-data; name="photos"')
+    body = {
+        "before": filler + b"\r\n" + whole,
+        "head": start + b"X-Filler: " + filler + b"\r\n" + head + rest,
+        "behind": whole + filler,
+    }[place]
+    assert stream(bob, lambda: iter([body[at : at + 65536] for at in range(0, len(body), 65536)])) == 413
+    assert_nothing(session, files)
+    # A little of it is no harm.
+    assert stream(bob, lambda: iter([b"x" * 1000 + b"\r\n" + whole + b"x" * 1000])) == 302
+
+
+def test_a_form_has_few_fields(bob: Visitor, session: Session, files: Files) -> None:
+    def fields(count: int) -> dict[str, Any]:
+        more = {f"field {number}": "x" for number in range(count - len(AUTO) - 1)}
+        return {**AUTO, **more, "photos": [file(picture(1), "A/1.jpg")]}
+
+    assert bob.post("/enrol", fields(21)).status_code == 400
+    assert_nothing(session, files)
+    assert bob.post("/enrol", fields(20)).status_code == 302
+
+
+def test_a_part_without_a_name_is_no_trouble(bob: Visitor, session: Session, files: Files) -> None:
+    whole = b"".join(form(bob.token(), iter([("A/1.jpg", picture(1))])))
+    nameless = whole.replace(b'name="photos"; ', b"")
+    assert len(nameless) < len(whole)
+    assert stream(bob, lambda: iter([nameless])) in {302, 400}
+    field = b"--x\r\nContent-Disposition: form-data\r\n\r\nvalue\r\n"
+    assert stream(bob, lambda: iter([field + whole])) in {302, 400}
+    headless = whole.replace(b'Content-Disposition: form-data; name="photos"', b"X-Nothing: 1")
+    assert stream(bob, lambda: iter([headless])) == 400
+
+
+def test_a_full_disk_is_told_on_a_page_and_nothing_is_left(
+    bob: Visitor, session: Session, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [file(picture(1), "A/1.jpg"), file(picture(2), "A/2.jpg")]
+    receive, received = PhotoStore.receive, []
+
+    def receive_until_it_is_full(*arguments: Any) -> object:
+        received.append(arguments)
+        if len(received) == 2:
+            full.setattr("portal.storage.RESERVE_BYTES", 1 << 62)
+        return receive(*arguments)
+
+    with monkeypatch.context() as full:
+        full.setattr(PhotoStore, "receive", receive_until_it_is_full)
+        assert bob.post("/enrol", {**AUTO, "photos": photos}).status_code == 507
+        words = bob.page.get_text(" ", strip=True)
+        assert "The portal's disk is full. Nothing was lost" in words
+        assert "send it again afterwards" in words
+        assert_nothing(session, files)
+    send(bob, ("A/1.jpg", picture(1)))
 
 
 def test_memory_does_not_grow_with_the_form(bob: Visitor, session: Session) -> None:
