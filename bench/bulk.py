@@ -30,7 +30,7 @@ from bench.rows import Row, show
 
 WORKERS = 2
 SENDERS = 2
-PHOTOS_A_REQUEST = 50
+PHOTOS_A_REQUEST = 20
 ANNOUNCED_AT_ONCE = 500
 # One synthetic photo in so many shows a face.
 FACE_EVERY = 50

@@ -294,7 +294,7 @@ def test_a_batch_goes_on_after_a_kill(
             busy,
             "photos and a ZIP in the middle of the work",
             "SELECT 1 FROM photo WHERE state = 'running'",
-            f"SELECT 1 FROM batch_archive WHERE state = 'running' AND unpacked IN {IN_THE_MIDDLE}",
+            "SELECT 1 FROM batch_archive WHERE state = 'running'",
         ):
             kill_some(busy)
     if kill_some is kill_everything:

@@ -2,7 +2,7 @@
 // wants, the archives. What arrived earlier is compared, not sent again.
 
 const ANNOUNCED_AT_ONCE = 500;
-const PARCEL_FILES = 50;
+const PARCEL_FILES = 20;
 const PARCEL_BYTES = 4 * 1024 * 1024;
 const PIECE_BYTES = 8 * 1024 * 1024;
 const AT_ONCE = 3;
