@@ -39,8 +39,6 @@ from tests.support import wait_until
 pytestmark = pytest.mark.xdist_group(KILLING)
 
 WORKERS = 2
-# How much of a ZIP of three slices is unpacked when it is interrupted.
-IN_THE_MIDDLE = (ENTRIES_AT_ONCE, 2 * ENTRIES_AT_ONCE)
 TO_CHECK = ItemReason.SEVERAL_FACES
 
 Take = Callable[[int], dict[str, Path]]
