@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
 import structlog
 from sqlalchemy import select
 
 from portal import queues
 from portal.batches.models import BatchArchive, BatchItem
+from portal.chunks import chunks
 from portal.enrolment.models import Photo, WorkState
 from portal.extensions import db
 from portal.search.models import Search
@@ -35,7 +35,7 @@ def remove_orphaned_files(_: int) -> None:
         if not quiet:
             log.info("files that no row owns are removed another time: a large form is arriving")
             return
-        for keys in _batches(store.keys(older_than)):
+        for keys in chunks(store.keys(older_than), CHECKED_AT_ONCE):
             for key in set(keys) - _owned(keys):
                 store.delete(key)
                 removed += 1
@@ -64,9 +64,3 @@ def _remove_unneeded_archives(store: PhotoStore, older_than: float) -> int:
     unneeded = [archive_id for archive_id in lying if archive_id not in needed]
     store.delete_archives(unneeded)
     return len(unneeded)
-
-
-def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(keys)
-    while batch := list(islice(rest, CHECKED_AT_ONCE)):
-        yield batch

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -19,7 +18,8 @@ from portal.batches.manifest import ManifestRow
 from portal.batches.models import PATH_LENGTH, Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.batches.naming import Grouping, Label, Naming, Unnamed, normal_path, path_key, person_of
 from portal.batches.reasons import ItemReason
-from portal.database import lock, now, writing
+from portal.chunks import chunks
+from portal.database import execute_change, lock, now, writing
 from portal.enrolment.models import WorkState
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.people.services import PersonError, clean_external_id, clean_name
@@ -34,8 +34,6 @@ WANTED_AGAIN = (
     ItemReason.TOO_LARGE,
     ItemReason.CANCELLED,
 )
-
-Thing = TypeVar("Thing")
 
 
 class BatchError(ValueError):
@@ -102,8 +100,7 @@ def add_manifest(
     """Make an item of every photo of a manifest, and of every row without one; returns how many.
 
     reader: what tells who reads it from others who do. Raises BatchError if the batch has a manifest or
-    files already, NotOpen, and ManifestError from `rows`;
-    then the batch has no manifest.
+    files already, NotOpen, and ManifestError from `rows`; then the batch has no manifest.
     """
     reader = reader or secrets.token_hex(16)
     with writing(session):
@@ -151,13 +148,6 @@ def naming_of(batch: Batch) -> Naming | None:
     if batch.grouping is None or batch.label is None:
         return None
     return Naming(Grouping(batch.grouping), Label(batch.label))
-
-
-def chunks(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
-    """The things in lists of `size`, the last one shorter."""
-    rest = iter(things)
-    while part := list(islice(rest, size)):
-        yield part
 
 
 def shortened(path: str) -> str:
@@ -375,13 +365,17 @@ def expect_no_more(session: Session, batch: Batch) -> tuple[int, Sequence[int]]:
 
     Returns how many photos need attention for it, and the ids of the ZIPs that are given up.
     """
-    missing = (BatchItem.batch_id == batch.id, BatchItem.state == ItemState.EXPECTED)
     batch.announced = True
-    changed = session.execute(
+    missing = end_items(session, batch, ItemReason.NOT_ARRIVED, BatchItem.state == ItemState.EXPECTED)
+    return missing, give_up_archives(session, batch, "It never arrived whole.", arrived=False)
+
+
+def end_items(session: Session, batch: Batch, reason: ItemReason, *conditions: ColumnElement[bool]) -> int:
+    """Let those items of a batch need attention, in the caller's transaction; returns how many."""
+    return execute_change(
+        session,
         update(BatchItem)
-        .where(*missing)
-        .values(**_ended(ItemReason.NOT_ARRIVED))
-        .execution_options(synchronize_session=False)
+        .where(BatchItem.batch_id == batch.id, *conditions)
+        .values(state=ItemState.ATTENTION, reason=reason, finished_at=now())
+        .execution_options(synchronize_session=False),
     )
-    given_up = give_up_archives(session, batch, "It never arrived whole.", arrived=False)
-    return changed.rowcount, given_up  # type: ignore[attr-defined]

@@ -11,8 +11,7 @@ from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from portal.audit.models import AuditEvent
-from portal.audit.services import Action
+from portal.audit.services import Action, Actor, record
 from portal.batches.models import Batch, BatchItem, Decision, ItemState, KnownPeople
 from portal.batches.reasons import ItemReason
 from portal.database import now, writing
@@ -80,7 +79,7 @@ def take_in(session: Session, organization_id: int) -> tuple[bool, list[str]]:
     unneeded = [
         item.file_key
         for item, values in zip(items, decided, strict=True)
-        if values["file_key"] is None and values.get("photo_id") is None and item.file_key
+        if values["file_key"] is None and values["photo_id"] is None
     ]
     return waiting, unneeded
 
@@ -233,56 +232,38 @@ def _decide(item: _Item, batch: Batch, people: Mapping[str, _Known]) -> dict[str
     """What becomes of an item, as the values of its row."""
     person = people.get(item.external_id)
     if person is None:
-        return _needs_attention(item, None, ItemReason.NO_NAME)
+        return _become(item, None, ItemState.ATTENTION, ItemReason.NO_NAME, keeps_file=True)
     of_this_batch = person.batch_id == batch.id
     # A manifest says who somebody is; a folder's name may be anything.
     if item.line is not None and item.name and key_of(item.name) != person.name_key:
         reason = ItemReason.TWO_NAMES if of_this_batch else ItemReason.OTHER_NAME
-        return _needs_attention(item, person, reason)
+        return _become(item, person, ItemState.ATTENTION, reason, keeps_file=True)
     if batch.known == KnownPeople.SKIP and not of_this_batch:
-        return _already_there(item, person, ItemReason.LEFT_AS_IT_IS)
+        return _become(item, person, ItemState.ALREADY_THERE, ItemReason.LEFT_AS_IT_IS)
     if item.sha256 in person.photos:
         unusable = person.photos[item.sha256]
-        if unusable:
-            return {**_needs_attention(item, person, unusable), "file_key": None}
-        return _already_there(item, person)
+        state = ItemState.ATTENTION if unusable else ItemState.ALREADY_THERE
+        return _become(item, person, state, unusable)
     if len(person.photos) >= MAX_PHOTOS_OF_PERSON:
-        return _needs_attention(item, person, ItemReason.TOO_MANY_PHOTOS)
+        return _become(item, person, ItemState.ATTENTION, ItemReason.TOO_MANY_PHOTOS, keeps_file=True)
     person.photos[item.sha256] = ""
     person.added[batch.id] += 1
-    return {
-        "id": item.id,
-        "person_id": person.id,
-        "state": ItemState.QUEUED,
-        "file_key": None,
-        "reason": "",
-        "detail": "",
-        "finished_at": None,
-    }
+    return _become(item, person, ItemState.QUEUED)
 
 
-def _needs_attention(item: _Item, person: _Known | None, reason: str) -> dict[str, Any]:
+def _become(
+    item: _Item, person: _Known | None, state: ItemState, reason: str = "", *, keeps_file: bool = False
+) -> dict[str, Any]:
+    """The values of an item's row; a file that it does not keep is its photo's, or nobody's."""
     return {
         "id": item.id,
         "person_id": person.id if person else None,
-        "state": ItemState.ATTENTION,
-        # It keeps its file, to be tried again.
-        "file_key": item.file_key,
+        "photo_id": None,
+        "state": state,
+        "file_key": item.file_key if keeps_file else None,
         "reason": reason,
         "detail": "",
-        "finished_at": now(),
-    }
-
-
-def _already_there(item: _Item, person: _Known, reason: str = "") -> dict[str, Any]:
-    return {
-        "id": item.id,
-        "person_id": person.id,
-        "state": ItemState.ALREADY_THERE,
-        "file_key": None,
-        "reason": reason,
-        "detail": "",
-        "finished_at": now(),
+        "finished_at": None if state == ItemState.QUEUED else now(),
     }
 
 
@@ -309,8 +290,6 @@ def _insert_photos(
         }
         for item, _ in queued
     ]
-    for values in decided:
-        values["photo_id"] = None
     if photos:
         ids = session.scalars(insert(Photo).returning(Photo.id, sort_by_parameter_order=True), photos)
         for photo_id, (_, values) in zip(ids, queued, strict=True):
@@ -326,27 +305,20 @@ def _insert_photos(
 
 def _record(session: Session, batches: Mapping[int, Batch], people: Mapping[str, _Known]) -> None:
     """Write down who was enrolled, and who got more photos, in the name of who dropped the batch."""
-    events = []
     for external_id, person in people.items():
         made_by = {person.batch_id} if person.new and person.batch_id is not None else set()
         for batch_id in sorted(made_by | set(person.added)):
-            batch, photos = batches[batch_id], person.added[batch_id]
-            new = person.new and batch_id == person.batch_id
-            events.append(
-                {
-                    "organization_id": batch.organization_id,
-                    "actor_id": batch.created_by_id,
-                    "actor": batch.created_by,
-                    "address": "",
-                    "action": Action.PERSON_CREATED if new else Action.PHOTO_ADDED,
-                    "subject_type": "person",
-                    "subject_id": person.id,
-                    "details": {
-                        **({"external_id": external_id} if new else {}),
-                        "photos": photos,
-                        "batch": batch_id,
-                    },
-                }
+            batch, new = batches[batch_id], person.new and batch_id == person.batch_id
+            record(
+                session,
+                Actor(batch.created_by_id, batch.created_by),
+                Action.PERSON_CREATED if new else Action.PHOTO_ADDED,
+                organization_id=batch.organization_id,
+                subject_type="person",
+                subject_id=person.id,
+                details={
+                    **({"external_id": external_id} if new else {}),
+                    "photos": person.added[batch_id],
+                    "batch": batch_id,
+                },
             )
-    if events:
-        session.execute(insert(AuditEvent), events)

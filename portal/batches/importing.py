@@ -18,7 +18,6 @@ from portal.batches.announcing import (
     add_manifest,
     announce,
     announce_all,
-    chunks,
 )
 from portal.batches.manifest import read_manifest
 from portal.batches.models import Batch, ItemState, KnownPeople
@@ -27,6 +26,7 @@ from portal.batches.reasons import ItemReason
 from portal.batches.receiving import Arrival, receive
 from portal.batches.services import decide_naming, find_unfinished, start_batch
 from portal.batches.unpacking import MAX_ARCHIVE_BYTES, take_archive
+from portal.chunks import chunks
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.organizations.models import Organization
 from portal.storage import FileTooLarge, PhotoStore

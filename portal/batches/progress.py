@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from portal.batches.announcing import expect_no_more
+from portal.batches.announcing import end_items, expect_no_more
 from portal.batches.enrolling import close_items
 from portal.batches.models import ON_THE_WAY, Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.batches.reasons import ItemReason
@@ -202,11 +202,8 @@ def _heal(session: Session, batch: Batch) -> None:
             .where(*queued, Photo.state.in_((WorkState.DONE, WorkState.FAILED)))
         ).all(),
     )
-    session.execute(
-        update(BatchItem)
-        .where(*queued, BatchItem.photo_id.is_(None))
-        .values(state=ItemState.ATTENTION, reason=ItemReason.REMOVED, finished_at=now())
-        .execution_options(synchronize_session=False)
+    end_items(
+        session, batch, ItemReason.REMOVED, BatchItem.state == ItemState.QUEUED, BatchItem.photo_id.is_(None)
     )
 
 
@@ -220,12 +217,7 @@ def _close_if_done(session: Session, batch: Batch) -> None:
         return
     if batch.announced and not _unpacking(archives) and batch.decision == Decision.GO_ON:
         # Named by the manifest, and nothing more is to come.
-        session.execute(
-            update(BatchItem)
-            .where(BatchItem.batch_id == batch.id, BatchItem.state == ItemState.EXPECTED)
-            .values(state=ItemState.ATTENTION, reason=ItemReason.PHOTO_NOT_FOUND, finished_at=now())
-            .execution_options(synchronize_session=False)
-        )
+        end_items(session, batch, ItemReason.PHOTO_NOT_FOUND, BatchItem.state == ItemState.EXPECTED)
     counts = count_items(session, batch)
     if status_of(batch, counts, archives) in (Status.DONE, Status.CANCELLED, Status.UNDONE) and (
         not counts.on_the_way

@@ -9,7 +9,14 @@ from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
-from portal.batches.announcing import BatchError, expect_no_more, give_up_archives, lock_open, naming_of
+from portal.batches.announcing import (
+    BatchError,
+    end_items,
+    expect_no_more,
+    give_up_archives,
+    lock_open,
+    naming_of,
+)
 from portal.batches.models import (
     Batch,
     BatchArchive,
@@ -21,7 +28,7 @@ from portal.batches.models import (
 from portal.batches.naming import Grouping, Label, guess
 from portal.batches.progress import progress_of
 from portal.batches.reasons import ItemReason
-from portal.database import execute_change, lock, now, writing
+from portal.database import execute_change, lock, writing
 from portal.enrolment import services as enrolment
 from portal.enrolment.formats import format_of
 from portal.enrolment.models import Photo, WorkState
@@ -222,12 +229,7 @@ def cancel(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> N
             raise BatchError("This batch has ended already.")
         batch.decision, batch.announced = Decision.CANCEL, True
         waiting = (ItemState.EXPECTED, ItemState.RECEIVED)
-        session.execute(
-            update(BatchItem)
-            .where(BatchItem.batch_id == batch.id, BatchItem.state.in_(waiting))
-            .values(state=ItemState.ATTENTION, reason=ItemReason.CANCELLED, finished_at=now())
-            .execution_options(synchronize_session=False)
-        )
+        end_items(session, batch, ItemReason.CANCELLED, BatchItem.state.in_(waiting))
         given_up = give_up_archives(session, batch, "The batch was cancelled before it was unpacked.")
         _record(session, actor, Action.BATCH_CANCELLED, batch)
     store.delete_archives(given_up)

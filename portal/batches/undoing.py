@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEvent
@@ -105,26 +105,20 @@ def _delete_people(session: Session, batch: Batch, ids: Sequence[int], photos: M
         return
     session.execute(delete(PersonWord).where(PersonWord.person_id.in_([person.id for person in gone])))
     session.execute(delete(Person).where(Person.id.in_([person.id for person in gone])))
-    session.execute(
-        insert(AuditEvent),
-        [
-            {
-                "organization_id": batch.organization_id,
-                "actor_id": actor.user_id,
-                "actor": actor.name,
-                "address": actor.address,
-                "action": Action.PERSON_DELETED,
-                "subject_type": "person",
-                "subject_id": person.id,
-                "details": {
-                    "external_id": person.external_id,
-                    "photos": photos.get(person.id, 0),
-                    "batch": batch.id,
-                },
-            }
-            for person in gone
-        ],
-    )
+    for person in gone:
+        record(
+            session,
+            actor,
+            Action.PERSON_DELETED,
+            organization_id=batch.organization_id,
+            subject_type="person",
+            subject_id=person.id,
+            details={
+                "external_id": person.external_id,
+                "photos": photos.get(person.id, 0),
+                "batch": batch.id,
+            },
+        )
 
 
 def _who_undid(session: Session, batch: Batch) -> Actor:

@@ -312,7 +312,7 @@ def _arrival(item_id: int, entry: Entry, zipped: Archive, organization_id: int, 
 
 
 def _move(session: Session, worker: str, archive: BatchArchive, **places: int) -> None:
-    """Remember how far the archive is. Raises BatchError if it is another worker's by now."""
+    """Remember how far the archive is. Raises LostArchive if it is another worker's by now."""
     with writing(session):
         mine = session.scalar(
             select(BatchArchive.id)

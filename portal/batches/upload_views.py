@@ -55,12 +55,7 @@ def reading() -> ResponseReturnValue:
         if len(paths) > MOST_SAMPLED_PATHS:
             abort(400)
         read = read_names(db.session(), current_organization(), paths, grouping, label)
-    return render_template(
-        "batches/_reading.html",
-        reading=read,
-        known=known_of(request.form),
-        total=request.form.get("total", 0, int),
-    )
+    return render_template("batches/_reading.html", reading=read, known=known_of(request.form))
 
 
 @blueprint.post("/enrol/start")

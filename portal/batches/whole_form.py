@@ -20,7 +20,6 @@ from portal.batches.announcing import (
     add_manifest,
     announce,
     announce_all,
-    chunks,
 )
 from portal.batches.manifest import read_manifest
 from portal.batches.models import Batch, KnownPeople
@@ -29,6 +28,7 @@ from portal.batches.reasons import ItemReason
 from portal.batches.receiving import Arrival, receive
 from portal.batches.services import decide_naming, start_batch
 from portal.batches.unpacking import MAX_ARCHIVE_BYTES, take_archive
+from portal.chunks import chunks
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.organizations.models import Organization
 from portal.storage import FileTooLarge, PhotoStore, StoredFile
