@@ -17,7 +17,6 @@ from portal.storage import photo_store
 
 # So long a job of these takes a worker for itself, at most.
 SLICE_S = 20.0
-LOOK_UP_EVERY_S = 0.1
 
 
 def unpack(archive_id: int) -> None:
@@ -59,7 +58,7 @@ class _Slice:
         moment = time.monotonic()
         if moment - self._began > SLICE_S:
             return True
-        if moment - self._looked < LOOK_UP_EVERY_S:
+        if moment - self._looked < queues.LOOK_UP_EVERY_S:
             return False
         self._looked = moment
         return queues.somebody_waits()

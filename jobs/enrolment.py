@@ -31,8 +31,7 @@ from portal.storage import PhotoStore, photo_store
 
 # What a worker claims, and commits, at a time.
 CLAIMED_PHOTOS = 64
-# So often, or after so many photos, it looks whether somebody waits for a search.
-LOOK_UP_EVERY_S = 0.1
+# After so many photos, at the latest, it looks whether somebody waits for a search.
 PHOTOS_AT_ONCE = 8
 
 
@@ -62,7 +61,7 @@ def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> Non
         records |= _look_at(store, part)
         # As many next as keep a search waiting for about LOOK_UP_EVERY_S, however slow the face model is.
         pace = len(part) / max(time.monotonic() - began, 1e-3)
-        size = min(max(1, int(pace * LOOK_UP_EVERY_S)), PHOTOS_AT_ONCE)
+        size = min(max(1, int(pace * queues.LOOK_UP_EVERY_S)), PHOTOS_AT_ONCE)
     deleted = record_photos(session, worker, organization_id, process.current().face_model_id, records)
     for photo in claimed:
         if photo.id in deleted:

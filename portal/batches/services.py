@@ -1,11 +1,11 @@
-"""Batches, as staff handle them: started, listed, paused, cancelled, undone, put right."""
+"""Batches, as staff handle them: started, listed, paused, cancelled, undone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
@@ -28,11 +28,8 @@ from portal.batches.models import (
 from portal.batches.naming import Grouping, Label, guess
 from portal.batches.progress import progress_of
 from portal.batches.reasons import ItemReason
-from portal.database import execute_change, lock, writing
-from portal.enrolment import services as enrolment
-from portal.enrolment.formats import format_of
+from portal.database import lock, writing
 from portal.enrolment.models import Photo, WorkState
-from portal.enrolment.reasons import WORDS, Reason
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
 from portal.people.models import Person
@@ -71,7 +68,7 @@ def start_batch(
         )
         session.add(batch)
         session.flush()
-        _record(session, actor, Action.BATCH_CREATED, batch, {"source": batch.source})
+        record_event(session, actor, Action.BATCH_CREATED, batch, {"source": batch.source})
     return batch
 
 
@@ -185,13 +182,13 @@ def attention(session: Session, batch: Batch) -> Iterator[BatchItem]:
 def record_view(session: Session, actor: Actor, batch: Batch) -> None:
     """Write down that somebody looked at a batch, and so at people."""
     with writing(session):
-        _record(session, actor, Action.BATCH_VIEWED, batch)
+        record_event(session, actor, Action.BATCH_VIEWED, batch)
 
 
 def record_report(session: Session, actor: Actor, batch: Batch) -> None:
     """Write down that somebody took the list of what needs attention out of the portal."""
     with writing(session):
-        _record(session, actor, Action.BATCH_REPORTED, batch)
+        record_event(session, actor, Action.BATCH_REPORTED, batch)
 
 
 def pause(session: Session, actor: Actor, batch: Batch) -> None:
@@ -204,7 +201,7 @@ def pause(session: Session, actor: Actor, batch: Batch) -> None:
         if batch.decision != Decision.GO_ON or batch.finished_at is not None:
             raise BatchError("Only a batch that is under way can be paused.")
         batch.decision = Decision.PAUSE
-        _record(session, actor, Action.BATCH_PAUSED, batch)
+        record_event(session, actor, Action.BATCH_PAUSED, batch)
 
 
 def resume(session: Session, actor: Actor, batch: Batch) -> None:
@@ -214,8 +211,8 @@ def resume(session: Session, actor: Actor, batch: Batch) -> None:
         if batch.decision != Decision.PAUSE:
             raise BatchError("This batch is not paused.")
         batch.decision = Decision.GO_ON
-        _record(session, actor, Action.BATCH_RESUMED, batch)
-    _enqueue(session, batch)
+        record_event(session, actor, Action.BATCH_RESUMED, batch)
+    tell_workers(session, batch)
 
 
 def cancel(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> None:
@@ -231,7 +228,7 @@ def cancel(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> N
         waiting = (ItemState.EXPECTED, ItemState.RECEIVED)
         end_items(session, batch, ItemReason.CANCELLED, BatchItem.state.in_(waiting))
         given_up = give_up_archives(session, batch, "The batch was cancelled before it was unpacked.")
-        _record(session, actor, Action.BATCH_CANCELLED, batch)
+        record_event(session, actor, Action.BATCH_CANCELLED, batch)
     store.delete_archives(given_up)
 
 
@@ -240,7 +237,7 @@ def finish_without_missing(session: Session, actor: Actor, batch: Batch, store: 
     with writing(session):
         lock_open(session, batch)
         missing, given_up = expect_no_more(session, batch)
-        _record(session, actor, Action.BATCH_FINISHED, batch, {"missing": missing})
+        record_event(session, actor, Action.BATCH_FINISHED, batch, {"missing": missing})
     store.delete_archives(given_up)
     return missing
 
@@ -259,120 +256,9 @@ def undo(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> Non
         batch.decision, batch.announced = Decision.UNDO, True
         batch.finished_at = batch.counts = None
         given_up = give_up_archives(session, batch, "The batch was undone before it was unpacked.")
-        _record(session, actor, Action.BATCH_UNDONE, batch)
+        record_event(session, actor, Action.BATCH_UNDONE, batch)
     store.delete_archives(given_up)
     enqueue_undo(batch.id)
-
-
-def retry(
-    session: Session, actor: Actor, batch: Batch, *, reason: str = "", item: BatchItem | None = None
-) -> int:
-    """Have photos that need attention tried again: one, those of a reason, or all; returns how many.
-
-    Photos without a file, or whose external id or name is wrong, stay as they are. Raises BatchError.
-    """
-    which: tuple[ColumnElement[bool], ...] = (
-        BatchItem.batch_id == batch.id,
-        BatchItem.state == ItemState.ATTENTION,
-    )
-    if item is not None:
-        which += (BatchItem.id == item.id,)
-    if reason:
-        which += (BatchItem.reason == reason,)
-    again = {"reason": "", "detail": "", "finished_at": None}
-    with writing(session):
-        lock(session, batch, key_share=True)
-        if batch.decision == Decision.UNDO:
-            raise BatchError("The batch was undone: its photos are not there any more.")
-        photos = select(BatchItem.photo_id).where(*which)
-        execute_change(
-            session,
-            update(Photo)
-            .where(Photo.id.in_(photos), Photo.state == WorkState.FAILED)
-            .values(state=WorkState.QUEUED, reason=None, finished_at=None, attempts=0, claimed_by=None)
-            .execution_options(synchronize_session=False),
-        )
-        queued = exists().where(Photo.id == BatchItem.photo_id, Photo.state == WorkState.QUEUED)
-        count = 0
-        for state, condition in (
-            (ItemState.QUEUED, queued),
-            (ItemState.RECEIVED, BatchItem.file_key.is_not(None) & (BatchItem.external_id != "")),
-        ):
-            count += execute_change(
-                session,
-                update(BatchItem)
-                .where(*which, condition)
-                .values(state=state, **again)
-                .execution_options(synchronize_session=False),
-            )
-        if count:
-            _reopen(batch)
-            _record(session, actor, Action.BATCH_RETRIED, batch, {"photos": count})
-    _enqueue(session, batch)
-    return count
-
-
-def replace(
-    session: Session,
-    organization: Organization,
-    actor: Actor,
-    batch: Batch,
-    item: BatchItem,
-    upload: enrolment.Upload,
-    store: PhotoStore,
-) -> None:
-    """Give an item that needs attention another photo. Raises BatchError (nothing is written then), Gone."""
-    found = format_of(upload.file.head)
-    if isinstance(found, Reason):
-        raise BatchError(f"{upload.name}: {' '.join(WORDS[found])}")
-    with writing(session):
-        lock(session, batch, key_share=True)
-        # Photos are locked before their items, as by the worker that is done with one.
-        session.execute(select(Photo.id).where(Photo.id == item.photo_id).with_for_update())
-        lock(session, item)
-        if item.state != ItemState.ATTENTION or batch.decision == Decision.UNDO:
-            raise BatchError("This photo does not need attention any more.")
-        if not item.external_id:
-            raise BatchError("Nobody knows whose photo this is: correct the name of the file instead.")
-        unneeded = [item.file_key] if item.file_key else []
-        if item.photo_id:
-            unneeded += enrolment.delete_photos(session, organization, [item.photo_id])
-            record(
-                session,
-                actor,
-                Action.PHOTO_REMOVED,
-                organization_id=organization.id,
-                subject_type="person",
-                subject_id=item.person_id,
-                details={"photo": item.photo_id},
-            )
-        item.file_key, item.sha256 = upload.file.key, upload.file.sha256
-        item.size_bytes, item.photo_id = upload.file.size_bytes, None
-        item.state, item.reason, item.detail, item.finished_at = ItemState.RECEIVED, "", "", None
-        _reopen(batch)
-        _record(session, actor, Action.BATCH_RETRIED, batch, {"photos": 1})
-    for key in unneeded:
-        store.delete(key)
-    _enqueue(session, batch)
-
-
-def mark_checked(session: Session, actor: Actor, batch: Batch, item: BatchItem) -> None:
-    """Take a photo with several faces off the list of those to check. Raises Gone."""
-    with writing(session):
-        lock(session, batch, key_share=True)
-        lock(session, item)
-        if item.reason == ItemReason.SEVERAL_FACES:
-            item.reason = ""
-            batch.finished_at = batch.counts = None
-            record(
-                session,
-                actor,
-                Action.FACE_CHECKED,
-                organization_id=batch.organization_id,
-                subject_type="person",
-                subject_id=item.person_id,
-                details={"photo": item.photo_id},
-            )
 
 
 def send_again(session: Session) -> None:
@@ -392,7 +278,8 @@ def send_again(session: Session) -> None:
         enqueue_undo(batch_id)
 
 
-def _enqueue(session: Session, batch: Batch) -> None:
+def tell_workers(session: Session, batch: Batch) -> None:
+    """Say that a batch has photos, or ZIPs that arrived."""
     enqueue_enrolment(batch.organization_id)
     for archive_id in session.scalars(
         select(BatchArchive.id).where(
@@ -402,15 +289,10 @@ def _enqueue(session: Session, batch: Batch) -> None:
         enqueue_archive(archive_id)
 
 
-def _reopen(batch: Batch) -> None:
-    batch.finished_at = batch.counts = None
-    if batch.decision == Decision.CANCEL:
-        batch.decision = Decision.GO_ON
-
-
-def _record(
+def record_event(
     session: Session, actor: Actor, action: Action, batch: Batch, details: dict[str, Any] | None = None
 ) -> None:
+    """Write down what somebody did with a batch, in the caller's transaction."""
     record(
         session,
         actor,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEvent
@@ -14,7 +14,8 @@ from portal.database import now, writing
 from portal.enrolment.models import Photo
 from portal.enrolment.services import delete_photos
 from portal.organizations.models import Organization
-from portal.people.models import Person, PersonWord
+from portal.people.models import Person
+from portal.people.services import delete_rows
 from portal.storage import PhotoStore
 
 AT_ONCE = 200
@@ -45,7 +46,7 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
         )
         photos = {row[0]: row[1] for row in counts}
         keys += delete_photos(session, organization, photo_ids)
-        _delete_people(session, batch, people, photos)
+        _delete_people(session, organization, batch, people, photos)
         session.execute(
             update(BatchItem)
             .where(BatchItem.id.in_([item.id for item in items]))
@@ -71,7 +72,9 @@ def _next(session: Session, batch_id: int) -> list[Row[tuple[int, int | None, st
     return items
 
 
-def _delete_people(session: Session, batch: Batch, ids: Sequence[int], photos: Mapping[int, int]) -> None:
+def _delete_people(
+    session: Session, organization: Organization, batch: Batch, ids: Sequence[int], photos: Mapping[int, int]
+) -> None:
     """Delete those of these people whom the batch enrolled and who have no photo left.
 
     photos: how many of each were just deleted, for the audit trail.
@@ -103,8 +106,7 @@ def _delete_people(session: Session, batch: Batch, ids: Sequence[int], photos: M
         )
     if not gone:
         return
-    session.execute(delete(PersonWord).where(PersonWord.person_id.in_([person.id for person in gone])))
-    session.execute(delete(Person).where(Person.id.in_([person.id for person in gone])))
+    delete_rows(session, organization, [person.id for person in gone])
     for person in gone:
         record(
             session,

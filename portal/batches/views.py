@@ -23,7 +23,7 @@ from flask_wtf.csrf import validate_csrf
 from wtforms import ValidationError
 
 from portal.accounts.access import Permission, current_actor, current_organization, requires
-from portal.batches import services
+from portal.batches import correcting, services
 from portal.batches.announcing import BatchError, NotOpen
 from portal.batches.manifest import ManifestError
 from portal.batches.models import Batch, BatchItem, Decision, ItemState, KnownPeople
@@ -198,7 +198,7 @@ def retry(batch_id: int) -> ResponseReturnValue:
     """Have photos that need attention tried again: all, those of a reason, or one."""
     batch, item_id = find(batch_id), request.form.get("item_id", 0, int)
     item = _item(batch, item_id) if item_id else None
-    count = services.retry(
+    count = correcting.retry(
         db.session(), current_actor(), batch, reason=request.form.get("reason", ""), item=item
     )
     words = {0: "Nothing can be tried again as it is.", 1: "One photo is tried again."}
@@ -215,7 +215,7 @@ def replace(batch_id: int, item_id: int) -> ResponseReturnValue:
         with stored_uploads(photo_store(), organization, request.files.getlist("photo")[:1]) as uploads:
             if not uploads:
                 raise BatchError("Choose a photo.")
-            services.replace(
+            correcting.replace(
                 db.session(), organization, current_actor(), batch, item, uploads[0], photo_store()
             )
     except PhotoError as error:
@@ -228,7 +228,7 @@ def replace(batch_id: int, item_id: int) -> ResponseReturnValue:
 def checked(batch_id: int, item_id: int) -> ResponseReturnValue:
     """Take a photo with several faces off the list of those to check."""
     batch = find(batch_id)
-    services.mark_checked(db.session(), current_actor(), batch, _item(batch, item_id))
+    correcting.mark_checked(db.session(), current_actor(), batch, _item(batch, item_id))
     return redirect(request.referrer or url_for("batches.show", batch_id=batch_id))
 
 

@@ -200,17 +200,7 @@ def delete_person(
     with writing(session):
         lock(session, person)
         keys = enrolment.delete_photos_of(session, organization, person)
-        session.execute(delete(PersonWord).where(PersonWord.person_id == person.id))
-        # The batches in which they came go on counting their photos, and forget whose they were.
-        session.execute(
-            update(BatchItem)
-            .where(BatchItem.person_id == person.id)
-            .values(FORGOTTEN)
-            .execution_options(synchronize_session=False)
-        )
-        session.execute(
-            delete(Person).where(Person.id == person.id, Person.organization_id == organization.id)
-        )
+        delete_rows(session, organization, [person.id])
         record(
             session,
             actor,
@@ -222,6 +212,19 @@ def delete_person(
         )
     for key in keys:
         store.delete(key)
+
+
+def delete_rows(session: Session, organization: Organization, ids: Sequence[int]) -> None:
+    """Delete people who have no photos any more, in the transaction that deleted those."""
+    session.execute(delete(PersonWord).where(PersonWord.person_id.in_(ids)))
+    # The batches in which they came go on counting their photos, and forget whose they were.
+    session.execute(
+        update(BatchItem)
+        .where(BatchItem.person_id.in_(ids))
+        .values(FORGOTTEN)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(delete(Person).where(Person.id.in_(ids), Person.organization_id == organization.id))
 
 
 def record_view(session: Session, organization: Organization, actor: Actor, person: Person) -> None:

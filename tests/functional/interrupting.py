@@ -52,9 +52,15 @@ def standing_still(portal: UpPortal, what: str, *queries: str) -> Iterator[None]
         sqlite3.connect(portal.data_dir / "portal.sqlite3", timeout=PATIENCE_S, isolation_level=None)
     ) as connection:
 
+        def found() -> bool:
+            return all(connection.execute(query).fetchone() for query in queries)
+
         def caught() -> bool:
+            # Looked at first without the lock: who waits for that sleeps for longer than such moments last.
+            if not found():
+                return False
             connection.execute("BEGIN IMMEDIATE")
-            if all(connection.execute(query).fetchone() for query in queries):
+            if found():
                 return True
             connection.execute("ROLLBACK")
             return False

@@ -34,6 +34,7 @@ from tests.batches import (
     fates,
     finish,
     give_manifest,
+    items_of,
     people,
     progress,
     start,
@@ -585,6 +586,22 @@ def test_a_batch_is_undone_in_parts_by_worker_after_worker(
     assert people(session) == {"P0": 1}
     assert session.scalars(select(Person.id)).all() == [kept]
     assert_sound(session, {batch: 8})
+
+
+def test_another_batch_forgets_whom_an_undone_one_enrolled(
+    worker: Worker, bob: Visitor, session: Session, lfw: Path
+) -> None:
+    files = {"P0/1.jpg": mate(lfw, "Al_Sharpton")}
+    first = drop(bob, files)
+    finish(worker)
+    second = drop(bob, files)
+    finish(worker)
+    bob.post(f"/enrol/{first}/undo")
+    finish(worker)
+    assert people(session) == {}
+    (row,) = items_of(session, second)
+    assert (row.path, row.external_id, row.name) == ("", "", "")
+    assert counted(bob, second) == {"already-there": 1}
 
 
 @on_postgresql
