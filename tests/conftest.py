@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,13 +76,40 @@ def postgresql() -> Iterator[PostgresServer]:
         yield server
 
 
+def _migrate(data_dir: Path, **variables: str) -> None:
+    """Make the tables of a database that tests get copies of."""
+    app = create_app(Settings.from_environment(variables, data_dir=data_dir))
+    migrations.upgrade(app)
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with nothing but the tables."""
+    data_dir = tmp_path_factory.mktemp("sqlite")
+    _migrate(data_dir)
+    return data_dir / "portal.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a PostgreSQL database with nothing but the tables."""
+    name = postgresql.new_database()
+    _migrate(tmp_path_factory.mktemp("postgresql"), PORTAL_DATABASE_URL=postgresql.url_of(name))
+    return name
+
+
 @pytest.fixture
-def database(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The settings that name the database: none for SQLite; see `on_both_databases`."""
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """A migrated database, and the settings that name it: none for SQLite; see `on_both_databases`."""
     if getattr(request, "param", "sqlite") == "sqlite":
+        (tmp_path / "data").mkdir()
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "data" / "portal.sqlite3")
         return {}
     server: PostgresServer = request.getfixturevalue("postgresql")
-    return {"PORTAL_DATABASE_URL": server.new_database()}
+    name = server.new_database(request.getfixturevalue("migrated_postgresql"))
+    return {"PORTAL_DATABASE_URL": server.url_of(name)}
 
 
 @pytest.fixture
@@ -120,7 +148,6 @@ def app(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iter
     app = create_app(settings)
     app.testing = True
     app.jinja_env.bytecode_cache = compiled_templates
-    migrations.upgrade(app)
     yield app
     with app.app_context():
         db.session.remove()

@@ -35,12 +35,15 @@ class PostgresServer:
             return False
         return True
 
-    def new_database(self) -> str:
-        """Make an empty database; returns what PORTAL_DATABASE_URL is for it."""
+    def new_database(self, template: str = "template1") -> str:
+        """Make a database like another one; returns its name."""
         name = f"portal_{uuid4().hex}"
-        self._administer(f"CREATE DATABASE {name}")
-        host = self._where.split()[0]
-        return f"postgresql://portal@/{name}?{host}"
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def url_of(self, name: str) -> str:
+        """What PORTAL_DATABASE_URL is for a database."""
+        return f"postgresql://portal@/{name}?{self._where.split()[0]}"
 
     def _administer(self, statement: str) -> None:
         with psycopg.connect(f"{self._where} dbname=postgres", autocommit=True) as connection:

@@ -268,7 +268,13 @@ def all_of(words: str) -> Callable[[UpPortal], None]:
     ],
 )
 def test_a_batch_goes_on_after_a_kill(
-    at_work: str, kill_some: Callable[[UpPortal], None], busy: UpPortal, otto: Staff, drop: Drop
+    at_work: str,
+    kill_some: Callable[[UpPortal], None],
+    busy: UpPortal,
+    otto: Staff,
+    drop: Drop,
+    take: Take,
+    tmp_path: Path,
 ) -> None:
     workers = all_workers(busy)
     for worker in workers:
@@ -291,13 +297,24 @@ def test_a_batch_goes_on_after_a_kill(
         with standing_still(busy, "a worker in the middle of its work", at_work_on(at_work)):
             kill_some(busy)
     if kill_some is kill_everything:
+        imported = take(20)
+        archive = zipped(tmp_path / "imported.zip", imported)
+        said = busy.command("import", str(archive), "--organization", "depot")
         busy.start()
+        assert "The portal is not up" in said
+        expect_imported(busy, archive, imported)
 
     sending.everything(drop.photos, drop.archive, drop.other_archive)
     counts = sending.ended()
     expect_all_enrolled(busy, sending.batch, drop.paths)
     expect_counts(counts, enrolled=len(drop.paths))
     expect_nothing_left_over(busy)
+
+
+def expect_imported(portal: UpPortal, archive: Path, photos: Photos) -> None:
+    batch = portal.one("SELECT id FROM batch WHERE source = ?", f"from {archive}")
+    wait_until(lambda: portal.one("SELECT finished_at FROM batch WHERE id = ?", batch), "the end", PATIENCE_S)
+    expect_all_enrolled(portal, batch, photos)
 
 
 def test_an_import_that_was_killed_goes_on_when_it_is_run_again(
@@ -331,23 +348,6 @@ def test_an_import_that_was_killed_goes_on_when_it_is_run_again(
         in said
     )
     expect_gallery_of_done_photos(busy)
-    expect_nothing_left_over(busy)
-
-
-def test_what_was_imported_while_the_portal_was_not_up_is_enrolled_when_it_is(
-    busy: UpPortal, take: Take, tmp_path: Path
-) -> None:
-    photos = take(20)
-    archive = zipped(tmp_path / "archive.zip", photos)
-    busy.stop()
-    try:
-        said = busy.command("import", str(archive), "--organization", "depot")
-    finally:
-        busy.start()
-    assert "The portal is not up" in said
-    batch = busy.one("SELECT id FROM batch WHERE source = ?", f"from {archive}")
-    wait_until(lambda: busy.one("SELECT finished_at FROM batch WHERE id = ?", batch), "the end", PATIENCE_S)
-    expect_all_enrolled(busy, batch, photos)
     expect_nothing_left_over(busy)
 
 
