@@ -7,17 +7,18 @@ out are compared in float32, and float32 decides.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.gallery.quantized import encode, integer_product
+from jobs.gallery.comparing import Places, Rows
+from jobs.gallery.pairs import FacePairs, pairs_with
+from jobs.gallery.quantized import ROUNDING, as_probes, encode, integer_product
+from jobs.gallery.scores import Mates, NonMates, OwnScores, non_mates, similarity_within
 
-# Rounding in float32 itself, far above what sums of 512 products have.
-ROUNDING = np.float32(1e-5)
 FIRST_CAPACITY = 1024
 
 
@@ -36,6 +37,7 @@ class ExactGallery:
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
         self._size = 0
+        self._changes = 0
         self._row_of: dict[int, int] = {}
         self._faces_of: Counter[int] = Counter()
         self._allocate(FIRST_CAPACITY)
@@ -47,6 +49,15 @@ class ExactGallery:
     def people(self) -> int:
         """How many people have a face here."""
         return len(self._faces_of)
+
+    def person_ids(self) -> list[int]:
+        """The people who have a face here, lowest id first."""
+        return sorted(self._faces_of)
+
+    @property
+    def changes(self) -> int:
+        """How often faces were added or removed: `rows` of an earlier number do not hold any more."""
+        return self._changes
 
     @property
     def memory_bytes(self) -> int:
@@ -74,6 +85,7 @@ class ExactGallery:
 
     def remove(self, face_ids: Sequence[int]) -> None:
         """Remove faces; those that are not here are passed over."""
+        self._changes += 1
         for face_id in face_ids:
             row = self._row_of.pop(face_id, None)
             if row is None:
@@ -108,14 +120,48 @@ class ExactGallery:
                     break
         return list(matches.values())
 
+    def pairs_with(self, face_ids: Iterable[int], threshold: float) -> FacePairs:
+        """These faces against all: every pair of faces of two people whose score is at least `threshold`.
+
+        Faces that are not here are passed over. Exact. `threshold` is a cosine, -1…1. About 4 ns a
+        pair of 512-d faces (6 where only 64 faces are given); a low threshold, which many reach, costs more.
+        """
+        return pairs_with(self.rows(), self._rows_of(face_ids), threshold)
+
+    def non_mates(self, face_ids: Iterable[int], limit: int, mates: Mates) -> NonMates:
+        """For each of these faces the `limit` people most like it who are somebody else; exact.
+
+        `mates`: the ids of people who are known to be the same person as another, by that person's id; they
+        don't count as somebody else. Faces that are not here are passed over. Raises ValueError if `limit`
+        is below 1.
+        """
+        if limit < 1:
+            raise ValueError(f"At least 1 person is looked for, not {limit}.")
+        return non_mates(self.rows(), self._rows_of(face_ids), limit, mates)
+
+    def similarity_within(self, person_ids: Iterable[int]) -> OwnScores:
+        """Each face of these people with its highest score to their other faces.
+
+        People who have one face here, or none, are left out.
+        """
+        return similarity_within(self.rows(), person_ids)
+
+    def rows(self) -> Rows:
+        """The columns as they are now: views, which hold as long as `changes` stays the same."""
+        return Rows(*(column[: self._size] for column in self._columns()))
+
+    def _rows_of(self, face_ids: Iterable[int]) -> Places:
+        rows = {self._row_of[face_id] for face_id in face_ids if face_id in self._row_of}
+        return np.array(sorted(rows), np.intp)
+
     def _contenders(self, probe: NDArray[np.float32], people: int) -> NDArray[np.intp] | slice:
         """Rows among which the best `people` people certainly are."""
         product = integer_product()
         if product is None:
             return slice(self._size)
         code, scale, error = encode(probe[None])
-        signed = (code.astype(np.int16) - 128).astype(np.int8)
-        products = product.run(None, {"codes": self._codes[: self._size], "probes": signed.T})[0][:, 0]
+        given = {"codes": self._codes[: self._size], "probes": as_probes(code)}
+        products = product.run(None, given)[0][:, 0]
         rough = products * (self._scales[: self._size] * scale[0])
         # Cauchy-Schwarz, with x = x̂ + e: |x·q - x̂·q̂| <= |e_x|·|q̂| + |x|·|e_q|, and |x| = 1, |q̂| <= 1 + |e_q|.
         bound = self._errors[: self._size] * (1 + error[0]) + error[0] + ROUNDING

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,52 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from jobs.gallery import exact
 from jobs.gallery.exact import ExactGallery
-
-Templates = NDArray[np.float32]
+from tests.jobs.gallery.templates import KINDS, Templates, random_templates, unit
 
 # Sums of so many float32 products differ by this much when they are added in another order.
 ROUNDING = 1e-6
 
 thorough = effort(max_examples=60, deadline=None)
-
-
-def unit(vectors: NDArray[Any]) -> Templates:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32)
-
-
-def random_templates(rng: np.random.Generator, count: int, dimension: int) -> Templates:
-    return unit(rng.normal(size=(count, dimension)))
-
-
-def clustered(rng: np.random.Generator, count: int, dimension: int) -> Templates:
-    """Faces of few people, each a little different: many scores lie close to the best."""
-    centres = rng.normal(size=(3, dimension))
-    return unit(centres[rng.integers(3, size=count)] + rng.normal(scale=0.02, size=(count, dimension)))
-
-
-def repeated(rng: np.random.Generator, count: int, dimension: int) -> Templates:
-    """The same few templates again and again: ties everywhere."""
-    return random_templates(rng, 3, dimension)[rng.integers(3, size=count)]
-
-
-def spiky(rng: np.random.Generator, count: int, dimension: int) -> Templates:
-    """One component far above the others: the codes of the others are coarse."""
-    vectors = rng.normal(scale=0.01, size=(count, dimension))
-    vectors[np.arange(count), rng.integers(dimension, size=count)] = rng.choice([-1.0, 1.0], size=count)
-    return unit(vectors)
-
-
-KINDS: list[Callable[[np.random.Generator, int, int], Templates]] = [
-    random_templates,
-    clustered,
-    repeated,
-    spiky,
-]
 
 
 class Reference:
@@ -96,13 +58,6 @@ def agree(gallery: ExactGallery, reference: Reference, probe: Templates, limit: 
         assert person_id == match.person_id
         assert match.score == pytest.approx(expected[match.person_id], abs=ROUNDING)
         assert match.score == pytest.approx(float(template @ probe), abs=ROUNDING)
-
-
-@pytest.fixture(params=["int8 codes", "float32 only"])
-def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The search as this machine does it, and as one does whose integer product is wrong."""
-    if request.param == "float32 only":
-        monkeypatch.setattr(exact, "integer_product", lambda: None)
 
 
 @pytest.mark.usefixtures("path")
