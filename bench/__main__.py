@@ -5,16 +5,19 @@ python -m bench [--models DIR] [--faces DIR] [--model NAME] [--photos N] [--rows
 
 from __future__ import annotations
 
-from bench import arguments, bulk, engine, whole
+from bench import accuracy, arguments, bulk, engine, pairs, report, whole
 from bench.rows import show
 
 
 def main() -> None:
-    given = arguments.parse("Measure the engine, the whole portal and bulk enrolment.")
+    given = arguments.parse("Measure the engine, the whole portal, the finding of pairs and bulk enrolment.")
     show(
         [
             *engine.run(given.models, given.faces, given.model, given.photos),
             *whole.run(given.models, given.faces, given.model, given.photos),
+            *accuracy.run(given.models, given.faces, given.model),
+            *pairs.run(),
+            *report.run(),
             *bulk.run(given.models, given.faces, given.model, given.photos, given.rows),
         ]
     )

@@ -63,6 +63,8 @@ def main() -> None:
             save(read_names(page, drop), "bulk-reading.png")
             save(watch_batch(page), "bulk-batch.png")
             save(look_at_attention(page), "bulk-attention.png")
+        save(look_at_duplicates(page), "duplicates.png")
+        save(look_at_pair(page), "duplicates-pair.png")
         browser.close()
 
 
@@ -170,6 +172,21 @@ def look_at_attention(page: Page) -> bytes:
         "height": last["y"] + last["height"] - top["y"] + 56,
     }
     return page.screenshot(clip=area, full_page=True)  # type: ignore[arg-type]
+
+
+def look_at_duplicates(page: Page) -> bytes:
+    """The pairs of people who may be one: those of the folder and of the demo."""
+    page.goto("/duplicates")
+    expect(page.locator("#comparing[hx-trigger]")).to_have_count(0)
+    page.goto("/duplicates")
+    return picture(page, page.locator("[data-pair]").last, margin=32)
+
+
+def look_at_pair(page: Page) -> bytes:
+    """Two people side by side."""
+    page.get_by_role("link", name="Look at them one by one").click()
+    expect(page.get_by_role("button", name="Different people")).to_be_visible()
+    return picture(page, page.locator(".pair-page__work"), margin=16)
 
 
 def picture(page: Page, last: Locator, margin: int = 0) -> bytes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from jobs import process
 from jobs.claimed import given_back_on_failure
+from jobs.slices import Slice
 from portal import queues
 from portal.batches import undoing, unpacking
 from portal.batches.announcing import NotOpen
@@ -14,9 +13,6 @@ from portal.claims import requeue_untouched
 from portal.database import writing
 from portal.extensions import db
 from portal.storage import photo_store
-
-# So long a job of these takes a worker for itself, at most.
-SLICE_S = 20.0
 
 
 def unpack(archive_id: int) -> None:
@@ -29,7 +25,7 @@ def unpack(archive_id: int) -> None:
     archive, batch = claimed
     with given_back_on_failure(BatchArchive, [archive_id]):
         try:
-            unpacking.unpack(session, worker, archive, batch, photo_store(), _Slice().is_over)
+            unpacking.unpack(session, worker, archive, batch, photo_store(), Slice().is_over)
         except NotOpen:
             # Paused: it goes on when somebody resumes it. Cancelled or undone: it was given up by that.
             with writing(session):
@@ -41,24 +37,8 @@ def unpack(archive_id: int) -> None:
 def undo(batch_id: int) -> None:
     """Undo a batch, or a part of it; what is left is sent again."""
     queues.forget_waiting("jobs.batches.undo", batch_id)
-    time_is_up = _Slice().is_over
+    time_is_up = Slice().is_over
     while undoing.undo_some(db.session(), batch_id, photo_store()):
         if time_is_up():
             queues.enqueue_undo(batch_id)
             return
-
-
-class _Slice:
-    """The time that a job may take before others have their turn."""
-
-    def __init__(self) -> None:
-        self._began = self._looked = time.monotonic()
-
-    def is_over(self) -> bool:
-        moment = time.monotonic()
-        if moment - self._began > SLICE_S:
-            return True
-        if moment - self._looked < queues.LOOK_UP_EVERY_S:
-            return False
-        self._looked = moment
-        return queues.somebody_waits()

@@ -63,6 +63,8 @@ def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> Non
         pace = len(part) / max(time.monotonic() - began, 1e-3)
         size = min(max(1, int(pace * queues.LOOK_UP_EVERY_S)), PHOTOS_AT_ONCE)
     deleted = record_photos(session, worker, organization_id, process.current().face_model_id, records)
+    if any(isinstance(record, ChosenFaceRecord) or record.main is not None for record in records.values()):
+        queues.enqueue_comparison(organization_id)
     for photo in claimed:
         if photo.id in deleted:
             store.delete(photo.file_key)

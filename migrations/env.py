@@ -7,7 +7,9 @@ from alembic import context
 # Imported so that their tables are in the metadata.
 from portal.audit import models as _audit  # noqa: F401
 from portal.batches import models as _batches  # noqa: F401
+from portal.calibration import models as _calibration  # noqa: F401
 from portal.database import Base
+from portal.duplicates import models as _duplicates  # noqa: F401
 from portal.extensions import db
 from portal.search import models as _search  # noqa: F401
 

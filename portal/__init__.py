@@ -16,7 +16,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     from portal.audit.views import blueprint as audit
     from portal.batches.upload_views import blueprint as batch_uploads
     from portal.batches.views import blueprint as batches
+    from portal.calibration.views import blueprint as calibration
     from portal.dashboard.views import blueprint as dashboard
+    from portal.duplicates.pair_views import blueprint as pairs
+    from portal.duplicates.scan_views import blueprint as scans
+    from portal.duplicates.views import blueprint as duplicates
     from portal.enrolment.views import blueprint as enrolment
     from portal.organizations.views import blueprint as organizations
     from portal.people.views import blueprint as people
@@ -28,8 +32,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     for part in (logs, security, extensions, sessions, access, pages, errors):
         part.init_app(app)
     for blueprint in (
-        *(system, accounts, members, organizations, audit, dashboard),
-        *(people, enrolment, batches, batch_uploads, search),
+        *(system, accounts, members, organizations, calibration, audit, dashboard),
+        *(people, enrolment, batches, batch_uploads, search, duplicates, pairs, scans),
     ):
         app.register_blueprint(blueprint)
     return app

@@ -1,6 +1,6 @@
 """Claims: which worker is at which row, and what happens to the rows of a worker that is gone.
 
-They serve photos, searches and archives alike. An attempt counts when it begins, so a row that takes its
+They serve everything that workers do alike. An attempt counts when it begins, so a row that takes its
 worker down with it has been counted.
 """
 
@@ -13,7 +13,9 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from portal.batches.models import BatchArchive
+from portal.calibration.models import Calibration
 from portal.database import now
+from portal.duplicates.models import DuplicatePass, DuplicateScan
 from portal.enrolment.models import Photo, WorkState
 from portal.enrolment.reasons import Reason
 from portal.search.models import Search
@@ -21,8 +23,22 @@ from portal.system.models import WorkerProcess
 
 MAX_ATTEMPTS = 3
 
-Claimable = type[Photo] | type[Search] | type[BatchArchive]
-CLAIMABLE: tuple[Claimable, ...] = (Photo, Search, BatchArchive)
+Claimable = (
+    type[Photo]
+    | type[Search]
+    | type[BatchArchive]
+    | type[DuplicatePass]
+    | type[DuplicateScan]
+    | type[Calibration]
+)
+CLAIMABLE: tuple[Claimable, ...] = (
+    Photo,
+    Search,
+    BatchArchive,
+    DuplicatePass,
+    DuplicateScan,
+    Calibration,
+)
 
 
 def claim(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ from portal.batches.importing import find_source
 from portal.batches.manifest import ManifestError
 from portal.batches.models import KnownPeople
 from portal.batches.naming import Grouping, Label
+from portal.calibration.services import bands_for_pairs
+from portal.duplicates.console import scan_and_watch
+from portal.duplicates.models import PairStatus
+from portal.duplicates.pairs import Filter
+from portal.duplicates.report import ReportError, csv_lines, end_of_day, record_report
+from portal.duplicates.scans import ScanError
 from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.organizations.services import OrganizationError, create_organization, find_organization
@@ -42,6 +49,8 @@ EXPLAINED = (
     migrations.MigrationError,
     OrganizationError,
     RedisUnavailable,
+    ReportError,
+    ScanError,
     SettingsError,
     StartError,
 )
@@ -172,6 +181,34 @@ def import_command(
             label=Label(label) if label else None,
             known=KnownPeople(known),
         )
+
+
+@main.command("scan-duplicates")
+@click.option("--organization", "slug", required=True, help="The organization's slug.")
+@data_dir_option
+def scan_duplicates_command(slug: str, data_dir: Path | None) -> None:
+    """Compare all people of an organization with each other, and say how many pairs may be one person."""
+    logging.getLogger("portal.queues").setLevel(logging.ERROR)
+    with _app(data_dir):
+        if not scan_and_watch(db.session(), _organization(slug), COMMAND):
+            raise click.exceptions.Exit(1)
+
+
+@main.command("export-duplicates")
+@click.option("--organization", "slug", required=True, help="The organization's slug.")
+@click.option("--status", type=click.Choice([*(status.value for status in PairStatus), "all"]), default="all")
+@click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="As it was at the end of this day (UTC).")
+@data_dir_option
+def export_duplicates_command(slug: str, status: str, at: datetime | None, data_dir: Path | None) -> None:
+    """Print the pairs of an organization as CSV."""
+    with _app(data_dir):
+        organization = _organization(slug)
+        session = db.session()
+        moment = end_of_day(at.date()) if at else None
+        record_report(session, organization, COMMAND, moment)
+        wanted = Filter(None if status == "all" else PairStatus(status))
+        for line in csv_lines(session, organization, wanted, bands_for_pairs(session, organization), moment):
+            click.echo(line, nl=False)
 
 
 @main.command("doctor")

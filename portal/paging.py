@@ -6,6 +6,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Row, Select, SQLColumnExpression, tuple_
@@ -26,7 +27,7 @@ class CursorError(ValueError):
 class Cursor:
     """A place in an ordered list: the sort key of a row, and on which side of it the page lies."""
 
-    key: tuple[str | int, ...]
+    key: tuple[str | int | float, ...]
     backwards: bool = False
 
     def encode(self) -> str:
@@ -47,10 +48,12 @@ class Cursor:
         return cls(tuple(key), backwards)
 
 
-def _can_be_compared(value: str | int) -> bool:
+def _can_be_compared(value: str | int | float) -> bool:
     """Whether every database takes this value: no number of more than 64 bits, no NUL, no half character."""
     if isinstance(value, int):
         return abs(value) <= LARGEST_NUMBER
+    if isinstance(value, float):
+        return isfinite(value)
     return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
 
 
@@ -67,7 +70,7 @@ def fetch_page(
     order: Sequence[SQLColumnExpression[Any]],
     cursor: Cursor | None,
     size: int,
-    key: Callable[[Row[Any]], tuple[str | int, ...]],
+    key: Callable[[Row[Any]], tuple[str | int | float, ...]],
     *,
     descending: bool = False,
 ) -> Page[Row[Any]]:

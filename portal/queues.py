@@ -59,6 +59,21 @@ def enqueue_undo(batch_id: int) -> None:
     _send(ENROLMENT, "jobs.batches.undo", batch_id)
 
 
+def enqueue_comparison(organization_id: int) -> None:
+    """Say that an organization has faces that were not compared with its others."""
+    _send(ENROLMENT, "jobs.duplicates.compare_new", organization_id)
+
+
+def enqueue_scan(scan_id: int) -> None:
+    """Ask for (more of) a full scan."""
+    _send(ENROLMENT, "jobs.duplicates.scan", scan_id)
+
+
+def enqueue_calibration(calibration_id: int) -> None:
+    """Ask for (more of) a calibration."""
+    _send(ENROLMENT, "jobs.calibration.measure", calibration_id)
+
+
 def enqueue_search(search_id: int) -> None:
     """Ask for a search to be worked out, ahead of all enrolment."""
     _send(INTERACTIVE, "jobs.search.run_search", search_id)

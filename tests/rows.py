@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
 from portal.batches.models import ON_THE_WAY, Batch, BatchItem, Decision, KnownPeople
 from portal.batches.naming import Grouping, Label
 from portal.database import now, writing
+from portal.duplicates.finding import FoundPair, record_found
+from portal.duplicates.models import DuplicatePair, OddPhoto
+from portal.duplicates.odd_photos import Likeness, record_likeness
 from portal.enrolment.gallery import next_version
 from portal.enrolment.models import Face, Photo, WorkState
 from portal.enrolment.services import Upload
@@ -66,10 +70,20 @@ def template(direction: int = 0, dimension: int = DIMENSION) -> NDArray[np.float
 
 
 def add_photo(
-    session: Session, person: Person, *, faces: int = 1, direction: int = 0, shade: int = 0
+    session: Session,
+    person: Person,
+    *,
+    faces: int = 1,
+    direction: int = 0,
+    shade: int = 0,
+    vector: NDArray[np.float32] | None = None,
 ) -> Photo:
-    """A photo that a worker is done with: files, faces, and the first of them in the gallery."""
+    """A photo that a worker is done with: files, faces, and the first of them in the gallery.
+
+    vector: the template of that one, instead of the one of a direction.
+    """
     store, model = photo_store(), face_model(session)
+    main = template(direction, model.dimension) if vector is None else vector
     organization = session.get_one(Organization, person.organization_id)
     upload = stored(store, organization, picture(shade))
     for rendition in ("preview", "thumbnail"):
@@ -91,7 +105,7 @@ def add_photo(
                 organization_id=person.organization_id,
                 person_id=person.id,
                 face_model_id=model.id,
-                template=None if number else template(direction, model.dimension).tobytes(),
+                template=None if number else main.tobytes(),
                 **_found(number),
             )
             for number in range(faces)
@@ -196,3 +210,21 @@ def _found(number: int) -> dict[str, Any]:
         "detection_score": 0.9 - number / 10,
         "quality": QUALITY,
     }
+
+
+def add_pair(session: Session, one: Photo, other: Photo, score: float = 0.6) -> DuplicatePair:
+    """A pair of the people on two photos, as a worker would have found it by their main faces."""
+    (a, face_a), (b, face_b) = sorted((photo.person_id, photo.main_face_id or 0) for photo in (one, other))
+    found = FoundPair(a, b, face_a, face_b, score)
+    with writing(session):
+        record_found(session, one.organization_id, [found], THRESHOLD, face_model(session).id)
+    pair = select(DuplicatePair).where(DuplicatePair.a_id == a, DuplicatePair.b_id == b)
+    return session.scalars(pair).one()
+
+
+def add_odd_photo(session: Session, photo: Photo, score: float = 0.1) -> OddPhoto:
+    """A photo that a worker would have found unlike the others of its person."""
+    with writing(session):
+        likeness = Likeness(photo.main_face_id or 0, photo.person_id, score)
+        record_likeness(session, photo.organization_id, [likeness], THRESHOLD)
+    return session.get_one(OddPhoto, photo.id)

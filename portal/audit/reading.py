@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import ColumnElement, false, select
+from sqlalchemy import ColumnElement, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEvent
 from portal.audit.services import Action, Actor, record
 from portal.database import now, writing
+from portal.duplicates.models import DuplicatePair
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
 from portal.people.models import Person
@@ -36,11 +37,12 @@ class Filters:
 
 @dataclass(frozen=True)
 class Subjects:
-    """What the pages can say about people and searches of events: who is still there, who was."""
+    """What the pages can say about people, searches and pairs of events: who is still there, who was."""
 
     people: dict[int, Person]
     deleted_people: dict[int, str]
     searches: set[int]
+    pairs: set[int]
 
 
 def list_events(
@@ -71,7 +73,7 @@ def list_events(
 
 
 def subjects_of(session: Session, organization: Organization, events: Sequence[AuditEvent]) -> Subjects:
-    """What is known about the people and searches that these events are about."""
+    """What is known about the people, searches and pairs that these events are about."""
     person_ids = {event.subject_id for event in events if event.subject_type == "person"}
     search_ids = {event.subject_id for event in events if event.subject_type == "search"}
     people = session.scalars(
@@ -90,10 +92,17 @@ def subjects_of(session: Session, organization: Organization, events: Sequence[A
             Search.organization_id == organization.id, Search.id.in_(search_ids), Search.expires_at > now()
         )
     )
+    pair_ids = {event.subject_id for event in events if event.subject_type == "pair"}
+    pairs = session.scalars(
+        select(DuplicatePair.id).where(
+            DuplicatePair.organization_id == organization.id, DuplicatePair.id.in_(pair_ids)
+        )
+    )
     return Subjects(
         {person.id: person for person in people},
         {event.subject_id: event.details["external_id"] for event in deletions if event.subject_id},
         set(searches),
+        set(pairs),
     )
 
 
@@ -118,10 +127,10 @@ def record_reading(session: Session, organization: Organization, actor: Actor, f
 
 
 def _people_called(session: Session, organization: Organization, external_id: str) -> list[int | None]:
-    """The people who have this external id, or had it when they were deleted."""
-    there = session.scalars(
-        select(Person.id).where(Person.organization_id == organization.id, Person.external_id == external_id)
-    )
+    """The people who have this external id, also as an alias, or had it when they were deleted."""
+    called = (Person.organization_id == organization.id, Person.external_id == external_id)
+    one = select(func.coalesce(Person.merged_into_id, Person.id)).where(*called).scalar_subquery()
+    there = session.scalars(select(Person.id).where(or_(Person.id == one, Person.merged_into_id == one)))
     deleted = session.scalars(
         select(AuditEvent.subject_id).where(
             AuditEvent.organization_id == organization.id,

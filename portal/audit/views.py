@@ -73,6 +73,10 @@ def _subject(event: AuditEvent, subjects: reading.Subjects) -> tuple[str, str | 
         return f"search {number}", url_for("search.show", search_id=number) if there else None
     if event.subject_type == "batch":
         return f"batch {number}", url_for("batches.show", batch_id=number)
+    if event.subject_type == "pair":
+        a, b = event.details["external_ids"]
+        there = number in subjects.pairs
+        return f"the pair {a} and {b}", url_for("pairs.show", pair_id=number) if there else None
     person = subjects.people.get(number)
     if person is not None:
         return f"{person.name} ({person.external_id})", url_for("people.show", person_id=number)

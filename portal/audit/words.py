@@ -20,6 +20,8 @@ NAMES: dict[Action, str] = {
     Action.PERSON_VIEWED: "Person looked at",
     Action.PERSON_CHANGED: "Person changed",
     Action.PERSON_DELETED: "Person deleted",
+    Action.PERSON_MERGED: "People merged",
+    Action.MERGE_UNDONE: "Merge undone",
     Action.PHOTO_ADDED: "Photos added",
     Action.PHOTO_REMOVED: "Photo removed",
     Action.PHOTO_RETRIED: "Photo tried again",
@@ -41,6 +43,16 @@ NAMES: dict[Action, str] = {
     Action.SEARCH_REPEATED: "Search repeated",
     Action.SEARCH_DELETED: "Search deleted",
     Action.SEARCH_EXPIRED: "Search expired",
+    Action.SCAN_STARTED: "Full comparison started",
+    Action.SCAN_CANCELLED: "Full comparison cancelled",
+    Action.PAIR_VIEWED: "Pair looked at",
+    Action.PAIR_DECIDED: "Pair decided",
+    Action.PAIR_UNSURE: "Pair left open",
+    Action.PAIR_UNDONE: "Decision on a pair undone",
+    Action.PAIRS_REPORTED: "Pairs downloaded",
+    Action.PHOTO_CHECKED: "Photo unlike the others checked",
+    Action.CALIBRATION_STARTED: "Scores measured",
+    Action.THRESHOLD_CHANGED: "Threshold changed",
     Action.MEMBER_INVITED: "Member invited",
     Action.INVITATION_REVOKED: "Invitation revoked",
     Action.INVITATION_ACCEPTED: "Invitation accepted",
@@ -57,6 +69,7 @@ FIELDS = {
     "external_id": "external ID",
     "name": "name",
     "retention_days": "days that searches are kept",
+    "scan_hour": "hour of the nightly comparison",
     "who": "who",
     "what": "what",
     "search": "search",
@@ -64,7 +77,10 @@ FIELDS = {
     "to": "to",
 }
 
-# The sentence before and after the person or the search that it is about; those without one are whole.
+THRESHOLDS = {"search": "of searches", "duplicates": "of duplicates"}
+DECISIONS = {"duplicate": "one person", "distinct": "different people"}
+
+# The sentence before and after what it is about: a person, a search, a batch, a pair. Others are whole.
 SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
     Action.SIGNED_IN: lambda _: ("Signed in.", ""),
     Action.SIGN_IN_REFUSED: lambda d: (f"Tried to sign in as {d['email']} and was refused.", ""),
@@ -77,6 +93,14 @@ SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
     Action.PERSON_VIEWED: lambda _: ("Looked at ", "."),
     Action.PERSON_CHANGED: lambda d: (f"Changed the {_person_fields(d)} of ", "."),
     Action.PERSON_DELETED: lambda d: ("Deleted ", f" with {_photos(d['photos'])}{_in_batch(d)}."),
+    Action.PERSON_MERGED: lambda d: (
+        f"Merged the person with the external ID “{d['external_id']}”, with {_photos(d['photos'])}, into ",
+        ".",
+    ),
+    Action.MERGE_UNDONE: lambda d: (
+        f"Took the person with the external ID “{d['external_id']}”, with {_photos(d['photos'])}, out of ",
+        " again.",
+    ),
     Action.PHOTO_ADDED: lambda d: (f"Added {_photos(d['photos'])} to ", f"{_in_batch(d)}."),
     Action.PHOTO_REMOVED: lambda d: (f"Removed {_removed(d)} of ", f"{_in_batch(d)}."),
     Action.PHOTO_RETRIED: lambda _: ("Had a photo tried again, of ", "."),
@@ -98,6 +122,19 @@ SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
     Action.SEARCH_REPEATED: lambda _: ("Repeated ", "."),
     Action.SEARCH_DELETED: lambda _: ("Deleted ", "."),
     Action.SEARCH_EXPIRED: lambda _: ("Deleted ", ", whose time was over."),
+    Action.SCAN_STARTED: lambda _: ("Had all people compared with each other.", ""),
+    Action.SCAN_CANCELLED: lambda _: ("Cancelled the comparison of all people.", ""),
+    Action.PAIR_VIEWED: lambda _: ("Looked at ", "."),
+    Action.PAIR_DECIDED: lambda d: ("Decided that ", f" are {DECISIONS[d['status']]}."),
+    Action.PAIR_UNSURE: lambda d: ("Was not sure about ", f"{_asked_whom(d)}."),
+    Action.PAIR_UNDONE: lambda _: ("Took back what was decided about ", "."),
+    Action.PAIRS_REPORTED: lambda d: (f"Downloaded the pairs{_as_of(d)}.", ""),
+    Action.PHOTO_CHECKED: lambda _: ("Found a photo right that is unlike the others of ", "."),
+    Action.CALIBRATION_STARTED: lambda _: ("Had measured what scores mean here.", ""),
+    Action.THRESHOLD_CHANGED: lambda d: (
+        f"Changed the threshold {THRESHOLDS[d['of']]} from {_threshold(d['from'])} to {_threshold(d['to'])}.",
+        "",
+    ),
     Action.MEMBER_INVITED: lambda d: (f"Invited {d['email']} as {d['role']}.", ""),
     Action.INVITATION_REVOKED: lambda d: (f"Revoked the invitation of {d['email']} as {d['role']}.", ""),
     Action.INVITATION_ACCEPTED: lambda d: (f"Accepted the invitation and is a member as {d['role']}.", ""),
@@ -120,6 +157,18 @@ def sentence(action: Action, details: Details) -> tuple[str, str]:
     The second part is empty where the first is the whole sentence.
     """
     return SENTENCES[action](details)
+
+
+def _asked_whom(details: Details) -> str:
+    return f", and asked {details['asked']}" if details.get("asked") else ""
+
+
+def _as_of(details: Details) -> str:
+    return f" as they were on {details['at']}" if details.get("at") else ""
+
+
+def _threshold(threshold: float | None) -> str:
+    return "the face model's own" if threshold is None else f"{threshold:.3f}"
 
 
 def _photos(count: int) -> str:

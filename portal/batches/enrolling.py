@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy import CompoundSelect, Table, bindparam, func, insert, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -47,8 +47,9 @@ class _Known:
     """An enrolled person, as far as it matters here."""
 
     id: int
-    name_key: str
     batch_id: int | None
+    # Also those of people who were merged into them.
+    name_keys: set[str]
     # By SHA-256: why a photo can't be used, or "".
     photos: dict[str, str] = field(default_factory=dict)
     new: bool = False
@@ -219,13 +220,34 @@ def _insert_or_leave(session: Session) -> Any:
 
 
 def _locked(session: Session, organization_id: int, external_ids: Collection[str]) -> dict[str, _Known]:
-    rows = session.execute(
-        select(Person.id, Person.external_id, Person.name_key, Person.batch_id)
-        .where(Person.organization_id == organization_id, Person.external_id.in_(external_ids))
+    """People by these external ids; whoever was merged into another is that other one."""
+    called = (Person.organization_id == organization_id, Person.external_id.in_(external_ids))
+    ids: CompoundSelect[int | None] = union_all(
+        select(Person.id).where(*called), select(Person.merged_into_id).where(*called)
+    )
+    query = (
+        select(Person.id, Person.external_id, Person.name_key, Person.batch_id, Person.merged_into_id)
+        .where(Person.id.in_(ids))
         .order_by(Person.id)
         .with_for_update()
     )
-    return {row.external_id: _Known(row.id, row.name_key, row.batch_id) for row in rows}
+    rows = {row.id: row for row in session.execute(query)}
+    while not {row.merged_into_id for row in rows.values()} - {None} <= rows.keys():
+        # Somebody was merged between the look and the lock.
+        rows = {row.id: row for row in session.execute(query)}
+    people = {
+        row.id: _Known(row.id, row.batch_id, {row.name_key})
+        for row in rows.values()
+        if row.merged_into_id is None
+    }
+    aliases = select(Person.merged_into_id, Person.name_key).where(Person.merged_into_id.in_(people))
+    for person_id, name_key in session.execute(aliases):
+        people[person_id or 0].name_keys.add(name_key)
+    return {
+        row.external_id: people[row.merged_into_id or row.id]
+        for row in rows.values()
+        if row.external_id in external_ids
+    }
 
 
 def _decide(item: _Item, batch: Batch, people: Mapping[str, _Known]) -> dict[str, Any]:
@@ -235,7 +257,7 @@ def _decide(item: _Item, batch: Batch, people: Mapping[str, _Known]) -> dict[str
         return _become(item, None, ItemState.ATTENTION, ItemReason.NO_NAME, keeps_file=True)
     of_this_batch = person.batch_id == batch.id
     # A manifest says who somebody is; a folder's name may be anything.
-    if item.line is not None and item.name and key_of(item.name) != person.name_key:
+    if item.line is not None and item.name and key_of(item.name) not in person.name_keys:
         reason = ItemReason.TWO_NAMES if of_this_batch else ItemReason.OTHER_NAME
         return _become(item, person, ItemState.ATTENTION, reason, keeps_file=True)
     if batch.known == KnownPeople.SKIP and not of_this_batch:
@@ -305,7 +327,7 @@ def _insert_photos(
 
 def _record(session: Session, batches: Mapping[int, Batch], people: Mapping[str, _Known]) -> None:
     """Write down who was enrolled, and who got more photos, in the name of who dropped the batch."""
-    for external_id, person in people.items():
+    for external_id, person in {person.id: (name, person) for name, person in people.items()}.values():
         made_by = {person.batch_id} if person.new and person.batch_id is not None else set()
         for batch_id in sorted(made_by | set(person.added)):
             batch, new = batches[batch_id], person.new and batch_id == person.batch_id

@@ -11,10 +11,13 @@ from portal.audit.models import AuditEvent
 from portal.audit.services import Action, Actor, record
 from portal.batches.models import FORGOTTEN, Batch, BatchItem, Decision, ItemState
 from portal.database import now, writing
+from portal.duplicates.finding import hold
 from portal.enrolment.models import Photo
 from portal.enrolment.services import delete_photos
 from portal.organizations.models import Organization
+from portal.people.aliases import index_words, without_anything_left
 from portal.people.models import Person
+from portal.people.moving import bring_up
 from portal.people.services import delete_rows
 from portal.storage import PhotoStore
 
@@ -35,10 +38,13 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
         photo_ids = [item.photo_id for item in items if item.photo_id]
         keys = [item.file_key for item in items if item.file_key]
         organization = session.get_one(Organization, batch.organization_id)
+        hold(session, organization.id)
         whose: ColumnElement[bool] = Person.id.in_(select(Photo.person_id).where(Photo.id.in_(photo_ids)))
         if last:
             # Whoever lost the photo that they came with meanwhile goes as well.
             whose = whose | (Person.batch_id == batch_id) & ~exists().where(Photo.person_id == Person.id)
+            # And, where they were merged into somebody, that one is known by one name less.
+            whose = whose | Person.id.in_(select(Person.merged_into_id).where(Person.batch_id == batch_id))
         people = session.scalars(select(Person.id).where(whose).order_by(Person.id).with_for_update()).all()
         session.execute(select(Photo.id).where(Photo.id.in_(photo_ids)).order_by(Photo.id).with_for_update())
         counts = session.execute(
@@ -46,6 +52,7 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
         )
         photos = {row[0]: row[1] for row in counts}
         keys += delete_photos(session, organization, photo_ids)
+        bring_up(session, organization, photos)
         _delete_people(session, organization, batch, people, photos)
         session.execute(
             update(BatchItem)
@@ -81,12 +88,14 @@ def _delete_people(
     """
     actor = _who_undid(session, batch)
     gone = session.execute(
-        select(Person.id, Person.external_id).where(
+        select(Person.id, Person.external_id, Person.merged_into_id).where(
             Person.id.in_(ids),
             Person.batch_id == batch.id,
             ~exists().where(Photo.person_id == Person.id),
         )
     ).all()
+    unneeded = without_anything_left(session, [person.id for person in gone])
+    gone = [person for person in gone if person.id in unneeded]
     stay = set(photos) - {person.id for person in gone}
     session.execute(
         update(Person)
@@ -107,6 +116,9 @@ def _delete_people(
     if not gone:
         return
     delete_rows(session, organization, [person.id for person in gone])
+    known_as = {person.merged_into_id for person in gone} - {None}
+    if known_as:
+        index_words(session, session.scalars(select(Person).where(Person.id.in_(known_as))).all())
     for person in gone:
         record(
             session,

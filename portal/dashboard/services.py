@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from portal.duplicates.pairs import count_asked
 from portal.enrolment.models import Photo, WorkState
 from portal.enrolment.services import count_photos
 from portal.organizations.models import Organization
+from portal.people.aliases import merged_ids
 from portal.people.models import Person
 from portal.people.services import count_people
 from portal.search.models import Search
@@ -25,6 +27,8 @@ class Overview:
     newest: list[Person]
     unusable: list[Photo]
     searches: list[Search]
+    # Of people who may be one, and nobody has decided yet.
+    pairs: int
 
     @property
     def waiting(self) -> int:
@@ -40,7 +44,7 @@ def overview(session: Session, organization: Organization) -> Overview:
         list(
             session.scalars(
                 select(Person)
-                .where(Person.organization_id == organization.id)
+                .where(Person.organization_id == organization.id, Person.merged_into_id.is_(None))
                 .order_by(Person.id.desc())
                 .limit(SHOWN)
             )
@@ -49,10 +53,15 @@ def overview(session: Session, organization: Organization) -> Overview:
             session.scalars(
                 select(Photo)
                 .options(selectinload(Photo.person))
-                .where(Photo.organization_id == organization.id, Photo.state == WorkState.FAILED)
+                .where(
+                    Photo.organization_id == organization.id,
+                    Photo.state == WorkState.FAILED,
+                    Photo.person_id.not_in(merged_ids(organization)),
+                )
                 .order_by(Photo.id.desc())
                 .limit(SHOWN)
             )
         ),
         list_searches(session, organization).items[:SHOWN],
+        count_asked(session, organization),
     )

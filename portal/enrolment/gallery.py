@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from portal.duplicates.finding import mark_stale
 from portal.enrolment.models import Face, GalleryRemoval
 from portal.organizations.models import Organization
 
@@ -26,6 +27,19 @@ def next_version(session: Session, organization_id: int) -> int:
     ).scalar_one()
 
 
+def join_gallery(session: Session, organization_id: int, face_ids: Iterable[int]) -> None:
+    """Let faces be found, or be found as those of the person whose they are now."""
+    joining = list(face_ids)
+    if joining:
+        version = next_version(session, organization_id)
+        session.execute(
+            update(Face)
+            .where(Face.id.in_(joining))
+            .values(gallery_version=version)
+            .execution_options(synchronize_session=False)
+        )
+
+
 def leave_gallery(session: Session, organization_id: int, face_ids: Iterable[int]) -> None:
     """Let faces be found no more."""
     leaving = list(face_ids)
@@ -36,3 +50,4 @@ def leave_gallery(session: Session, organization_id: int, face_ids: Iterable[int
             GalleryRemoval(organization_id=organization_id, gallery_version=version, face_id=face_id)
             for face_id in leaving
         )
+        mark_stale(session, leaving)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
-from portal.database import lock, now, writing
+from portal.database import Gone, lock, now, writing
 from portal.enrolment.gallery import leave_gallery
 from portal.enrolment.models import Face, Photo, WorkState
 from portal.organizations.models import Organization
+from portal.people.aliases import lock_person, merged_ids
 from portal.people.models import Person
 from portal.queues import enqueue_enrolment
 from portal.storage import PhotoStore, StoredFile
@@ -42,13 +43,12 @@ def find_photo(session: Session, organization: Organization, photo_id: int) -> P
 
 
 def count_photos(session: Session, organization: Organization) -> dict[WorkState, int]:
-    """How many photos the organization has in each state."""
-    rows = session.execute(
-        select(Photo.state, func.count())
-        .where(Photo.organization_id == organization.id)
-        .group_by(Photo.state)
-    )
-    counts = {WorkState(state): count for state, count in rows}
+    """How many photos the organization has in each state; what an alias keeps hidden is not counted."""
+    by_state = select(Photo.state, func.count()).group_by(Photo.state)
+    mine = session.execute(by_state.where(Photo.organization_id == organization.id))
+    counts = {WorkState(state): count for state, count in mine}
+    for state, count in session.execute(by_state.where(Photo.person_id.in_(merged_ids(organization)))):
+        counts[WorkState(state)] -= count
     return {state: counts.get(state, 0) for state in WorkState}
 
 
@@ -77,7 +77,8 @@ def add_photos(
                 size_bytes=upload.file.size_bytes,
             )
         )
-    if len(known) > MAX_PHOTOS_OF_PERSON:
+    # A merge may have made them more.
+    if len(known) > max(had, MAX_PHOTOS_OF_PERSON):
         raise PhotoError(
             f"A person can have {MAX_PHOTOS_OF_PERSON} photos. This one has {had}; "
             f"{len(known) - had} more were sent."
@@ -99,7 +100,7 @@ def add_more_photos(
     Raises PhotoError, and Gone.
     """
     with writing(session):
-        lock(session, person)
+        lock_person(session, person)
         repeated = add_photos(session, organization, person, uploads)
         session.execute(update(Person).where(Person.id == person.id).values(updated_at=now()))
         record(
@@ -154,20 +155,38 @@ def choose_face(
 def remove_photo(
     session: Session, organization: Organization, actor: Actor, photo: Photo, store: PhotoStore
 ) -> None:
-    """Remove a photo with its faces, templates and files; the faces leave the gallery. Raises Gone."""
+    """Remove a photo with its faces, templates and files; the faces leave the gallery. Raises Gone.
+
+    Copies of it that aliases of the person keep hidden go with it.
+    """
+    person = photo.person
     with writing(session):
-        lock(session, photo.person)
+        lock_person(session, person)
         lock(session, photo)
-        keys = delete_photos(session, organization, [photo.id])
-        photo.person.updated_at = now()
+        if photo.person_id != person.id:
+            raise Gone  # a merge that was undone took it elsewhere
+        aliases = select(Person.id).where(Person.merged_into_id == person.id)
+        copies = session.scalars(
+            select(Photo.id).where(Photo.person_id.in_(aliases), Photo.sha256 == photo.sha256)
+        )
+        keys = delete_photos(session, organization, [photo.id, *copies])
+        person.updated_at = now()
         _record(session, organization, actor, Action.PHOTO_REMOVED, photo)
     for key in keys:
         store.delete(key)
 
 
-def delete_photos_of(session: Session, organization: Organization, person: Person) -> list[str]:
-    """Delete all photos of a person, in the caller's transaction; returns the keys of their files."""
-    ids = list(session.scalars(select(Photo.id).where(Photo.person_id == person.id).with_for_update()))
+def count_photos_of(session: Session, person_ids: Iterable[int]) -> dict[int, int]:
+    """How many photos each of these people has, by person id."""
+    counts = dict.fromkeys(person_ids, 0)
+    whose = select(Photo.person_id, func.count()).where(Photo.person_id.in_(counts))
+    return counts | dict(session.execute(whose.group_by(Photo.person_id)).all())
+
+
+def delete_photos_of(session: Session, organization: Organization, person_ids: Sequence[int]) -> list[str]:
+    """Delete all photos of people, in the caller's transaction; returns the keys of their files."""
+    mine = select(Photo.id).where(Photo.person_id.in_(person_ids))
+    ids = list(session.scalars(mine.order_by(Photo.id).with_for_update()))
     return delete_photos(session, organization, ids)
 
 

@@ -36,8 +36,9 @@ def faces(photo_id: int) -> ResponseReturnValue:
 @blueprint.get("/photos/<int:photo_id>/<any(preview, thumbnail):rendition>")
 @requires(Permission.VIEW)
 def rendition(photo_id: int, rendition: Rendition) -> ResponseReturnValue:
-    """A picture that a worker made of a photo."""
-    return send_picture(_photo(photo_id), rendition)
+    """A picture that a worker made of a photo; an earlier search may show one that is hidden by now."""
+    photo = services.find_photo(db.session(), current_organization(), photo_id) or abort(404)
+    return send_picture(photo, rendition)
 
 
 @blueprint.get("/photos/<int:photo_id>/original")
@@ -94,7 +95,11 @@ def remove(photo_id: int) -> ResponseReturnValue:
 
 
 def _photo(photo_id: int) -> Photo:
-    return services.find_photo(db.session(), current_organization(), photo_id) or abort(404)
+    """The photo of a page or of an act; one that an alias hides leads to the person, and nothing is done."""
+    photo = services.find_photo(db.session(), current_organization(), photo_id) or abort(404)
+    if photo.person.merged_into_id is not None:
+        abort(redirect(url_for("people.show", person_id=photo.person_id)))
+    return photo
 
 
 def _shown(photo: Photo) -> dict[str, Photo | bool]:

@@ -111,13 +111,7 @@ def record_photos(
     is nobody's. Those that are another worker's by now are left alone.
     """
     with writing(session):
-        # In the order of portal.database.lock: the faces' foreign keys would lock the people last.
-        session.execute(
-            select(Person.id)
-            .where(Person.id.in_(select(Photo.person_id).where(Photo.id.in_(records))))
-            .order_by(Person.id)
-            .with_for_update(read=True, key_share=True)
-        )
+        aliases = _hold_people(session, list(records))
         photos = session.execute(
             select(Photo.id, Photo.person_id)
             .where(*still_claimed(Photo, worker, list(records)))
@@ -126,14 +120,16 @@ def record_photos(
         there = set(session.scalars(select(Photo.id).where(Photo.id.in_(records))))
         version = next_version(session, organization_id)
         found: list[dict[str, Any]] = []
+        main: list[bool] = []
         closed: list[dict[str, Any]] = []
         _forget_faces(
             session, organization_id, [p.id for p in photos if isinstance(records[p.id], PhotoRecord)]
         )
         for photo in photos:
             result = records[photo.id]
+            joins = None if photo.person_id in aliases else version
             if isinstance(result, ChosenFaceRecord):
-                _write_chosen(session, organization_id, photo.id, result, version)
+                _write_chosen(session, organization_id, photo.id, result, joins)
                 closed.append({"id": photo.id, **finished(WorkState.DONE)})
                 continue
             closed.append(_closed(photo.id, result))
@@ -144,16 +140,36 @@ def record_photos(
                     "person_id": photo.person_id,
                     "organization_id": organization_id,
                     "face_model_id": face_model_id,
-                    "gallery_version": version if index == result.main else None,
+                    "gallery_version": joins if index == result.main else None,
                 }
                 for index, face in enumerate(result.faces)
             )
-        _insert_faces(session, found, {values["id"]: values for values in closed})
+            main += (index == result.main for index in range(len(result.faces)))
+        _insert_faces(session, found, main, {values["id"]: values for values in closed})
         if closed:
             session.execute(update(Photo), closed)
             several = [photo.id for photo in photos if _has_several_faces(records[photo.id])]
             close_items(session, [photo.id for photo in photos], several)
     return [photo_id for photo_id in records if photo_id not in there]
+
+
+def _hold_people(session: Session, photo_ids: Sequence[int]) -> set[int]:
+    """Hold whose these photos are, and return those of them who are aliases: their photos are hidden.
+
+    In the order of portal.database.lock: the faces' foreign keys would lock the people last. A merge may
+    give the photos to somebody else until the people are held, but not from then on.
+    """
+    held: dict[int, int | None] = {}
+    whose = select(Photo.person_id).where(Photo.id.in_(photo_ids)).distinct()
+    while others := set(session.scalars(whose)) - held.keys():
+        rows = session.execute(
+            select(Person.id, Person.merged_into_id)
+            .where(Person.id.in_(others))
+            .order_by(Person.id)
+            .with_for_update(read=True, key_share=True)
+        )
+        held |= dict.fromkeys(others) | {row.id: row.merged_into_id for row in rows}
+    return {person_id for person_id, merged_into in held.items() if merged_into is not None}
 
 
 def _has_several_faces(result: PhotoRecord | ChosenFaceRecord) -> bool:
@@ -177,12 +193,14 @@ def _closed(photo_id: int, result: PhotoRecord) -> dict[str, Any]:
     }
 
 
-def _insert_faces(session: Session, found: list[dict[str, Any]], photos: dict[int, dict[str, Any]]) -> None:
-    """Insert faces, and tell the photo of each that is in the gallery that it is the main one."""
+def _insert_faces(
+    session: Session, found: list[dict[str, Any]], main: list[bool], photos: dict[int, dict[str, Any]]
+) -> None:
+    """Insert faces, and tell each photo which of them is its main one."""
     if found:
         ids = session.scalars(insert(Face).returning(Face.id, sort_by_parameter_order=True), found).all()
-        for face_id, face in zip(ids, found, strict=True):
-            if face["gallery_version"] is not None:
+        for face_id, face, is_main in zip(ids, found, main, strict=True):
+            if is_main:
                 photos[face["photo_id"]]["main_face_id"] = face_id
 
 
@@ -197,7 +215,7 @@ def _forget_faces(session: Session, organization_id: int, photo_ids: Sequence[in
 
 
 def _write_chosen(
-    session: Session, organization_id: int, photo_id: int, result: ChosenFaceRecord, version: int
+    session: Session, organization_id: int, photo_id: int, result: ChosenFaceRecord, version: int | None
 ) -> None:
     chosen = select(Photo.main_face_id).where(Photo.id == photo_id).scalar_subquery()
     before = session.scalars(

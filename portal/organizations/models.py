@@ -24,3 +24,9 @@ class Organization(Base):
     # Counts the changes of the gallery. It is raised under the row's lock, in the transaction of the
     # change, so that whoever has read up to a version has missed nothing below it.
     gallery_version: Mapped[int] = mapped_column(Identifier, default=0)
+    # From which score on a search says "match", and two people are shown as a pair; None: as the face
+    # model's card has it. An admin chose them by their price, see portal.calibration.
+    search_threshold: Mapped[float | None]
+    duplicate_threshold: Mapped[float | None]
+    # The hour (0-23, UTC) at which all people are compared with each other every night; None: never.
+    scan_hour: Mapped[int | None]

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
 from portal.database import writing
+from portal.duplicates.models import DuplicatePass
+from portal.enrolment.models import WorkState
 from portal.organizations.models import Organization
 from portal.search.services import apply_retention
 
@@ -54,6 +56,7 @@ def add_organization(session: Session, actor: Actor, name: str, slug: str | None
     organization = Organization(name=name, slug=slug)
     session.add(organization)
     session.flush()
+    session.add(DuplicatePass(organization_id=organization.id, state=WorkState.DONE))
     record(
         session,
         actor,

@@ -9,6 +9,7 @@ from portal.accounts import sessions
 from portal.accounts.access import Permission, current_actor, current_organization, requires, signed_in
 from portal.accounts.forms import typed
 from portal.accounts.members import memberships_of
+from portal.calibration.services import thresholds_of
 from portal.extensions import db
 from portal.organizations.forms import FIRST, LAST, SettingsForm
 from portal.organizations.services import OrganizationError, change_settings, record_switch
@@ -59,6 +60,7 @@ def settings() -> ResponseReturnValue:
         first_day=FIRST,
         last_day=LAST,
         face_model=current_face_model(db.session),
+        thresholds=thresholds_of(db.session(), organization),
         workers=live_workers(db.session),
     )
     return page, 422 if form.errors else 200

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.accounts.models import User
 from portal.database import Base, Identifier, now, sortable
 from portal.organizations.models import Organization
 
@@ -30,6 +31,29 @@ class Person(Base):
     batch_id: Mapped[int | None] = mapped_column(Identifier, index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
+    # Another person with whom this one was found to be one: photos are there, and this row is an alias.
+    merged_into_id: Mapped[int | None] = mapped_column(Identifier, index=True)
+
+
+class Merge(Base):
+    """Two people who were found to be one: what became of whom, so that it can be undone."""
+
+    __tablename__ = "merge"
+    __table_args__ = (Index(None, "organization_id", "undone_at"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
+    survivor_id: Mapped[int] = mapped_column(ForeignKey(Person.id, ondelete="CASCADE"), index=True)
+    absorbed_id: Mapped[int] = mapped_column(ForeignKey(Person.id, ondelete="CASCADE"), index=True)
+    merged_at: Mapped[datetime] = mapped_column(default=now)
+    merged_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
+    merged_by: Mapped[str] = mapped_column(String(254))
+    # Fields of both before it: {"survivor": {"name": …, "external_id": …}, "absorbed": {…}}.
+    before: Mapped[dict[str, dict[str, str]]] = mapped_column(JSON)
+    # The photos that moved to the survivor.
+    photo_ids: Mapped[list[int]] = mapped_column(JSON)
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str] = mapped_column(String(254), default="")
 
 
 class PersonWord(Base):

@@ -12,13 +12,16 @@ from sqlalchemy.orm import Session, aliased, selectinload
 
 from portal.audit.services import Action, Actor, record
 from portal.batches.models import FORGOTTEN, BatchItem
-from portal.database import lock, now, writing
+from portal.database import Gone, now, writing
+from portal.duplicates.finding import hold
+from portal.duplicates.groups import partners_of, regroup
 from portal.enrolment import services as enrolment
 from portal.enrolment.models import Photo
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
+from portal.people.aliases import index_words, lock_person, lock_with_aliases, merged_ids
 from portal.people.models import Person, PersonWord
-from portal.people.words import key_of, query_words, words_of
+from portal.people.words import key_of, query_words
 from portal.queues import enqueue_enrolment
 from portal.storage import PhotoStore
 
@@ -35,15 +38,16 @@ class PersonError(ValueError):
 
 
 def find_person(session: Session, organization: Organization, person_id: int) -> Person | None:
-    """A person of this organization; None for one that is not there or is another organization's."""
+    """A person of this organization, who may be merged into another; None if not there or another's."""
     return session.scalar(
         select(Person).where(Person.id == person_id, Person.organization_id == organization.id)
     )
 
 
 def count_people(session: Session, organization: Organization) -> int:
-    """How many people the organization has enrolled."""
-    return session.scalar(select(func.count()).where(Person.organization_id == organization.id)) or 0
+    """How many people the organization has enrolled; those who were merged into others are not counted."""
+    rows = session.scalar(select(func.count()).where(Person.organization_id == organization.id)) or 0
+    return rows - (session.scalar(select(func.count()).select_from(merged_ids(organization).subquery())) or 0)
 
 
 def list_people(
@@ -51,12 +55,15 @@ def list_people(
 ) -> Page[Person]:
     """A page of people by name; with a query those of whom each typed word begins a word of name or id.
 
+    Somebody is found by the names and ids of those who were merged into them as well; these are not listed.
     `after` is a cursor of an earlier page. Raises paging.CursorError if it is damaged.
     """
     words = query_words(query)
     if not words:
         cursor = Cursor.decode(after, (str, int)) if after else None
-        everyone = select(Person).where(Person.organization_id == organization.id)
+        everyone = select(Person).where(
+            Person.organization_id == organization.id, Person.merged_into_id.is_(None)
+        )
         rows = fetch_page(
             session,
             everyone,
@@ -134,8 +141,7 @@ def create_person(
                 organization_id=organization.id, external_id=external_id, name=name, name_key=key_of(name)
             )
             session.add(person)
-            session.flush()
-            _index(session, person)
+            index_words(session, [person])
             repeated = enrolment.add_photos(session, organization, person, photos)
             record(
                 session,
@@ -161,7 +167,7 @@ def change_person(
     external_id, name = clean_external_id(external_id), clean_name(name)
     try:
         with writing(session):
-            lock(session, person)
+            lock_person(session, person)
             changes = {
                 field: [getattr(person, field), value]
                 for field, value in (("external_id", external_id), ("name", name))
@@ -173,9 +179,7 @@ def change_person(
                 _refuse_taken(session, organization, external_id)
             person.external_id, person.name, person.name_key = external_id, name, key_of(name)
             person.updated_at = now()
-            session.flush()
-            session.execute(delete(PersonWord).where(PersonWord.person_id == person.id))
-            _index(session, person)
+            index_words(session, [person])
             record(
                 session,
                 actor,
@@ -195,27 +199,34 @@ def delete_person(
 ) -> None:
     """Delete a person with photos, faces, templates and files; they leave the gallery and old searches.
 
-    Raises Gone.
+    Everybody who was merged into them goes with them. Raises Gone.
     """
+    person_id = person.id
     with writing(session):
-        lock(session, person)
-        keys = enrolment.delete_photos_of(session, organization, person)
-        delete_rows(session, organization, [person.id])
-        record(
-            session,
-            actor,
-            Action.PERSON_DELETED,
-            organization_id=organization.id,
-            subject_type="person",
-            subject_id=person.id,
-            details={"external_id": person.external_id, "photos": len(keys)},
-        )
+        hold(session, organization.id)
+        held = lock_with_aliases(session, organization, [person_id])
+        if held[person_id].merged_into_id is not None:
+            raise Gone
+        photos = enrolment.count_photos_of(session, held)
+        keys = enrolment.delete_photos_of(session, organization, list(held))
+        delete_rows(session, organization, list(held))
+        for one in held.values():
+            record(
+                session,
+                actor,
+                Action.PERSON_DELETED,
+                organization_id=organization.id,
+                subject_type="person",
+                subject_id=one.id,
+                details={"external_id": one.external_id, "photos": photos[one.id]},
+            )
     for key in keys:
         store.delete(key)
 
 
 def delete_rows(session: Session, organization: Organization, ids: Sequence[int]) -> None:
-    """Delete people who have no photos any more, in the transaction that deleted those."""
+    """Delete people who have no photos any more, in the transaction that deleted those, which holds pairs."""
+    partners = partners_of(session, ids)
     session.execute(delete(PersonWord).where(PersonWord.person_id.in_(ids)))
     # The batches in which they came go on counting their photos, and forget whose they were.
     session.execute(
@@ -225,6 +236,7 @@ def delete_rows(session: Session, organization: Organization, ids: Sequence[int]
         .execution_options(synchronize_session=False)
     )
     session.execute(delete(Person).where(Person.id.in_(ids), Person.organization_id == organization.id))
+    regroup(session, organization.id, partners)
 
 
 def record_view(session: Session, organization: Organization, actor: Actor, person: Person) -> None:
@@ -271,18 +283,20 @@ def _clean(text: str, field: str, word: str, length: int) -> str:
 
 
 def _refuse_taken(session: Session, organization: Organization, external_id: str) -> None:
-    if session.scalar(
-        select(Person.id).where(Person.organization_id == organization.id, Person.external_id == external_id)
-    ):
+    taken_by = session.scalar(
+        select(Person).where(Person.organization_id == organization.id, Person.external_id == external_id)
+    )
+    if taken_by is None:
+        return
+    if taken_by.merged_into_id is None:
         raise _taken(external_id)
+    survivor = session.get_one(Person, taken_by.merged_into_id)
+    raise PersonError(
+        "external_id",
+        f"Somebody with the external ID {external_id} is enrolled already, and was merged into "
+        f"{survivor.name} ({survivor.external_id}).",
+    )
 
 
 def _taken(external_id: str) -> PersonError:
     return PersonError("external_id", f"Somebody with the external ID {external_id} is enrolled already.")
-
-
-def _index(session: Session, person: Person) -> None:
-    session.add_all(
-        PersonWord(person_id=person.id, word=word, organization_id=person.organization_id)
-        for word in words_of(person.name, person.external_id)
-    )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.accounts.access import Permission, current_actor, current_organization, requires
+from portal.calibration.services import bands_for_pairs
+from portal.duplicates.odd_photos import odd_photos_of
+from portal.duplicates.pairs import pairs_of_person
 from portal.enrolment import services as enrolment
-from portal.enrolment.models import Photo, WorkState
+from portal.enrolment.models import WorkState
 from portal.extensions import db
 from portal.paging import CursorError
-from portal.people import services
+from portal.people import merging, services
+from portal.people.aliases import aliases_of
 from portal.people.forms import NewPersonForm, PersonForm, PhotosForm
 from portal.people.models import Person
 from portal.storage import photo_store
@@ -69,14 +75,16 @@ def show(person_id: int) -> ResponseReturnValue:
     """A person with photos."""
     person = _person(person_id)
     services.record_view(db.session(), current_organization(), current_actor(), person)
-    return render_template("people/show.html", person=person, form=PhotosForm(), **_photos(person))
+    return _page(person, PhotosForm())
 
 
 @blueprint.get("/people/<int:person_id>/photos")
 @requires(Permission.VIEW)
 def photos(person_id: int) -> ResponseReturnValue:
     """The photos part of a person's page, while it is polled."""
-    person = _person(person_id)
+    person = services.find_person(db.session(), current_organization(), person_id)
+    if person is None or person.merged_into_id is not None:
+        abort(404)
     return render_template("people/_photos.html", person=person, **_photos(person))
 
 
@@ -94,7 +102,7 @@ def add_photos(person_id: int) -> ResponseReturnValue:
             )
     except enrolment.PhotoError as error:
         form.photos.errors = [str(error)]
-        return render_template("people/show.html", person=person, form=form, **_photos(person)), 422
+        return _page(person, form), 422
     for upload in repeated:
         flash(f"{upload.name} is a photo of {person.name} already; it is kept once.", "info")
     if len(repeated) < len(uploads):
@@ -140,12 +148,55 @@ def delete(person_id: int) -> ResponseReturnValue:
     return redirect(url_for("people.index"))
 
 
+@blueprint.post("/people/<int:person_id>/merges/<int:merge_id>/undo")
+@requires(Permission.ENROL)
+def undo_merge(person_id: int, merge_id: int) -> ResponseReturnValue:
+    """Make two people of one again."""
+    person, organization = _person(person_id), current_organization()
+    merge = merging.find_merge(db.session(), organization, person, merge_id) or abort(404)
+    try:
+        remarks = merging.undo_merge(db.session(), organization, current_actor(), merge)
+    except merging.MergeError as error:
+        flash(str(error), "warning")
+        return redirect(url_for("people.show", person_id=person.id))
+    absorbed = services.find_person(db.session(), organization, merge.absorbed_id) or abort(404)
+    flash(f"{absorbed.name} ({absorbed.external_id}) is a person of their own again.", "success")
+    for remark in remarks:
+        flash(remark, "info")
+    return redirect(url_for("people.show", person_id=person.id))
+
+
 def _person(person_id: int) -> Person:
-    return services.find_person(db.session(), current_organization(), person_id) or abort(404)
+    """The person of a page or of an act; somebody who was merged leads to the other, and nothing is done."""
+    session, organization = db.session(), current_organization()
+    person = services.find_person(session, organization, person_id) or abort(404)
+    if person.merged_into_id is not None:
+        survivor = session.get_one(Person, person.merged_into_id)
+        flash(
+            f"{person.name} ({person.external_id}) was merged into {survivor.name} ({survivor.external_id}).",
+            "info",
+        )
+        abort(redirect(url_for("people.show", person_id=survivor.id)))
+    return person
 
 
-def _photos(person: Person) -> dict[str, list[Photo] | bool]:
+def _page(person: Person, form: PhotosForm) -> str:
+    session = db.session()
+    return render_template(
+        "people/show.html",
+        person=person,
+        form=form,
+        aliases={alias.id: alias for alias in aliases_of(session, person)},
+        merges=merging.merges_of(session, current_organization(), person),
+        pairs=pairs_of_person(session, person),
+        bands=bands_for_pairs(session, current_organization()),
+        **_photos(person),
+    )
+
+
+def _photos(person: Person) -> dict[str, Any]:
     """What the photos part shows, for the first paint and every poll alike."""
     photos = services.photos_of(db.session(), [person])[person.id]
     working = any(photo.state in (WorkState.QUEUED, WorkState.RUNNING) for photo in photos)
-    return {"photos": photos, "working": working}
+    odd = odd_photos_of(db.session(), [person.id])
+    return {"photos": photos, "working": working, "odd": odd}

@@ -8,6 +8,8 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 
 from portal.accounts.access import Permission, current_actor, current_organization, requires
+from portal.calibration import words
+from portal.calibration.services import meaning_for_search
 from portal.enrolment.models import WorkState
 from portal.enrolment.pictures import send_picture
 from portal.enrolment.services import PhotoError
@@ -65,14 +67,14 @@ def _index(form: SearchForm, status: int) -> ResponseReturnValue:
 @requires(Permission.SEARCH)
 def show(search_id: int) -> ResponseReturnValue:
     """A search and what it found."""
-    return render_template("search/show.html", results=_seen(_search(search_id)))
+    return _page("search/show.html", search_id)
 
 
 @blueprint.get("/search/<int:search_id>/results")
 @requires(Permission.SEARCH)
 def results(search_id: int) -> ResponseReturnValue:
     """The result part of a search's page, while it is polled."""
-    return render_template("search/_results.html", results=_seen(_search(search_id)))
+    return _page("search/_results.html", search_id)
 
 
 @blueprint.get("/search/<int:search_id>/<any(preview, thumbnail):rendition>")
@@ -116,6 +118,14 @@ def delete(search_id: int) -> ResponseReturnValue:
     )
     flash("The search is deleted, with its photo.", "success")
     return redirect(url_for("search.index"))
+
+
+def _page(template: str, search_id: int) -> str:
+    results = _seen(_search(search_id))
+    meaning = None
+    if results.face and results.face.threshold is not None:
+        meaning = meaning_for_search(db.session(), current_organization(), results.face.threshold)
+    return render_template(template, results=results, meaning=meaning, words=words)
 
 
 def _search(search_id: int) -> Search:

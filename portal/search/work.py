@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, undefer
 
+from portal.calibration.services import thresholds_of
 from portal.claims import claim, finished, still_claimed
 from portal.database import writing
 from portal.enrolment.models import Face, WorkState
 from portal.enrolment.reasons import Reason
 from portal.enrolment.work import PhotoRecord
+from portal.organizations.models import Organization
 from portal.search.models import Candidate, ProbeFace, Search
-from portal.system.models import FaceModel
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,9 @@ def record_candidates(
         if search is None:
             return
         probe = session.get_one(ProbeFace, face.id, options=[undefer(ProbeFace.template)])
-        model = session.get_one(FaceModel, probe.face_model_id)
+        organization = session.get_one(Organization, search.organization_id, populate_existing=True)
+        thresholds = thresholds_of(session, organization)
+        assert thresholds is not None, "a worker has chosen the face model before it searches"
         # Who was deleted since the comparison is no candidate; the others can't go before the commit.
         there = set(
             session.scalars(
@@ -147,7 +150,7 @@ def record_candidates(
             )
             for rank, candidate in enumerate(kept, start=1)
         )
-        probe.template, probe.threshold = face.template, model.threshold
+        probe.template, probe.threshold = face.template, thresholds.search
         probe.gallery_people = gallery_people
         search.processing_ms = processing_ms
         _finish(search, WorkState.DONE)

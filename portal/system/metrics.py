@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from portal.enrolment.models import Photo
 from portal.extensions import db
-from portal.people.models import Person
+from portal.people.models import Merge, Person
 from portal.queues import QUEUES, connect, queue
 from portal.search.models import Search
 from portal.system.services import live_workers
@@ -22,7 +22,8 @@ from portal.system.services import live_workers
 class _Figures(Collector):
     def collect(self) -> Iterable[Metric]:
         session = db.session
-        people = session.scalar(select(func.count()).select_from(Person)) or 0
+        aliases = select(func.count()).select_from(Merge).where(Merge.undone_at.is_(None)).scalar_subquery()
+        people = session.scalar(select(func.count() - aliases).select_from(Person)) or 0
         yield GaugeMetricFamily("portal_people", "Enrolled people", value=people)
         for name, table in (("photos", Photo), ("searches", Search)):
             family = GaugeMetricFamily(f"portal_{name}", f"{name.capitalize()} by state", labels=["state"])

@@ -15,8 +15,10 @@ from sqlalchemy.orm import Session
 from portal import queues
 from portal.batches import progress as batch_progress
 from portal.batches import services as batches
+from portal.calibration import services as calibrations
 from portal.claims import CLAIMABLE, requeue_of_lost_workers
 from portal.database import execute_change, now, writing
+from portal.duplicates import passes, scans
 from portal.enrolment.models import Photo, WorkState
 from portal.search.models import Search
 from portal.search.services import expire_searches
@@ -123,6 +125,9 @@ def _send_again(session: Session) -> None:
     ):
         queues.enqueue_search(search_id)
     batches.send_again(session)
+    passes.send_again(session)
+    scans.send_again(session)
+    calibrations.measure_where_due(session)
 
 
 def _clean_if_due(session: Session) -> None:

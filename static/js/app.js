@@ -5,6 +5,7 @@ import { batchUploads } from "./bulk/batch.js";
 import { enrolForms } from "./bulk/enrol-form.js";
 import { confirmInDialogs } from "./confirm.js";
 import { copyButtons } from "./copy.js";
+import { pairKeys, pairPages, printButtons } from "./duplicates.js";
 import { faceMaps } from "./face-map.js";
 import { sayWhatChanged, watchPolling } from "./live.js";
 import { closeMenusFromOutside } from "./menus.js";
@@ -14,6 +15,10 @@ import { sendOnce } from "./submit-once.js";
 import { uploads } from "./upload.js";
 
 closeMenusFromOutside();
+pairKeys();
 sendOnce();
 watchPolling();
-onPage(batchUploads, confirmInDialogs, copyButtons, enrolForms, faceMaps, photoDrops, sayWhatChanged, uploads);
+onPage(
+  ...[batchUploads, confirmInDialogs, copyButtons, enrolForms, faceMaps, pairPages],
+  ...[photoDrops, printButtons, sayWhatChanged, uploads],
+);

@@ -27,6 +27,7 @@ from tests.support import PASSWORD, wait_until
 # Each of these groups has a portal of its own, and runs in one process where there are several.
 BROWSING, KILLING = "functional: pages", "functional: kills"
 KILLING_IN_BULK = "functional: kills in batches"
+COMPARING = "functional: duplicates"
 
 PATIENCE_S = 90
 

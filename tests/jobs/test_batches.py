@@ -109,7 +109,7 @@ def test_a_zip_is_unpacked_a_slice_at_a_time(
 ) -> None:
     monkeypatch.setattr("portal.batches.unpacking.ENTRIES_AT_ONCE", 2)
     monkeypatch.setattr("portal.batches.unpacking.AT_ONCE", 3)
-    monkeypatch.setattr("jobs.batches.SLICE_S", -1.0)
+    monkeypatch.setattr("jobs.slices.SLICE_S", -1.0)
     batch = drop_zip(bob, zipped(photos(7)))
     done = worker.work()
     # Three parts of names, and four of photos; each makes way for the others.
@@ -124,7 +124,7 @@ def test_unpacking_makes_way_for_a_search(
     worker: Worker, bob: Visitor, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("portal.batches.unpacking.ENTRIES_AT_ONCE", 1)
-    monkeypatch.setattr("jobs.batches.LOOK_UP_EVERY_S", -1.0)
+    monkeypatch.setattr("portal.queues.LOOK_UP_EVERY_S", -1.0)
     batch = drop_zip(bob, zipped(photos(5)))
     receive, found = unpacking.receive, []
 
@@ -555,7 +555,7 @@ def test_a_batch_is_undone_in_parts_by_worker_after_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("portal.batches.undoing.AT_ONCE", 2)
-    monkeypatch.setattr("jobs.batches.SLICE_S", -1.0)
+    monkeypatch.setattr("jobs.slices.SLICE_S", -1.0)
     kept = enrol(bob, "Kept", "P0", picture(100))
     batch = drop(bob, photos(8))
     worker = new_worker()

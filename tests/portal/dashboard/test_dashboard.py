@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from portal.organizations.models import Organization
 from tests.photos import picture
-from tests.rows import add_person, add_photo, add_search
+from tests.rows import add_pair, add_person, add_photo, add_search
 from tests.support import Visitor, enrol
 
 
@@ -39,14 +39,14 @@ def test_figures_and_lists_are_those_of_the_organization(
     bob: Visitor, charlie: Visitor, session: Session, clinic: Organization
 ) -> None:
     people = [add_person(session, clinic, f"A{number}", f"Person {number}") for number in range(8)]
-    add_photo(session, people[0], shade=1)
-    add_photo(session, people[1], shade=2)
+    usable = [add_photo(session, person, shade=shade) for shade, person in enumerate(people[:2], 1)]
+    add_pair(session, *usable)
     add_photo(session, people[2], faces=0, shade=3)
     found = add_search(session, clinic)
     enrol(bob, "Newest", "N1", picture(4), picture(5))
     bob.get("/")
-    # People, and photos that can be used, are waited for, and can't be used.
-    assert list(figures(bob).values()) == ["9", "2", "2", "1"]
+    # People; photos that can be used, are waited for, and can't be used; pairs to decide.
+    assert list(figures(bob).values()) == ["9", "2", "2", "1", "1"]
     assert links(bob, "newest") == ["Newest", *(f"Person {number}" for number in (7, 6, 5, 4, 3))]
     assert links(bob, "unusable") == ["Person 2"]
     assert "No face was found in the photo." in said(bob)

@@ -1,0 +1,66 @@
+"""The thresholds among which an admin chooses, each with its price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portal.calibration.choosing import HIGHEST, LOWEST, Purpose
+from portal.calibration.curves import (
+    Curves,
+    Price,
+    price_of,
+    threshold_for_false_pairs,
+    threshold_for_fpir,
+)
+from portal.calibration.services import Thresholds
+
+# A search of an unknown person shows a wrong name so often.
+FPIRS = (1 / 20, 1 / 100, 1 / 300, 1 / 1000)
+# So many false pairs a person: of 1,000 people 50, 10, 1.
+FALSE_PAIRS_OF_A_PERSON = (1 / 20, 1 / 100, 1 / 1000)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A threshold that can be chosen; `value` is what the form sends."""
+
+    value: str
+    threshold: float
+    # None where nothing was measured.
+    price: Price | None
+    of_the_card: bool
+    in_force: bool
+
+
+def choices_for(purpose: Purpose, thresholds: Thresholds, card: float, curves: Curves | None) -> list[Choice]:
+    """The choices, lowest threshold first: by their price, the face model's own, and the one in force."""
+    in_force, chosen = _in_force(purpose, thresholds)
+    offered = {round(threshold, 3) for threshold in _by_price(purpose, curves)}
+    if chosen:
+        offered = {offer for offer in offered if abs(offer - in_force) >= 0.0005} | {in_force}
+    choices = [
+        Choice(f"{one:.6f}", one, _price(curves, one), False, chosen and one == in_force) for one in offered
+    ]
+    choices.append(Choice("card", card, _price(curves, card), True, not chosen))
+    return sorted(choices, key=lambda choice: choice.threshold)
+
+
+def _in_force(purpose: Purpose, thresholds: Thresholds) -> tuple[float, bool]:
+    if purpose == Purpose.SEARCH:
+        return thresholds.search, thresholds.search_chosen
+    return thresholds.duplicates, thresholds.duplicates_chosen
+
+
+def _by_price(purpose: Purpose, curves: Curves | None) -> list[float]:
+    if curves is None:
+        return []
+    if purpose == Purpose.SEARCH:
+        found = [threshold_for_fpir(curves, fpir) for fpir in FPIRS]
+    else:
+        people = curves["people"]
+        found = [threshold_for_false_pairs(curves, share * people) for share in FALSE_PAIRS_OF_A_PERSON]
+    return [threshold for threshold in found if threshold is not None and LOWEST <= threshold <= HIGHEST]
+
+
+def _price(curves: Curves | None, threshold: float) -> Price | None:
+    return None if curves is None else price_of(curves, threshold)

@@ -1,0 +1,193 @@
+"""Calibrations and thresholds of an organization: in force, asked for, chosen."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from portal.audit.services import Action, Actor, record
+from portal.calibration.bands import UNCALIBRATED, Bands, pair_bands, search_bands
+from portal.calibration.curves import Curves, Price, price_of
+from portal.calibration.models import Calibration
+from portal.database import lock, writing
+from portal.enrolment.models import Face, Photo, WorkState
+from portal.organizations.models import Organization
+from portal.people.models import Person
+from portal.queues import enqueue_calibration
+from portal.system.models import FaceModel, Installation
+from portal.system.services import current_face_model
+
+# With fewer people nothing is measured: a rate of 1 in 100 is one person then.
+PEOPLE_NEEDED = 100
+# Measured again when there are so many times more people.
+GROWTH = 2
+BY_ITSELF = Actor(None, "calibration")
+UNFINISHED = (WorkState.QUEUED, WorkState.RUNNING)
+
+
+class CalibrationError(ValueError):
+    """Why nothing can be measured, in words for staff."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """From which scores (cosines, -1…1) on a search says "match", and two people are shown as a pair."""
+
+    search: float
+    duplicates: float
+    # An admin chose it; else it is the face model's card's.
+    search_chosen: bool
+    duplicates_chosen: bool
+    # What they mean was measured on the organization's own people, with the present face model.
+    calibrated: bool
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the scores of a search say: the bands of its candidates, and what its threshold costs."""
+
+    bands: Bands
+    # None where nothing was measured.
+    price: Price | None
+
+
+def thresholds_of(session: Session, organization: Organization) -> Thresholds | None:
+    """The thresholds in force; None before the first worker has chosen the installation's face model."""
+    model = current_face_model(session)
+    if model is None:
+        return None
+    search, duplicates = organization.search_threshold, organization.duplicate_threshold
+    return Thresholds(
+        model.threshold if search is None else search,
+        model.threshold if duplicates is None else duplicates,
+        search is not None,
+        duplicates is not None,
+        current(session, organization) is not None,
+    )
+
+
+def current(session: Session, organization: Organization) -> Calibration | None:
+    """The newest calibration that is done, of the installation's present face model."""
+    return session.scalar(
+        select(Calibration)
+        .join(Installation, Installation.face_model_id == Calibration.face_model_id)
+        .where(Calibration.organization_id == organization.id, Calibration.state == WorkState.DONE)
+        .order_by(Calibration.id.desc())
+        .limit(1)
+    )
+
+
+def newest(session: Session, organization: Organization) -> Calibration | None:
+    """The newest calibration of the present face model, however far it is."""
+    return session.scalar(
+        select(Calibration)
+        .join(Installation, Installation.face_model_id == Calibration.face_model_id)
+        .where(Calibration.organization_id == organization.id)
+        .order_by(Calibration.id.desc())
+        .limit(1)
+    )
+
+
+def request_calibration(session: Session, organization: Organization, actor: Actor) -> Calibration:
+    """Have scores measured on the organization's people.
+
+    Raises CalibrationError where that is under way already, or there are too few people.
+    """
+    model = current_face_model(session)
+    people = 0 if model is None else people_in_gallery(session, organization, model, PEOPLE_NEEDED)
+    if model is None or people < PEOPLE_NEEDED:
+        raise CalibrationError(
+            f"There are not enough people to measure on: {people} of {PEOPLE_NEEDED} have a usable photo."
+        )
+    with writing(session):
+        lock(session, organization)
+        last = newest(session, organization)
+        if last is not None and last.state in UNFINISHED:
+            raise CalibrationError("A measurement is under way already.")
+        calibration = Calibration(organization_id=organization.id, face_model_id=model.id)
+        session.add(calibration)
+        session.flush()
+        record(
+            session,
+            actor,
+            Action.CALIBRATION_STARTED,
+            organization_id=organization.id,
+            subject_type="calibration",
+            subject_id=calibration.id,
+        )
+    enqueue_calibration(calibration.id)
+    return calibration
+
+
+def measure_where_due(session: Session) -> None:
+    """Ask for the calibrations that are due, and send queued ones again: called by the sweep."""
+    for calibration_id in session.scalars(
+        select(Calibration.id).where(Calibration.state == WorkState.QUEUED)
+    ):
+        enqueue_calibration(calibration_id)
+    model = current_face_model(session)
+    if model is None:
+        return
+    for organization in session.scalars(select(Organization)).all():
+        if _is_due(session, organization, model):
+            # An admin may be first, or people be deleted.
+            with suppress(CalibrationError):
+                request_calibration(session, organization, BY_ITSELF)
+
+
+def _is_due(session: Session, organization: Organization, model: FaceModel) -> bool:
+    """Whether nothing was measured yet, or the gallery has doubled; and no photo waits to join it.
+
+    What is cheap is asked first. A measurement that failed is not asked for again by itself.
+    """
+    last, needed = newest(session, organization), PEOPLE_NEEDED
+    if last is not None:
+        if last.state != WorkState.DONE or last.gallery_version == organization.gallery_version:
+            return False
+        needed = GROWTH * (last.gallery_people or 0)
+    of_it = select(Person.id).where(Person.organization_id == organization.id).limit(needed)
+    if (session.scalar(select(func.count()).select_from(of_it.subquery())) or 0) < needed:
+        return False
+    waiting = select(Photo.id).where(Photo.organization_id == organization.id, Photo.state.in_(UNFINISHED))
+    return (
+        session.scalar(waiting.limit(1)) is None
+        and people_in_gallery(session, organization, model, needed) >= needed
+    )
+
+
+def people_in_gallery(session: Session, organization: Organization, model: FaceModel, most: int) -> int:
+    """How many people have a face in the gallery; counted up to `most`."""
+    with_a_face = (
+        select(Face.person_id)
+        .where(
+            Face.organization_id == organization.id,
+            Face.face_model_id == model.id,
+            Face.gallery_version.is_not(None),
+        )
+        .distinct()
+        .limit(most)
+    )
+    return session.scalar(select(func.count()).select_from(with_a_face.subquery())) or 0
+
+
+def meaning_for_search(session: Session, organization: Organization, threshold: float) -> Meaning:
+    """What the scores of a search say that was judged by `threshold`."""
+    curves = curves_of(current(session, organization))
+    return Meaning(search_bands(curves, threshold), None if curves is None else price_of(curves, threshold))
+
+
+def bands_for_pairs(session: Session, organization: Organization) -> Bands:
+    """Bands of pairs of people, by the duplicates' threshold in force."""
+    thresholds = thresholds_of(session, organization)
+    if thresholds is None:
+        return UNCALIBRATED
+    return pair_bands(curves_of(current(session, organization)), thresholds.duplicates)
+
+
+def curves_of(calibration: Calibration | None) -> Curves | None:
+    """The curves of a calibration that is done; None where there is none."""
+    return None if calibration is None else cast(Curves, calibration.curves)

@@ -1,0 +1,175 @@
+"""Calibrations, as workers handle them: claimed, kept between two slices, and written when measured."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from portal.calibration.curves import Curves
+from portal.calibration.models import Calibration
+from portal.chunks import chunks
+from portal.claims import claim, finished, requeue_untouched, still_claimed
+from portal.database import now, writing
+from portal.duplicates.models import DuplicatePair, PairStatus
+from portal.enrolment.models import Face, WorkState
+from portal.people.models import Person
+
+PEOPLE_AT_ONCE = 500
+# Why a measurement failed: between asking and measuring people were deleted.
+TOO_FEW_PEOPLE = "too_few_people"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a worker measured."""
+
+    gallery_people: int
+    gallery_version: int
+    sampled_people: int
+    mated_people: int
+    mated_photos: int
+    undecided_pairs: int
+    curves: Curves
+
+
+def claim_calibration(session: Session, worker: str, calibration_id: int) -> Calibration | None:
+    """Claim a queued calibration; None if it is gone or somebody else's."""
+    with writing(session):
+        calibration = session.scalar(
+            select(Calibration)
+            .where(Calibration.id == calibration_id, Calibration.state == WorkState.QUEUED)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+        if calibration is not None:
+            claim(session, Calibration, worker, [calibration_id])
+    return calibration
+
+
+def first_faces(session: Session, face_model_id: int, people: Sequence[int]) -> list[tuple[int, int]]:
+    """(person id, face id): the first face in the gallery of each of these people, by person."""
+    first: list[tuple[int, int]] = []
+    for ids in chunks(people, PEOPLE_AT_ONCE):
+        rows = session.execute(
+            select(Face.person_id, func.min(Face.id))
+            .where(
+                Face.person_id.in_(ids),
+                Face.face_model_id == face_model_id,
+                Face.gallery_version.is_not(None),
+            )
+            .group_by(Face.person_id)
+        )
+        first += [(person_id, face_id) for person_id, face_id in rows]
+    return sorted(first)
+
+
+def people_with_several_faces(session: Session, organization_id: int, face_model_id: int) -> list[int]:
+    """The people who have more than one face in the gallery."""
+    return list(
+        session.scalars(
+            select(Face.person_id)
+            .where(
+                Face.organization_id == organization_id,
+                Face.face_model_id == face_model_id,
+                Face.gallery_version.is_not(None),
+            )
+            .group_by(Face.person_id)
+            .having(func.count() > 1)
+            .order_by(Face.person_id)
+        )
+    )
+
+
+def known_mates(session: Session, organization_id: int) -> dict[int, set[int]]:
+    """By person: who else is the same person, as staff decided, or has the very same photo.
+
+    A score of two copies of one file tells nothing about two people. Where a and b are one person, and b
+    and c, then so are a and c.
+    """
+    pairs = session.execute(
+        select(DuplicatePair.a_id, DuplicatePair.b_id, DuplicatePair.status).where(
+            DuplicatePair.organization_id == organization_id,
+            or_(DuplicatePair.status == PairStatus.DUPLICATE, DuplicatePair.same_photo),
+        )
+    ).all()
+    mates = _groups((a, b) for a, b, status in pairs if status == PairStatus.DUPLICATE)
+    for a, b, _ in pairs:
+        mates[a].add(b)
+        mates[b].add(a)
+    return mates
+
+
+def _groups(pairs: Iterable[tuple[int, int]]) -> defaultdict[int, set[int]]:
+    """By person: the others with whom they hang together."""
+    group_of: dict[int, set[int]] = {}
+    for a, b in pairs:
+        group = group_of.get(a, {a}) | group_of.get(b, {b})
+        group_of.update(dict.fromkeys(group, group))
+    return defaultdict(set, {person: group - {person} for person, group in group_of.items()})
+
+
+def undecided_pairs(session: Session, organization_id: int) -> int:
+    """Pairs above the duplicates' threshold that nobody has decided on, and that say something."""
+    a, b = aliased(Person), aliased(Person)
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(DuplicatePair)
+            .join(a, a.id == DuplicatePair.a_id)
+            .join(b, b.id == DuplicatePair.b_id)
+            .where(
+                DuplicatePair.organization_id == organization_id,
+                DuplicatePair.status == PairStatus.OPEN,
+                DuplicatePair.score >= DuplicatePair.threshold,
+                ~DuplicatePair.same_photo,
+                a.merged_into_id.is_(None),
+                b.merged_into_id.is_(None),
+            )
+        )
+        or 0
+    )
+
+
+def keep_collected(session: Session, worker: str, calibration_id: int, collected: dict[str, Any]) -> None:
+    """Keep what was collected, and queue the calibration again: others have their turn."""
+    with writing(session):
+        calibration = _still_claimed(session, worker, calibration_id)
+        if calibration is not None:
+            calibration.collected = collected
+            session.flush()
+            requeue_untouched(session, Calibration, worker, [calibration_id])
+
+
+def record_measured(session: Session, worker: str, calibration_id: int, measured: Measured) -> None:
+    """Write what was measured: from now on it is in force."""
+    with writing(session):
+        calibration = _still_claimed(session, worker, calibration_id)
+        if calibration is not None:
+            _finish(calibration, WorkState.DONE, measured_at=now(), **vars(measured))
+
+
+def record_too_few(session: Session, worker: str, calibration_id: int, people: int) -> None:
+    """Write that there are not people enough (any more)."""
+    with writing(session):
+        calibration = _still_claimed(session, worker, calibration_id)
+        if calibration is not None:
+            _finish(calibration, WorkState.FAILED, reason=TOO_FEW_PEOPLE, gallery_people=people)
+
+
+def _still_claimed(session: Session, worker: str, calibration_id: int) -> Calibration | None:
+    return session.scalar(
+        select(Calibration)
+        .where(*still_claimed(Calibration, worker, [calibration_id]))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def _finish(calibration: Calibration, state: WorkState, **values: Any) -> None:
+    for column, value in {**finished(state), "collected": None, **values}.items():
+        setattr(calibration, column, value)

@@ -1,0 +1,117 @@
+"""Groups: open pairs that hang together are one question, which its strongest pair leads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from portal.chunks import chunks
+from portal.duplicates.models import DuplicatePair, PairStatus
+from portal.people.models import Person
+
+# Numbers in one IN list.
+ASKED_AT_ONCE = 500
+
+
+def is_asked() -> ColumnElement[bool]:
+    """The condition for pairs that somebody has to decide: open, above the threshold, and both are people.
+
+    A person who was merged into another is none: the pairs of that other one ask instead.
+    """
+    a, b = aliased(Person), aliased(Person)
+    return (
+        (DuplicatePair.status == PairStatus.OPEN)
+        & (DuplicatePair.score >= DuplicatePair.threshold)
+        & select(a.id).where(a.id == DuplicatePair.a_id, a.merged_into_id.is_(None)).exists()
+        & select(b.id).where(b.id == DuplicatePair.b_id, b.merged_into_id.is_(None)).exists()
+    )
+
+
+def regroup(session: Session, organization_id: int, person_ids: Iterable[int]) -> None:
+    """Work the groups out anew in which these people are, or were, in the caller's transaction."""
+    session.flush()
+    touched = set(person_ids)
+    groups = _groups_of(session, organization_id, touched)
+    pairs = _pairs_in(session, organization_id, touched, groups)
+    asked = [pair for pair in pairs.values() if pair.asked]
+    root = _roots((pair.a_id, pair.b_id) for pair in asked)
+    leaders: dict[int, int] = {}
+    for pair in sorted(asked, key=lambda pair: (-pair.score, pair.id)):
+        leaders.setdefault(root[pair.a_id], pair.id)
+    changed = []
+    for pair in pairs.values():
+        group = root[pair.a_id] if pair.asked else None
+        leads = group is not None and leaders[group] == pair.id
+        if (pair.group_id, pair.leads) != (group, leads):
+            changed.append({"id": pair.id, "group_id": group, "leads": leads})
+    if changed:
+        session.execute(update(DuplicatePair), changed)
+
+
+def partners_of(session: Session, person_ids: Sequence[int]) -> set[int]:
+    """Who is in a pair with one of these people; they are asked for before these people are deleted."""
+    mine = or_(DuplicatePair.a_id.in_(person_ids), DuplicatePair.b_id.in_(person_ids))
+    rows = session.execute(select(DuplicatePair.a_id, DuplicatePair.b_id).where(mine))
+    return {person_id for pair in rows for person_id in pair} - set(person_ids)
+
+
+def _groups_of(session: Session, organization_id: int, person_ids: set[int]) -> set[int]:
+    found: set[int] = set()
+    for part in chunks(sorted(person_ids), ASKED_AT_ONCE):
+        found.update(
+            group
+            for group in session.scalars(
+                select(DuplicatePair.group_id)
+                .where(
+                    DuplicatePair.organization_id == organization_id,
+                    or_(DuplicatePair.a_id.in_(part), DuplicatePair.b_id.in_(part)),
+                    DuplicatePair.group_id.is_not(None),
+                )
+                .distinct()
+            )
+            if group is not None
+        )
+    return found
+
+
+def _pairs_in(
+    session: Session, organization_id: int, person_ids: set[int], groups: set[int]
+) -> dict[int, Row[*tuple[Any, ...]]]:
+    """The pairs of these people, and those of these groups, by id."""
+    columns = select(
+        DuplicatePair.id,
+        DuplicatePair.a_id,
+        DuplicatePair.b_id,
+        DuplicatePair.score,
+        DuplicatePair.group_id,
+        DuplicatePair.leads,
+        is_asked().label("asked"),
+    ).where(DuplicatePair.organization_id == organization_id)
+    found: dict[int, Row[*tuple[Any, ...]]] = {}
+    for part in chunks(sorted(person_ids), ASKED_AT_ONCE):
+        either = or_(DuplicatePair.a_id.in_(part), DuplicatePair.b_id.in_(part))
+        found.update((row.id, row) for row in session.execute(columns.where(either)))
+    for part in chunks(sorted(groups), ASKED_AT_ONCE):
+        inside = columns.where(DuplicatePair.group_id.in_(part))
+        found.update((row.id, row) for row in session.execute(inside))
+    return found
+
+
+def _roots(edges: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """The smallest member of everybody's group (union-find with path halving)."""
+    parent: dict[int, int] = {}
+
+    def find(one: int) -> int:
+        parent.setdefault(one, one)
+        while parent[one] != one:
+            parent[one] = parent[parent[one]]
+            one = parent[one]
+        return one
+
+    for a, b in edges:
+        low, high = sorted((find(a), find(b)))
+        parent[high] = low
+    return {one: find(one) for one in list(parent)}

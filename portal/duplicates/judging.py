@@ -1,0 +1,245 @@
+"""What staff decide about pairs: one person, different people, not sure; and taking that back."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import User
+from portal.audit.services import Action, Actor, record
+from portal.database import lock, now, writing
+from portal.duplicates.finding import add_event, hold
+from portal.duplicates.groups import regroup
+from portal.duplicates.models import DuplicatePair, PairEventKind, PairStatus
+from portal.duplicates.pairs import who_may_decide
+from portal.organizations.models import Organization
+from portal.people.merging import merge_people, undo_merge
+from portal.people.models import Merge, Person
+
+# So long a pair is nobody else's after its page was last heard of.
+RESERVED_FOR = timedelta(seconds=90)
+NOTE_LENGTH = 2000
+
+
+class PairError(ValueError):
+    """Why something can't be done with a pair, in words for staff."""
+
+
+def reserve(session: Session, actor: Actor, pair: DuplicatePair) -> bool:
+    """Keep a pair for somebody who looks at it; False if it is kept for somebody else. Raises Gone."""
+    with writing(session):
+        hold(session, pair.organization_id)
+        lock(session, pair)
+        if is_reserved(pair, actor):
+            return False
+        if pair.status == PairStatus.OPEN:
+            _reserve_group(session, pair, actor.user_id)
+    return True
+
+
+def release(session: Session, actor: Actor, pair: DuplicatePair) -> None:
+    """Let others have a pair. Raises Gone."""
+    with writing(session):
+        hold(session, pair.organization_id)
+        lock(session, pair)
+        if pair.reserved_by_id == actor.user_id:
+            _reserve_group(session, pair, None)
+
+
+def _reserve_group(session: Session, pair: DuplicatePair, user_id: int | None) -> None:
+    """All pairs of a group are one question: who looks at one of them has them all."""
+    same = DuplicatePair.id == pair.id
+    if pair.group_id is not None:
+        same |= (DuplicatePair.organization_id == pair.organization_id) & (
+            DuplicatePair.group_id == pair.group_id
+        )
+    until = None if user_id is None else now() + RESERVED_FOR
+    session.execute(
+        update(DuplicatePair)
+        .where(same)
+        .values(reserved_by_id=user_id, reserved_until=until)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def is_reserved(pair: DuplicatePair, actor: Actor) -> bool:
+    """Whether a pair is somebody else's for the moment."""
+    return (
+        pair.reserved_by_id not in (None, actor.user_id)
+        and pair.reserved_until is not None
+        and pair.reserved_until > now()
+    )
+
+
+def decide(session: Session, actor: Actor, pair: DuplicatePair, status: PairStatus, note: str = "") -> None:
+    """Say that two people are one (without merging them), or are not. Raises PairError, and Gone."""
+    note = clean_note(note)
+    with writing(session):
+        hold(session, pair.organization_id)
+        _lock_open(session, actor, pair)
+        _decide(session, actor, pair, status, note)
+
+
+def decide_and_merge(
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    pair: DuplicatePair,
+    *,
+    survivor: Person,
+    absorbed: Person,
+    name: str,
+    external_id: str,
+    note: str = "",
+) -> Merge:
+    """Make one person of two, and note it, or do neither; see people.merging.merge_people.
+
+    Raises what that raises, PairError, and Gone.
+    """
+    note = clean_note(note)
+
+    def decide_it() -> None:
+        _lock_open(session, actor, pair)
+        _decide(session, actor, pair, PairStatus.DUPLICATE, note)
+
+    return merge_people(
+        session, organization, actor, survivor, absorbed, name=name, external_id=external_id, also=decide_it
+    )
+
+
+def leave_open(
+    session: Session, actor: Actor, pair: DuplicatePair, note: str, asked: User | None = None
+) -> None:
+    """Leave a pair to somebody else: with a note, for anybody or for a member who is asked.
+
+    Raises PairError, and Gone.
+    """
+    note = clean_note(note)
+    if asked is not None and asked.id == actor.user_id:
+        raise PairError("Ask somebody else than yourself, or leave the pair to anybody.")
+    with writing(session):
+        hold(session, pair.organization_id)
+        _lock_open(session, actor, pair)
+        pair.note, pair.unsure_by_id, pair.unsure_by = note, actor.user_id, actor.name
+        pair.asked_id = asked.id if asked else None
+        _reserve_group(session, pair, None)
+        add_event(session, pair, PairEventKind.UNSURE, actor.name, actor.user_id)
+        _record(session, actor, Action.PAIR_UNSURE, pair, asked=asked.email if asked else "")
+
+
+def take_back(
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    pair: DuplicatePair,
+    decided_at: datetime | None,
+) -> list[str]:
+    """Open a decided pair again; if the two were merged for it, that is undone.
+
+    decided_at: when the decision was made that is meant; a newer one stays. Returns what could not be taken
+    back of the merge, in sentences. Raises PairError, Gone, and what people.merging.undo_merge raises.
+    """
+
+    def check() -> None:
+        lock(session, pair)
+        if pair.status == PairStatus.OPEN:
+            raise PairError("Nothing is decided about this pair.")
+        if pair.decided_at != decided_at:
+            raise PairError(f"This pair was decided anew, by {pair.decided_by}. Look at it again.")
+
+    merge = merge_of(session, pair)
+    if merge is not None:
+        return undo_merge(session, organization, actor, merge, first=check)
+    with writing(session):
+        hold(session, organization.id)
+        check()
+        pair.status, pair.decided_at, pair.decided_by_id = PairStatus.OPEN, None, None
+        pair.decided_by, pair.decided_score = "", None
+        add_event(session, pair, PairEventKind.UNDONE, actor.name, actor.user_id)
+        _record(session, actor, Action.PAIR_UNDONE, pair)
+        regroup(session, pair.organization_id, (pair.a_id, pair.b_id))
+    return []
+
+
+def merge_of(session: Session, pair: DuplicatePair) -> Merge | None:
+    """The merge that made one person of the two, if it stands."""
+    return session.scalar(
+        select(Merge)
+        .where(
+            Merge.undone_at.is_(None),
+            Merge.survivor_id.in_((pair.a_id, pair.b_id)),
+            Merge.absorbed_id.in_((pair.a_id, pair.b_id)),
+        )
+        .order_by(Merge.id.desc())
+        .limit(1)
+    )
+
+
+def can_be_asked(session: Session, organization: Organization, actor: Actor) -> list[User]:
+    """The other members who may decide, by address."""
+    others = select(User).where(User.id.in_(who_may_decide(organization)), User.id != actor.user_id)
+    return list(session.scalars(others.order_by(User.email)))
+
+
+def clean_note(text: str) -> str:
+    """A note without space around it. Raises PairError if it is too long, or not text."""
+    note = text.strip().replace("\r\n", "\n")
+    if len(note) > NOTE_LENGTH:
+        raise PairError(f"The note has {len(note)} characters; {NOTE_LENGTH} are allowed.")
+    if "\0" in note or any("\ud800" <= character <= "\udfff" for character in note):
+        raise PairError("The note contains a character that can't be read. Type it anew.")
+    return note
+
+
+def _lock_open(session: Session, actor: Actor, pair: DuplicatePair) -> None:
+    """Hold a pair that somebody may decide, in a transaction that holds the organization's pairs."""
+    lock(session, pair)
+    if pair.status != PairStatus.OPEN:
+        raise PairError(f"This pair was decided already, by {pair.decided_by}. Look at it again.")
+    if is_reserved(pair, actor):
+        raise PairError("Somebody else is looking at this pair. Go on with the next one.")
+    people = session.scalars(
+        select(Person)
+        .where(Person.id.in_((pair.a_id, pair.b_id)), Person.merged_into_id.is_not(None))
+        .execution_options(populate_existing=True)
+    ).all()
+    # Two who are being merged with each other are decided by that.
+    other = {pair.a_id, pair.b_id}
+    for person in people:
+        if person.merged_into_id not in other:
+            raise PairError(f"{person.name} was merged into somebody else. Go on with the next pair.")
+
+
+def _decide(session: Session, actor: Actor, pair: DuplicatePair, status: PairStatus, note: str) -> None:
+    pair.status, pair.decided_at, pair.decided_score = status, now(), pair.score
+    pair.decided_by_id, pair.decided_by = actor.user_id, actor.name
+    pair.note = note or pair.note
+    pair.unsure_by_id, pair.unsure_by, pair.asked_id = None, "", None
+    # Before the group is worked out anew: those who were in it are free again.
+    _reserve_group(session, pair, None)
+    add_event(session, pair, PairEventKind.DECIDED, actor.name, actor.user_id)
+    _record(session, actor, Action.PAIR_DECIDED, pair, status=status)
+    regroup(session, pair.organization_id, (pair.a_id, pair.b_id))
+
+
+def _record(session: Session, actor: Actor, action: Action, pair: DuplicatePair, **details: Any) -> None:
+    people = select(Person.id, Person.external_id).where(Person.id.in_((pair.a_id, pair.b_id)))
+    ids = {row.id: row.external_id for row in session.execute(people)}
+    record(
+        session,
+        actor,
+        action,
+        organization_id=pair.organization_id,
+        subject_type="pair",
+        subject_id=pair.id,
+        details={"external_ids": [ids[pair.a_id], ids[pair.b_id]], **details},
+    )
+
+
+def record_view(session: Session, actor: Actor, pair: DuplicatePair) -> None:
+    """Write down that somebody looked at a pair, and so at two people."""
+    with writing(session):
+        _record(session, actor, Action.PAIR_VIEWED, pair)

@@ -1,0 +1,300 @@
+"""Pairs, as staff look at them: listed, filtered, and handed out one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased, selectinload
+
+from portal.accounts.access import ROLES_WITH, Permission
+from portal.accounts.models import Membership
+from portal.audit.services import Actor
+from portal.database import now
+from portal.duplicates.groups import is_asked
+from portal.duplicates.models import DuplicatePair, PairEvent, PairStatus
+from portal.enrolment.models import Face
+from portal.organizations.models import Organization
+from portal.paging import Cursor, Page, fetch_page
+from portal.people.models import Person
+
+PAIRS_A_PAGE = 20
+# A person in so many open pairs is pointed out: a poor photo, or a face that resembles many.
+MANY_PAIRS = 5
+# Pairs of a group that its entry in the list shows.
+PAIRS_OF_GROUP_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which pairs are meant. Dates are of the day (UTC) on which the pair was found, both included."""
+
+    status: PairStatus | None = PairStatus.OPEN
+    least_score: float | None = None
+    found_from: date | None = None
+    found_to: date | None = None
+    # Pairs of which one was enrolled with this batch.
+    batch_id: int | None = None
+
+    @property
+    def is_queue(self) -> bool:
+        """Whether these are all that wait for a decision."""
+        return self == Filter()
+
+
+def _day(moment: date) -> datetime:
+    return datetime.combine(moment, time(), UTC)
+
+
+def conditions(organization: Organization, wanted: Filter) -> list[ColumnElement[bool]]:
+    """The conditions for an organization's pairs that a filter lets through."""
+    found = [DuplicatePair.organization_id == organization.id]
+    if wanted.status == PairStatus.OPEN:
+        found.append(is_asked())
+    elif wanted.status is not None:
+        found.append(DuplicatePair.status == wanted.status)
+    else:
+        found.append(or_(DuplicatePair.status != PairStatus.OPEN, is_asked()))
+    if wanted.least_score is not None:
+        found.append(DuplicatePair.score >= wanted.least_score)
+    if wanted.found_from is not None:
+        found.append(DuplicatePair.found_at >= _day(wanted.found_from))
+    if wanted.found_to is not None:
+        found.append(DuplicatePair.found_at < _day(wanted.found_to) + timedelta(days=1))
+    if wanted.batch_id is not None:
+        person = aliased(Person)
+        found.append(
+            select(person.id)
+            .where(
+                person.id.in_((DuplicatePair.a_id, DuplicatePair.b_id)), person.batch_id == wanted.batch_id
+            )
+            .exists()
+        )
+    return found
+
+
+def _whole(query: Select[DuplicatePair]) -> Select[DuplicatePair]:
+    """With all that a pair's row on a page shows."""
+    return query.options(
+        selectinload(DuplicatePair.a),
+        selectinload(DuplicatePair.b),
+        selectinload(DuplicatePair.face_a).selectinload(Face.photo),
+        selectinload(DuplicatePair.face_b).selectinload(Face.photo),
+        selectinload(DuplicatePair.asked),
+        selectinload(DuplicatePair.reserved_by),
+    )
+
+
+def list_pairs(
+    session: Session, organization: Organization, wanted: Filter, after: str | None = None
+) -> Page[DuplicatePair]:
+    """A page of pairs, the highest score first; in the queue those that lead their group.
+
+    With any filter, each pair that it lets through is listed by itself. Raises paging.CursorError if the
+    cursor is damaged.
+    """
+    query = _whole(select(DuplicatePair).where(*conditions(organization, wanted)))
+    if wanted.is_queue:
+        query = query.where(DuplicatePair.leads)
+    rows = fetch_page(
+        session,
+        query,
+        (DuplicatePair.score, DuplicatePair.id),
+        Cursor.decode(after, (float, int)) if after else None,
+        PAIRS_A_PAGE,
+        lambda row: (row[0].score, row[0].id),
+        descending=True,
+    )
+    return Page([row[0] for row in rows.items], rows.previous, rows.next)
+
+
+def strongest(session: Session, organization: Organization, wanted: Filter, most: int) -> list[DuplicatePair]:
+    """The first pairs that a filter lets through, the highest score first."""
+    query = _whole(select(DuplicatePair).where(*conditions(organization, wanted)))
+    return list(
+        session.scalars(query.order_by(DuplicatePair.score.desc(), DuplicatePair.id.desc()).limit(most))
+    )
+
+
+def count_groups(session: Session, organization: Organization, most: int) -> int:
+    """How many groups wait for a decision, a pair alone being one; counted up to `most`."""
+    leading = (
+        select(DuplicatePair.id)
+        .where(
+            DuplicatePair.organization_id == organization.id,
+            DuplicatePair.status == PairStatus.OPEN,
+            DuplicatePair.leads,
+        )
+        .limit(most)
+    )
+    return session.scalar(select(func.count()).select_from(leading.subquery())) or 0
+
+
+def count_asked(session: Session, organization: Organization) -> int:
+    """How many open pairs wait for a decision."""
+    return (
+        session.scalar(
+            select(func.count()).where(
+                *conditions(organization, Filter()), DuplicatePair.group_id.is_not(None)
+            )
+        )
+        or 0
+    )
+
+
+def groups_of(session: Session, pairs: Sequence[DuplicatePair]) -> dict[int, list[DuplicatePair]]:
+    """The other pairs of the groups that these pairs lead, strongest first, by the leading pair's id."""
+    leaders = {pair.group_id: pair for pair in pairs if pair.leads and pair.group_id is not None}
+    found: dict[int, list[DuplicatePair]] = {pair.id: [] for pair in leaders.values()}
+    if leaders:
+        organization_id = next(iter(leaders.values())).organization_id
+        rows = session.scalars(
+            _whole(
+                select(DuplicatePair)
+                .where(
+                    DuplicatePair.organization_id == organization_id,
+                    DuplicatePair.group_id.in_(leaders),
+                    ~DuplicatePair.leads,
+                )
+                .order_by(DuplicatePair.score.desc(), DuplicatePair.id)
+                .limit(PAIRS_OF_GROUP_SHOWN * len(leaders))
+            )
+        )
+        for pair in rows:
+            if pair.group_id is not None:
+                found[leaders[pair.group_id].id].append(pair)
+    return found
+
+
+def group_of(session: Session, pair: DuplicatePair) -> list[DuplicatePair]:
+    """The other pairs of a pair's group, strongest first."""
+    if pair.group_id is None:
+        return []
+    query = select(DuplicatePair).where(
+        DuplicatePair.organization_id == pair.organization_id,
+        DuplicatePair.group_id == pair.group_id,
+        DuplicatePair.id != pair.id,
+    )
+    return list(
+        session.scalars(
+            _whole(query.order_by(DuplicatePair.score.desc(), DuplicatePair.id).limit(PAIRS_OF_GROUP_SHOWN))
+        )
+    )
+
+
+def group_sizes(session: Session, pairs: Sequence[DuplicatePair]) -> dict[int, int]:
+    """How many pairs are in the group of each of these pairs, by the pair's id."""
+    groups = {pair.group_id for pair in pairs if pair.group_id is not None}
+    if not groups:
+        return {}
+    sizes = session.execute(
+        select(DuplicatePair.group_id, func.count().label("pairs"))
+        .where(DuplicatePair.organization_id == pairs[0].organization_id, DuplicatePair.group_id.in_(groups))
+        .group_by(DuplicatePair.group_id)
+    )
+    counts = {row.group_id: row.pairs for row in sizes}
+    return {pair.id: counts.get(pair.group_id, 0) for pair in pairs if pair.group_id is not None}
+
+
+def find_pair(session: Session, organization: Organization, pair_id: int) -> DuplicatePair | None:
+    """A pair of this organization with all that its page shows; None if not there or another's."""
+    return session.scalar(
+        _whole(
+            select(DuplicatePair).where(
+                DuplicatePair.id == pair_id, DuplicatePair.organization_id == organization.id
+            )
+        ).execution_options(populate_existing=True)
+    )
+
+
+def who_may_decide(organization: Organization) -> Select[int]:
+    """The ids of the members who may decide pairs."""
+    return select(Membership.user_id).where(
+        Membership.organization_id == organization.id,
+        Membership.role.in_(ROLES_WITH[Permission.ENROL]),
+    )
+
+
+def next_pair(
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    beside: DuplicatePair | None = None,
+    *,
+    backwards: bool = False,
+) -> DuplicatePair | None:
+    """The pair to look at next: the strongest that is nobody else's, or the one after (before) `beside`.
+
+    What the member is asked about by another comes first; what they left to others does not come again.
+    """
+    mine = actor.user_id
+    free = (
+        *conditions(organization, Filter()),
+        DuplicatePair.leads,
+        or_(
+            DuplicatePair.reserved_by_id.is_(None),
+            DuplicatePair.reserved_by_id == mine,
+            DuplicatePair.reserved_until < now(),
+        ),
+        or_(
+            DuplicatePair.asked_id == mine,
+            DuplicatePair.asked_id.is_(None),
+            # Who was asked may have left.
+            DuplicatePair.asked_id.not_in(who_may_decide(organization)),
+        ),
+        or_(DuplicatePair.unsure_by_id.is_(None), DuplicatePair.unsure_by_id != mine),
+    )
+    place = tuple_(DuplicatePair.score, DuplicatePair.id)
+    query = select(DuplicatePair).where(*free).limit(1)
+    if beside is None:
+        asked = session.scalar(
+            query.where(DuplicatePair.asked_id == mine).order_by(
+                DuplicatePair.score.desc(), DuplicatePair.id.desc()
+            )
+        )
+        if asked is not None:
+            return asked
+    elif backwards:
+        return session.scalar(
+            query.where(place > (beside.score, beside.id)).order_by(DuplicatePair.score, DuplicatePair.id)
+        )
+    else:
+        query = query.where(place < (beside.score, beside.id))
+    return session.scalar(query.order_by(DuplicatePair.score.desc(), DuplicatePair.id.desc()))
+
+
+def pairs_of_person(session: Session, person: Person) -> list[DuplicatePair]:
+    """The open pairs of a person, strongest first."""
+    query = select(DuplicatePair).where(
+        DuplicatePair.organization_id == person.organization_id,
+        or_(DuplicatePair.a_id == person.id, DuplicatePair.b_id == person.id),
+        is_asked(),
+    )
+    return list(
+        session.scalars(
+            _whole(query.order_by(DuplicatePair.score.desc(), DuplicatePair.id).limit(PAIRS_A_PAGE))
+        )
+    )
+
+
+def open_pairs_of(session: Session, person_ids: Sequence[int]) -> dict[int, int]:
+    """In how many open pairs each of these people is."""
+    counts = dict.fromkeys(person_ids, 0)
+    for column in (DuplicatePair.a_id, DuplicatePair.b_id):
+        rows = session.execute(
+            select(column, func.count()).where(column.in_(person_ids), is_asked()).group_by(column)
+        )
+        for person_id, count in rows:
+            counts[person_id] += count
+    return counts
+
+
+def history_of(session: Session, pair: DuplicatePair) -> list[PairEvent]:
+    """What happened to a pair, the latest first."""
+    return list(
+        session.scalars(
+            select(PairEvent).where(PairEvent.pair_id == pair.id).order_by(PairEvent.id.desc()).limit(50)
+        )
+    )

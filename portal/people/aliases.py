@@ -1,0 +1,129 @@
+"""People who were merged into another: aliases of that one, under whose name and id they are still found.
+
+`merged_into_id` always names somebody who is not merged: who absorbs a person takes over their aliases.
+Each alias has one merge that is not undone, in which it was absorbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Select, delete, insert, or_, select
+from sqlalchemy.orm import Session
+
+from portal.database import Gone, lock
+from portal.enrolment.models import Photo
+from portal.organizations.models import Organization
+from portal.people.models import Merge, Person, PersonWord
+from portal.people.words import words_of
+
+
+def aliases_of(session: Session, person: Person) -> list[Person]:
+    """Who was merged into this person, also by way of somebody else; in the order of their ids."""
+    return list(session.scalars(select(Person).where(Person.merged_into_id == person.id).order_by(Person.id)))
+
+
+def merged_ids(organization: Organization) -> Select[int]:
+    """The ids of an organization's aliases: few, however many people there are."""
+    return select(Merge.absorbed_id).where(
+        Merge.organization_id == organization.id, Merge.undone_at.is_(None)
+    )
+
+
+def lock_person(session: Session, person: Person) -> None:
+    """Read a person again and hold them. Raises Gone, also if they were merged into another meanwhile."""
+    lock(session, person)
+    if person.merged_into_id is not None:
+        raise Gone
+
+
+def lock_with_aliases(
+    session: Session, organization: Organization, ids: Collection[int]
+) -> dict[int, Person]:
+    """Read people again with all their aliases and hold them, by id. Raises Gone if one is not there."""
+    people = session.scalars(
+        select(Person)
+        .where(
+            Person.organization_id == organization.id,
+            or_(Person.id.in_(ids), Person.merged_into_id.in_(ids)),
+        )
+        .order_by(Person.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    held = {person.id: person for person in people}
+    if not held.keys() >= set(ids):
+        raise Gone
+    return held
+
+
+def index_words(session: Session, people: Sequence[Person]) -> None:
+    """Write down anew by which words people are found, in the caller's transaction, which holds them.
+
+    They are found by the names and external ids of their aliases as well; aliases themselves by none.
+    """
+    session.flush()
+    session.execute(
+        delete(PersonWord)
+        .where(PersonWord.person_id.in_([person.id for person in people]))
+        .execution_options(synchronize_session=False)
+    )
+    rows = [
+        {"person_id": person.id, "word": word, "organization_id": person.organization_id}
+        for person in people
+        if person.merged_into_id is None
+        for word in words_of(
+            *(text for one in (person, *aliases_of(session, person)) for text in (one.name, one.external_id))
+        )
+    ]
+    if rows:
+        session.execute(insert(PersonWord), rows)
+
+
+def standing_merges(session: Session, absorbed_ids: Collection[int]) -> list[Merge]:
+    """The merges that made these people aliases, newest first."""
+    return list(
+        session.scalars(
+            select(Merge)
+            .where(Merge.absorbed_id.in_(absorbed_ids), Merge.undone_at.is_(None))
+            .order_by(Merge.id.desc())
+        )
+    )
+
+
+def absorbed_by(session: Session, person_id: int) -> set[int]:
+    """Who was merged into a person, who may be an alias by now, directly or by way of somebody else."""
+    found: set[int] = set()
+    newly = {person_id}
+    while newly:
+        newly = (
+            set(
+                session.scalars(
+                    select(Merge.absorbed_id).where(Merge.survivor_id.in_(newly), Merge.undone_at.is_(None))
+                )
+            )
+            - found
+        )
+        found |= newly
+    return found
+
+
+def without_anything_left(session: Session, ids: Collection[int]) -> set[int]:
+    """Those of people without photos of whom nothing is left anywhere.
+
+    An alias whose photos moved with its merge is left as long as one of them is there; and whoever
+    absorbed somebody is left as long as that one is.
+    """
+    merges = session.scalars(
+        select(Merge).where(
+            Merge.undone_at.is_(None), or_(Merge.absorbed_id.in_(ids), Merge.survivor_id.in_(ids))
+        )
+    ).all()
+    moved = {photo_id for merge in merges if merge.absorbed_id in ids for photo_id in merge.photo_ids}
+    there = set(session.scalars(select(Photo.id).where(Photo.id.in_(moved))))
+    left = set(ids) - {merge.absorbed_id for merge in merges if there & set(merge.photo_ids)}
+    while kept := {
+        merge.survivor_id for merge in merges if merge.survivor_id in left and merge.absorbed_id not in left
+    }:
+        left -= kept
+    return left

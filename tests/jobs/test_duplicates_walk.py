@@ -1,0 +1,451 @@
+"""Whatever staff and workers do in whatever order, in the end every pair is known, and with its score."""
+
+from __future__ import annotations
+
+import random
+from itertools import combinations, count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from jobs import duplicates, process
+from portal import queues
+from portal.calibration.choosing import Purpose, choose_threshold
+from portal.calibration.services import thresholds_of
+from portal.database import Gone, writing
+from portal.duplicates import judging, passes, scans
+from portal.duplicates.finding import rises_clearly
+from portal.duplicates.models import DuplicatePair, PairStatus
+from portal.duplicates.odd_photos import list_odd
+from portal.enrolment import services as enrolment
+from portal.enrolment import work
+from portal.enrolment.models import Photo, WorkState
+from portal.organizations.models import Organization
+from portal.people.merging import MergeError, merge_people, undo_merge
+from portal.people.models import Merge, Person
+from portal.people.services import delete_person
+from portal.storage import PhotoStore, photo_store
+from tests.duplicates import assert_grouped, merge, pair_of, queue, towards
+from tests.rows import QUALITY, SOMEBODY, add_person, add_photo, face_model
+from tests.workers import Worker
+
+REFUSED = (Gone, MergeError, judging.PairError, scans.ScanError, enrolment.PhotoError)
+# Looks that resemble each other in all degrees: directions in a few dimensions.
+LOOKS = np.random.default_rng(1).normal(size=(24, 5))
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+STEPS_AT_REST = 60
+WALKS, STEPS = 12, 40
+
+
+class Scene:
+    """An organization whose people look as they are told to, and a worker that compares them."""
+
+    def __init__(self, session: Session, worker: Worker, organization: Organization) -> None:
+        self.session, self.worker = session, worker
+        self.organization = session.get_one(Organization, organization.id)
+        self.people: dict[str, Person] = {}
+        self._shades = count(1)
+        face_model(session)
+        with writing(session):
+            self.organization.duplicate_threshold = 0.4
+        process.begin(worker.process)
+
+    def photo(self, name: str, *look: float) -> Photo:
+        """A photo of somebody, who is enrolled with the first."""
+        if name not in self.people:
+            self.people[name] = add_person(self.session, self.organization, name, name)
+        vector = towards(*look, dimension=face_model(self.session).dimension)
+        return add_photo(self.session, self.people[name], shade=next(self._shades), vector=vector)
+
+    def remove(self, photo: Photo) -> None:
+        enrolment.remove_photo(self.session, self.organization, SOMEBODY, photo, photo_store())
+
+    def compare(self) -> None:
+        while passes.is_behind(self.session, self.organization.id):
+            duplicates.compare_new(self.organization.id)
+
+    def pair(self, one: str, other: str) -> DuplicatePair:
+        return pair_of(self.session, self.people[one].id, self.people[other].id)
+
+
+@pytest.fixture
+def scene(session: Session, worker: Worker, clinic: Organization) -> Scene:
+    """The clinic, with nobody in it."""
+    return Scene(session, worker, clinic)
+
+
+def test_a_score_is_that_of_the_best_faces_that_are_left(scene: Scene) -> None:
+    best, _, _ = scene.photo("Anna", 1, 0.05), scene.photo("Anna", 1, 0.8), scene.photo("Anne", 1)
+    scene.compare()
+    # At once: the best goes, and a worse one comes.
+    scene.remove(best)
+    scene.photo("Anna", 1, 1.6)
+    scene.compare()
+    assert scene.pair("Anna", "Anne").score == pytest.approx(float(towards(1, 0.8)[0]))
+
+
+def test_a_merge_carries_no_score_of_a_photo_that_is_gone(scene: Scene) -> None:
+    scene.photo("Anna", 0, 1)
+    scene.photo("Anne", 1, 0.1)
+    best = scene.photo("Cleo", 1, 0.2)
+    scene.photo("Cleo", 0, 0, 1)
+    scene.compare()
+    scene.remove(best)
+    merge(scene.session, scene.people["Anna"], scene.people["Anne"])
+    scene.compare()
+    assert scene.pair("Anna", "Cleo").score == pytest.approx(0)
+    assert queue(scene.session, scene.organization) == []
+
+
+def test_a_pair_that_was_found_during_a_merge_is_there_when_that_is_undone(scene: Scene) -> None:
+    for name, *look in (("Anna", 0, 1), ("Anne", 1, 0.1), ("Cleo", 1, 0.2)):
+        scene.photo(str(name), *look)  # type: ignore[arg-type]
+    scene.compare()
+    merged = merge(scene.session, scene.people["Anna"], scene.people["Anne"])
+    scene.photo("Anna", 1, 0.3)
+    scene.compare()
+    undo_merge(scene.session, scene.organization, SOMEBODY, merged)
+    scene.compare()
+    pair = scene.pair("Anna", "Cleo")
+    assert pair.score == pytest.approx(float(towards(1, 0.3) @ towards(1, 0.2)))
+    assert pair.group_id is not None
+
+
+def test_a_merge_that_is_undone_leaves_no_photo_unlike_the_others(scene: Scene) -> None:
+    scene.photo("Anna", 1)
+    scene.photo("Cleo", 0, 1)
+    merged = merge(scene.session, scene.people["Anna"], scene.people["Cleo"])
+    scene.compare()
+    assert len(list_odd(scene.session, scene.organization).items) == 2
+    undo_merge(scene.session, scene.organization, SOMEBODY, merged)
+    scene.compare()
+    assert list_odd(scene.session, scene.organization).items == []
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_what_is_found_while_the_threshold_is_raised_is_judged_by_it(
+    scene: Scene, full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.photo("Anna", 1)
+    scene.photo("Anne", 1, 1)
+    own = scene.session
+    scan = scans.start_scan(own, scene.organization, SOMEBODY)
+    found_pairs = duplicates.found_pairs
+
+    def raise_meanwhile(*arguments: object) -> object:
+        found = found_pairs(*arguments)  # type: ignore[arg-type]
+        choose_threshold(own, scene.organization, SOMEBODY, Purpose.DUPLICATES, 0.8)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(duplicates, "found_pairs", raise_meanwhile)
+        if full:
+            duplicates.scan(scan.id)
+        else:
+            duplicates.compare_new(scene.organization.id)
+    assert scene.pair("Anna", "Anne").threshold == 0.8
+    assert queue(own, scene.organization) == []
+
+
+def test_a_scan_that_others_always_wait_for_gets_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        scene.photo(f"P{number}", *([0] * number), 1)
+    monkeypatch.setattr("jobs.duplicates.FACES_A_COMMIT", 2)
+    monkeypatch.setattr("jobs.gallery.scan.FEWEST_OF_A_BLOCK", 2)
+    monkeypatch.setattr("jobs.gallery.scan.COMPARISONS_OF_A_BLOCK", 1)
+    monkeypatch.setattr(queues, "somebody_waits", lambda: True)
+    monkeypatch.setattr(queues, "LOOK_UP_EVERY_S", 0)
+    scan = scans.start_scan(scene.session, scene.organization, SOMEBODY)
+    for compared in (2, 4, 6, 6):
+        duplicates.scan(scan.id)
+        scene.session.rollback()
+        scene.session.refresh(scan)
+        assert scan.compared_faces == compared
+    assert scan.state == WorkState.DONE
+
+
+class NoFiles(PhotoStore):
+    """A store of photos whose files are nowhere."""
+
+    def delete(self, key: str) -> None:
+        """Nothing is there to delete."""
+
+
+class Walk:
+    """An organization in which anything happens; each step takes three numbers that choose what to.
+
+    Photos have no files: which of LOOKS one shows is in its key, the second face of it shows another one.
+    """
+
+    def __init__(
+        self, session: Session, worker: Worker, organization: Organization, store: PhotoStore
+    ) -> None:
+        self.session, self.worker, self.organization, self.store = session, worker, organization, store
+        self.model = face_model(session)
+        self.enrolled = count(1)
+        # Whose photo each one was in the beginning, by its id.
+        self.owners: dict[int, int] = {}
+
+    # What is there.
+
+    def people(self) -> list[Person]:
+        mine = Person.organization_id == self.organization.id
+        return self._fresh(select(Person).where(mine, Person.merged_into_id.is_(None)).order_by(Person.id))
+
+    def photos(self) -> list[Photo]:
+        return self._fresh(
+            select(Photo).where(Photo.organization_id == self.organization.id).order_by(Photo.id)
+        )
+
+    def pairs(self, *, is_open: bool) -> list[DuplicatePair]:
+        mine = select(DuplicatePair).where(DuplicatePair.organization_id == self.organization.id)
+        pairs = self._fresh(mine.order_by(DuplicatePair.id))
+        return [pair for pair in pairs if (pair.status == PairStatus.OPEN) == is_open]
+
+    def merges(self) -> list[Merge]:
+        mine = select(Merge).where(Merge.organization_id == self.organization.id, Merge.undone_at.is_(None))
+        return self._fresh(mine.order_by(Merge.id.desc()))
+
+    def _fresh(self, query: Select[Any]) -> list[Any]:
+        self.session.rollback()
+        return list(self.session.scalars(query.execution_options(populate_existing=True)))
+
+    # What staff do.
+
+    def person(self, x: int, y: int, z: int) -> None:
+        number = next(self.enrolled)
+        self._photo(add_person(self.session, self.organization, f"e{number}", f"n{number}"), x)
+
+    def photo(self, x: int, y: int, z: int) -> None:
+        for person in _one(self.people(), x):
+            self._photo(person, y)
+
+    def _photo(self, person: Person, look: int) -> None:
+        look %= len(LOOKS)
+        if any(photo.person_id == person.id and photo.sha256 == f"sha{look}" for photo in self.photos()):
+            return
+        with writing(self.session):
+            photo = Photo(
+                organization_id=self.organization.id,
+                person_id=person.id,
+                sha256=f"sha{look}",
+                file_key=f"{person.id}/{len(self.owners)}/{look}",
+                file_name="photo.jpg",
+                size_bytes=1,
+            )
+            self.session.add(photo)
+        self.owners[photo.id] = person.id
+
+    def choose(self, x: int, y: int, z: int) -> None:
+        for photo in _one([photo for photo in self.photos() if photo.state == WorkState.DONE], x):
+            face_id = sorted(face.id for face in photo.faces)[y % 2]
+            enrolment.choose_face(self.session, self.organization, SOMEBODY, photo, face_id)
+
+    def remove(self, x: int, y: int, z: int) -> None:
+        for photo in _one(self.photos(), x):
+            enrolment.remove_photo(self.session, self.organization, SOMEBODY, photo, self.store)
+
+    def delete(self, x: int, y: int, z: int) -> None:
+        for person in _one(self.people(), x):
+            delete_person(self.session, self.organization, SOMEBODY, person, self.store)
+
+    def merge(self, x: int, y: int, z: int) -> None:
+        people = self.people()
+        if len(people) > 1:
+            one = people.pop(x % len(people))
+            two = (one, people[y % len(people)])
+            kept = {"name": two[z % 2].name, "external_id": two[z // 2 % 2].external_id}
+            merge_people(self.session, self.organization, SOMEBODY, *two, **kept)
+
+    def undo(self, x: int, y: int, z: int) -> None:
+        for merged in _one(self.merges(), x if x % 2 else 0):
+            undo_merge(self.session, self.organization, SOMEBODY, merged)
+
+    def decide(self, x: int, y: int, z: int) -> None:
+        for pair in _one(self.pairs(is_open=True), x):
+            status = PairStatus.DISTINCT if y % 3 else PairStatus.DUPLICATE
+            judging.decide(self.session, SOMEBODY, pair, status)
+
+    def decide_and_merge(self, x: int, y: int, z: int) -> None:
+        for pair in _one(self.pairs(is_open=True), x):
+            one, other = (pair.a, pair.b) if y % 2 else (pair.b, pair.a)
+            judging.decide_and_merge(
+                *(self.session, self.organization, SOMEBODY, pair),
+                survivor=one,
+                absorbed=other,
+                name=one.name,
+                external_id=one.external_id,
+            )
+
+    def take_back(self, x: int, y: int, z: int) -> None:
+        for pair in _one(self.pairs(is_open=False), x):
+            judging.take_back(self.session, self.organization, SOMEBODY, pair, pair.decided_at)
+
+    def choose_threshold(self, x: int, y: int, z: int) -> None:
+        threshold = THRESHOLDS[x % len(THRESHOLDS)]
+        choose_threshold(self.session, self.organization, SOMEBODY, Purpose.DUPLICATES, threshold)
+
+    # What workers do.
+
+    def work(self, x: int, y: int, z: int) -> None:
+        self._write(self._claimed(1 + x % 4))
+
+    def work_across(self, x: int, y: int, z: int) -> None:
+        """Something happens between the beginning of the work and its end."""
+        claimed = self._claimed(1 + x % 4)
+        self.step(ACROSS[y % len(ACROSS)], z, x, y)
+        self._write(claimed)
+
+    def _claimed(self, most: int) -> list[work.ClaimedPhoto]:
+        return work.claim_photos(self.session, self.worker.name, self.organization.id, most)[0]
+
+    def _write(self, claimed: list[work.ClaimedPhoto]) -> None:
+        found: dict[int, work.PhotoRecord | work.ChosenFaceRecord] = {}
+        for photo in claimed:
+            look = int(photo.file_key.rsplit("/", 1)[1])
+            if photo.chosen is not None:
+                found[photo.id] = work.ChosenFaceRecord(self._template(look + 7 * int(photo.chosen.box[0])))
+            else:
+                main = work.FaceRecord(**_face(0), template=self._template(look))
+                faces = [main, work.FaceRecord(**_face(1), template=None)]
+                found[photo.id] = work.PhotoRecord("JPEG", 64, 48, faces, 0, None)
+        if found:
+            work.record_photos(self.session, self.worker.name, self.organization.id, self.model.id, found)
+
+    def _template(self, look: int) -> bytes:
+        return towards(*LOOKS[look % len(LOOKS)], dimension=self.model.dimension).tobytes()
+
+    def compare(self, x: int, y: int, z: int) -> None:
+        duplicates.compare_new(self.organization.id)
+
+    def scan(self, x: int, y: int, z: int) -> None:
+        unfinished = scans.unfinished_scan(self.session, self.organization)
+        scan = unfinished or scans.start_scan(self.session, self.organization, SOMEBODY)
+        duplicates.scan(scan.id)
+
+    def step(self, name: str, x: int, y: int, z: int) -> None:
+        try:
+            getattr(self, name)(x, y, z)
+        except REFUSED:
+            self.session.rollback()
+
+    # How it is when nobody has anything left to do.
+
+    def rest(self, x: int = 0, y: int = 0, z: int = 0) -> None:
+        for _ in range(STEPS_AT_REST):
+            claimed = self._claimed(8)
+            self._write(claimed)
+            scan = scans.unfinished_scan(self.session, self.organization)
+            if scan:
+                duplicates.scan(scan.id)
+            duplicates.compare_new(self.organization.id)
+            if not claimed and not scan and not passes.is_behind(self.session, self.organization.id):
+                break
+        else:
+            raise AssertionError("the workers do not get to the end")
+        self.assert_right()
+
+    def end(self) -> None:
+        """After all merges were undone every photo is whose it was."""
+        self.rest()
+        while merges := self.merges():
+            undo_merge(self.session, self.organization, SOMEBODY, merges[0])
+        self.rest()
+        assert all(photo.person_id == self.owners[photo.id] for photo in self.photos())
+
+    def assert_right(self) -> None:
+        thresholds = thresholds_of(self.session, self.organization)
+        assert thresholds is not None
+        best = self._in_gallery()
+        known = {
+            (pair.a_id, pair.b_id): pair for is_open in (True, False) for pair in self.pairs(is_open=is_open)
+        }
+        asked_or_decided = {two for two, score in best.items() if score >= thresholds.duplicates + 1e-4}
+        assert asked_or_decided <= known.keys(), "a pair is missed"
+        for two in asked_or_decided:
+            assert known[two].score == pytest.approx(best[two], abs=1e-4), "a score is not that of the best"
+        everybody = {person.id for person in self.people()}
+        for two, pair in known.items():
+            if everybody.issuperset(two):
+                score = best.get(two, -1.0)
+                assert not pair.stale
+                assert pair.threshold == thresholds.duplicates
+                assert pair.score <= score + 1e-4, "a score is that of photos that are gone"
+                assert pair.status == PairStatus.OPEN or pair.decided_score is not None
+                assert (
+                    pair.status != PairStatus.DISTINCT
+                    or score < thresholds.duplicates
+                    or not rises_clearly(pair.decided_score or 0, score - 1e-4)
+                ), "a decision stands though the question is another one"
+        assert_grouped(self.session, self.organization.id)
+
+    def _in_gallery(self) -> dict[tuple[int, int], float]:
+        """The highest score of each two people; checks who is in the gallery on the way."""
+        everybody, templates = {person.id for person in self.people()}, dict[int, list[Any]]()
+        for photo in self.photos():
+            inside = [face for face in photo.faces if face.gallery_version is not None]
+            if photo.person_id not in everybody:
+                assert inside == [], "an alias is in the gallery"
+                continue
+            if photo.state == WorkState.DONE:
+                assert [face.id for face in inside] == [photo.main_face_id]
+            for face in inside:
+                assert face.person_id == photo.person_id
+                templates.setdefault(face.person_id, []).append(np.frombuffer(face.template or b"", "<f4"))
+        return {
+            (one, other): max(float(a @ b) for a in templates[one] for b in templates[other])
+            for one, other in combinations(sorted(templates), 2)
+        }
+
+
+def _one(rows: list[Any], number: int) -> list[Any]:
+    """One of these; none if there is none."""
+    return [rows[number % len(rows)]] if rows else []
+
+
+def _face(number: int) -> dict[str, Any]:
+    box = [float(number), 0.0, 10.0, 10.0]
+    return {"box": box, "landmarks": [[0.0, 0.0]] * 5, "detection_score": 0.9, "quality": QUALITY}
+
+
+ACROSS = ("merge", "undo", "delete", "remove", "choose", "compare")
+# How often each is done, compared with the others.
+OFTEN = {
+    "person": 6,
+    "photo": 5,
+    "work": 6,
+    "work_across": 3,
+    "choose": 2,
+    "remove": 2,
+    "delete": 1,
+    "merge": 4,
+    "undo": 3,
+    "decide": 4,
+    "decide_and_merge": 2,
+    "take_back": 2,
+    "choose_threshold": 1,
+    "compare": 4,
+    "scan": 2,
+    "rest": 2,
+}
+NAMES = [name for name, times in OFTEN.items() for _ in range(times)]
+
+
+@pytest.mark.parametrize("seed", range(WALKS))
+def test_after_any_walk_all_pairs_are_known(walk: Walk, seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(STEPS):
+        walk.step(chance.choice(NAMES), *(chance.randrange(1000) for _ in range(3)))
+    walk.end()
+
+
+@pytest.fixture
+def walk(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Walk:
+    """The clinic, to walk in; workers compare in small parts."""
+    monkeypatch.setattr("jobs.duplicates.FACES_AT_ONCE", 2)
+    monkeypatch.setattr("jobs.duplicates.PAIRS_A_COMMIT", 3)
+    return Walk(scene.session, scene.worker, scene.organization, NoFiles(tmp_path))

@@ -1,0 +1,275 @@
+"""What staff decide about pairs, whatever else happens to the two people, the group and the thresholds."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from portal.accounts.members import change_role, remove_member
+from portal.accounts.models import Membership, Role
+from portal.audit.services import Actor
+from portal.batches import services as batches
+from portal.batches.models import Decision, ItemState
+from portal.batches.undoing import undo_some
+from portal.calibration.bands import UNCALIBRATED
+from portal.calibration.choosing import Purpose, choose_threshold
+from portal.database import now, writing
+from portal.duplicates import judging, pairs, report
+from portal.duplicates.models import DuplicatePair, PairEvent, PairStatus
+from portal.enrolment.models import Photo
+from portal.organizations.models import Organization
+from portal.people.merging import undo_merge
+from portal.people.models import Person
+from portal.people.services import delete_person
+from portal.storage import photo_store
+from tests.duplicates import assert_grouped, merge, pair_of, queue
+from tests.portal.duplicates.conftest import Enrolled, Paired
+from tests.rows import SOMEBODY, add_batch, add_pair
+from tests.support import Visitor, on_both_databases
+
+Report = list[dict[str, str]]
+
+
+@pytest.fixture
+def home(session: Session, clinic: Organization) -> Organization:
+    """The clinic, as the test's session has it."""
+    return session.get_one(Organization, clinic.id)
+
+
+def actor(visitor: Visitor) -> Actor:
+    return Actor(visitor.user.id, visitor.user.email)
+
+
+def as_it_is(session: Session, pair: DuplicatePair) -> DuplicatePair:
+    return pair_of(session, pair.a_id, pair.b_id)
+
+
+def lines(session: Session, home: Organization, *, today: bool, wanted: pairs.Filter) -> Report:
+    """The rows of the report of now, or of the one as it is at the end of today."""
+    at = report.end_of_day(now().date()) if today else None
+    text = "".join(report.csv_lines(session, home, wanted, UNCALIBRATED, at))
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+    # The history has the threshold that was in force when something last happened to the pair.
+    return [{key: cell for key, cell in row.items() if key != "threshold"} for row in rows]
+
+
+def take_back(session: Session, home: Organization, pair: DuplicatePair) -> list[str]:
+    return judging.take_back(session, home, SOMEBODY, pair, pair.decided_at)
+
+
+@on_both_databases
+def test_who_is_deleted_leaves_the_rest_of_their_group_in_the_queue(
+    session: Session, home: Organization, enrolled: Enrolled
+) -> None:
+    anna, anne, annie, ann = (enrolled(name) for name in ("Anna", "Anne", "Annie", "Ann"))
+    add_pair(session, anna, anne, 0.9)
+    others = [add_pair(session, anne, annie, 0.6).id, add_pair(session, anna, ann, 0.5).id]
+    delete_person(session, home, SOMEBODY, anna.person, photo_store())
+    assert queue(session, home) == others[:1]
+    assert pairs.count_groups(session, home, 99) == 1
+    assert_grouped(session, home.id)
+
+
+def test_a_batch_that_is_undone_leaves_the_rest_of_a_group_in_the_queue(
+    session: Session, home: Organization, enrolled: Enrolled
+) -> None:
+    anna, anne, annie = (enrolled(name) for name in ("Anna", "Anne", "Annie"))
+    item = {"path": "Anna/1.jpg", "state": ItemState.ENROLLED, "person_id": anna.person_id}
+    batch = add_batch(session, home, {**item, "photo_id": anna.id}, decision=Decision.GO_ON)
+    with writing(session):
+        session.execute(update(Person).where(Person.id == anna.person_id).values(batch_id=batch.id))
+    add_pair(session, anna, anne, 0.9)
+    other = add_pair(session, anne, annie, 0.6).id
+    batches.undo(session, SOMEBODY, batch, photo_store())
+    assert not undo_some(session, batch.id, photo_store())
+    assert session.scalar(select(Photo.id).where(Photo.id == anna.id)) is None
+    assert queue(session, home) == [other]
+    assert_grouped(session, home.id)
+
+
+@on_both_databases
+@pytest.mark.parametrize("by_the_pair", [True, False])
+def test_a_merge_that_is_undone_is_a_question_again(
+    session: Session, home: Organization, paired: Paired, by_the_pair: bool
+) -> None:
+    pair = paired("Anna", "Anne")
+    merged = judging.decide_and_merge(
+        *(session, home, SOMEBODY, pair),
+        survivor=pair.a,
+        absorbed=pair.b,
+        name=pair.a.name,
+        external_id=pair.a.external_id,
+        note="The same date of birth.",
+    )
+    assert as_it_is(session, pair).status == PairStatus.DUPLICATE
+    assert queue(session, home) == []
+    if by_the_pair:
+        take_back(session, home, pair)
+    else:
+        undo_merge(session, home, SOMEBODY, merged)
+    assert queue(session, home) == [pair.id]
+    again = as_it_is(session, pair)
+    assert (again.status, again.decided_by, again.decided_at) == (PairStatus.OPEN, "", None)
+    assert [event.kind for event in pairs.history_of(session, pair)] == ["undone", "decided", "found"]
+
+
+@on_both_databases
+@pytest.mark.parametrize(("chosen", "asked"), [(0.6, False), (0.5, True)])
+def test_what_is_opened_again_is_judged_by_the_threshold_in_force(
+    session: Session, home: Organization, paired: Paired, chosen: float, asked: bool
+) -> None:
+    pair = paired("Anna", "Anne", 0.55)
+    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    for threshold in (0.9, chosen):
+        choose_threshold(session, home, SOMEBODY, Purpose.DUPLICATES, threshold)
+    take_back(session, home, as_it_is(session, pair))
+    assert queue(session, home) == ([pair.id] if asked else [])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda session, bob, pair: judging.decide(session, bob, pair, PairStatus.DISTINCT),
+        lambda session, bob, pair: judging.leave_open(session, bob, pair, "Ask the mother."),
+    ],
+    ids=["decide", "leave open"],
+)
+def test_who_was_merged_into_somebody_else_meanwhile_is_not_decided_about(
+    session: Session, home: Organization, bob: Visitor, enrolled: Enrolled, answer: Callable[..., None]
+) -> None:
+    anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
+    pair = add_pair(session, anne, cleo)
+    merge(session, anna.person, anne.person)
+    with pytest.raises(judging.PairError, match="Anne was merged into somebody else"):
+        answer(session, actor(bob), pair)
+    untouched = as_it_is(session, pair)
+    assert (untouched.status, untouched.note) == (PairStatus.OPEN, "")
+    (asked,) = queue(session, home)
+    judging.decide(session, actor(bob), session.get_one(DuplicatePair, asked), PairStatus.DISTINCT)
+    assert queue(session, home) == []
+
+
+@on_both_databases
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_pair_for_which_somebody_was_asked_who_is_not_there_any_more_is_anybodys(
+    session: Session,
+    home: Organization,
+    alice: Visitor,
+    bob: Visitor,
+    vera: Visitor,
+    paired: Paired,
+    leaves: bool,
+) -> None:
+    pair = paired("Anna", "Anne")
+    judging.leave_open(session, actor(alice), pair, "Is this Anna?", bob.user)
+    third = Actor(vera.user.id, vera.user.email)
+    assert pairs.next_pair(session, home, third) is None
+    membership = session.scalars(select(Membership).where(Membership.user_id == bob.user.id)).one()
+    if leaves:
+        remove_member(session, home, actor(alice), membership)
+    else:
+        change_role(session, home, actor(alice), membership, Role.VIEWER)
+    free = pairs.next_pair(session, home, third)
+    assert free is not None
+    assert free.id == pair.id
+
+
+@on_both_databases
+def test_the_report_as_of_today_is_the_report_of_now(
+    session: Session, home: Organization, enrolled: Enrolled
+) -> None:
+    anna, anne, cleo, dora, emma = (enrolled(name) for name in ("Anna", "Anne", "Cleo", "Dora", "Emma"))
+    add_pair(session, anne, cleo, 0.6)
+    add_pair(session, anna, dora, 0.45)
+    add_pair(session, cleo, dora, 0.7)
+    add_pair(session, dora, emma, 0.65)
+    judging.decide(session, SOMEBODY, pair_of(session, dora.person_id, emma.person_id), PairStatus.DISTINCT)
+
+    def listed() -> set[str]:
+        for wanted in (pairs.Filter(), pairs.Filter(PairStatus.DISTINCT), pairs.Filter(None)):
+            of_now = lines(session, home, today=False, wanted=wanted)
+            assert lines(session, home, today=True, wanted=wanted) == of_now
+        return {f"{row['a_name']} {row['b_name']}" for row in of_now}
+
+    before = {"Anne Cleo", "Anna Dora", "Cleo Dora", "Dora Emma"}
+    assert listed() == before
+    merged = merge(session, anna.person, anne.person)
+    assert listed() == before - {"Anne Cleo"} | {"Anna Cleo"}
+    choose_threshold(session, home, SOMEBODY, Purpose.DUPLICATES, 0.5)
+    assert listed() == {"Anna Cleo", "Cleo Dora", "Dora Emma"}
+    choose_threshold(session, home, SOMEBODY, Purpose.DUPLICATES, 0.45)
+    assert listed() == {"Anna Cleo", "Anna Dora", "Cleo Dora", "Dora Emma"}
+    undo_merge(session, home, SOMEBODY, merged)
+    assert listed() == before
+
+
+def test_a_note_stays_in_the_report_when_the_score_changes(
+    session: Session, home: Organization, enrolled: Enrolled
+) -> None:
+    anna, anne = enrolled("Anna"), enrolled("Anne")
+    judging.decide(session, SOMEBODY, add_pair(session, anna, anne, 0.5), PairStatus.DISTINCT, "Sisters.")
+    add_pair(session, anna, anne, 0.52)
+    for today in (False, True):
+        (row,) = lines(session, home, today=today, wanted=pairs.Filter(None))
+        assert (row["score"], row["decided_score"], row["note"]) == ("0.520000", "0.500000", "Sisters.")
+
+
+def test_undo_on_a_page_that_is_out_of_date_leaves_a_newer_decision(
+    session: Session, alice: Visitor, bob: Visitor, paired: Paired
+) -> None:
+    address = f"/duplicates/{paired('Anna', 'Anne').id}"
+
+    def undo(visitor: Visitor) -> dict[str, str]:
+        """What the button sends that is on the visitor's page."""
+        visitor.get(address)
+        field = visitor.page.select_one(f"form[action='{address}/undo'] [name=decided_at]")
+        assert field is not None
+        return {"decided_at": str(field["value"])}
+
+    alice.post(f"{address}/decision", {"decision": "duplicate"})
+    old = undo(alice)
+    bob.post(f"{address}/undo", undo(bob))
+    bob.post(f"{address}/decision", {"decision": "distinct", "note": "Twins."})
+    alice.post(f"{address}/undo", old, follow=True)
+    assert "decided anew, by bob@clinic.example" in alice.page.get_text(" ", strip=True)
+    session.rollback()
+    pair = session.scalars(select(DuplicatePair)).one()
+    assert (pair.status, pair.decided_by, pair.note) == (PairStatus.DISTINCT, "bob@clinic.example", "Twins.")
+    alice.post(f"{address}/undo", undo(alice))
+    assert as_it_is(session, pair).status == PairStatus.OPEN
+
+
+@on_both_databases
+def test_what_was_said_of_a_pair_that_a_merge_made_stays_when_the_merge_is_undone(
+    session: Session, home: Organization, enrolled: Enrolled
+) -> None:
+    anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
+    add_pair(session, anne, cleo)
+    merged = merge(session, anna.person, anne.person)
+    made = pair_of(session, anna.person_id, cleo.person_id)
+    judging.decide(session, SOMEBODY, made, PairStatus.DISTINCT, "Twins.")
+    undo_merge(session, home, SOMEBODY, merged)
+    kept = as_it_is(session, made)
+    assert (kept.status, kept.note, kept.decided_by) == (PairStatus.DISTINCT, "Twins.", "test")
+    # With which photos, the next pass has to see.
+    assert kept.stale
+    events = session.scalars(select(PairEvent.kind).where(PairEvent.pair_id == made.id)).all()
+    assert events == ["found", "decided"]
+
+
+@on_both_databases
+@pytest.mark.parametrize(("score", "status"), [(0.75, "distinct"), (0.95, "open")])
+def test_a_merge_answers_no_question_that_is_clearly_another(
+    session: Session, home: Organization, enrolled: Enrolled, score: float, status: str
+) -> None:
+    anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
+    weak, strong = add_pair(session, anne, cleo, 0.7), add_pair(session, anna, cleo, score)
+    judging.decide(session, SOMEBODY, weak, PairStatus.DISTINCT)
+    merge(session, anna.person, anne.person)
+    assert as_it_is(session, strong).status == status
+    assert queue(session, home) == ([strong.id] if status == "open" else [])

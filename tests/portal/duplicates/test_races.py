@@ -1,0 +1,207 @@
+"""Members and workers at the same group in the same moment: none is refused, and the groups are right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text, update
+from sqlalchemy.orm import Session
+
+from portal.batches import services as batches
+from portal.batches.models import Batch, ItemState
+from portal.batches.undoing import undo_some
+from portal.calibration.choosing import Purpose, choose_threshold
+from portal.database import writing
+from portal.duplicates import finding, judging
+from portal.duplicates.finding import FoundPair, record_found
+from portal.duplicates.models import DuplicatePair, PairStatus
+from portal.enrolment.gallery import leave_gallery
+from portal.enrolment.models import Photo
+from portal.extensions import db
+from portal.organizations.models import Organization
+from portal.people.models import Person
+from portal.people.services import delete_person
+from portal.storage import photo_store
+from tests.duplicates import assert_grouped, pair_of
+from tests.portal.duplicates.conftest import Enrolled
+from tests.rows import SOMEBODY, THRESHOLD, add_batch, add_pair, face_model
+from tests.support import on_postgresql, wait_until
+
+Photos = dict[str, Photo]
+Act = Callable[[Session, Photos], Any]
+Beside = Callable[[Any, str, Act], list[Future[Any]]]
+
+
+@pytest.fixture
+def people(enrolled: Enrolled) -> Photos:
+    """Four people, by the first letters of their names."""
+    return {name: enrolled(name) for name in "ABCD"}
+
+
+@pytest.fixture
+def chain(session: Session, people: Photos) -> DuplicatePair:
+    """The first pair of A-B, B-C: one group, which the second leads."""
+    add_pair(session, people["B"], people["C"], 0.7)
+    return add_pair(session, people["A"], people["B"], 0.6)
+
+
+@pytest.fixture
+def beside(app: Flask, session: Session, people: Photos, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let somebody else act in the middle of a function: when it has done its work, before the commit.
+
+    Goes on when the other one waits for a lock, or is through.
+    """
+    engine = db.engine
+    with ThreadPoolExecutor(1) as pool:
+
+        def meet(module: Any, name: str, act: Act) -> list[Future[Any]]:
+            genuine, others = getattr(module, name), []
+
+            def elsewhere() -> None:
+                with app.app_context():
+                    act(db.session(), people)
+
+            def and_be_met(*arguments: Any, **options: Any) -> Any:
+                answer = genuine(*arguments, **options)
+                if not others:
+                    others.append(pool.submit(elsewhere))
+                    wait_until(lambda: somebody_waits(engine) or others[0].done(), "the other one")
+                return answer
+
+            monkeypatch.setattr(module, name, and_be_met)
+            return others
+
+        yield meet
+
+
+def somebody_waits(engine: Engine) -> bool:
+    with engine.connect() as watcher:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return bool(watcher.scalar(text(waiting)))
+
+
+def pair_in(session: Session, people: Photos, names: str) -> DuplicatePair:
+    return pair_of(session, *(people[name].person_id for name in names))
+
+
+def home(session: Session, people: Photos) -> Organization:
+    return session.get_one(Organization, people["A"].organization_id)
+
+
+def found(people: Photos, names: str, score: float) -> FoundPair:
+    one, other = (people[name] for name in names)
+    return FoundPair(one.person_id, other.person_id, one.main_face_id or 0, other.main_face_id or 0, score)
+
+
+def find(session: Session, people: Photos, names: str, score: float) -> None:
+    """Let a worker find a pair."""
+    with writing(session):
+        organization_id = people["A"].organization_id
+        record_found(
+            session, organization_id, [found(people, names, score)], THRESHOLD, face_model(session).id
+        )
+
+
+def decide_other(session: Session, people: Photos) -> None:
+    judging.decide(session, SOMEBODY, pair_in(session, people, "BC"), PairStatus.DISTINCT)
+
+
+def leave_other_open(session: Session, people: Photos) -> None:
+    judging.leave_open(session, SOMEBODY, pair_in(session, people, "BC"), "Ask the mother.")
+
+
+def look_at_other(session: Session, people: Photos) -> None:
+    pair = pair_in(session, people, "BC")
+    judging.reserve(session, SOMEBODY, pair)
+    judging.release(session, SOMEBODY, pair)
+
+
+def take_other_back(session: Session, people: Photos) -> None:
+    pair = pair_in(session, people, "BD")
+    judging.take_back(session, home(session, people), SOMEBODY, pair, pair.decided_at)
+
+
+def find_another(session: Session, people: Photos) -> None:
+    find(session, people, "BD", 0.8)
+
+
+def raise_threshold(session: Session, people: Photos) -> None:
+    choose_threshold(session, home(session, people), SOMEBODY, Purpose.DUPLICATES, 0.65)
+
+
+def delete_somebody(session: Session, people: Photos) -> None:
+    person = session.get_one(Person, people["C"].person_id)
+    delete_person(session, home(session, people), SOMEBODY, person, photo_store())
+
+
+def undo_a_batch(session: Session, people: Photos) -> None:
+    batch = session.get_one(Batch, 1)
+    batches.undo(session, SOMEBODY, batch, photo_store())
+    undo_some(session, batch.id, photo_store())
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "act",
+    [
+        decide_other,
+        leave_other_open,
+        look_at_other,
+        take_other_back,
+        find_another,
+        raise_threshold,
+        delete_somebody,
+        undo_a_batch,
+    ],
+)
+def test_a_pair_is_decided_while_somebody_else_is_at_its_group(
+    session: Session, people: Photos, chain: DuplicatePair, beside: Beside, act: Act
+) -> None:
+    organization_id = chain.organization_id
+    if act is take_other_back:
+        judging.decide(
+            session, SOMEBODY, add_pair(session, people["B"], people["D"], 0.8), PairStatus.DISTINCT
+        )
+    if act is undo_a_batch:
+        item = {"path": "C/1.jpg", "state": ItemState.ENROLLED, "photo_id": people["C"].id}
+        batch = add_batch(session, home(session, people), item)
+        with writing(session):
+            session.execute(
+                update(Person).where(Person.id == people["C"].person_id).values(batch_id=batch.id)
+            )
+    others = beside(judging, "_lock_open", act)
+    judging.decide(session, SOMEBODY, chain, PairStatus.DISTINCT)
+    others[0].result()
+    assert pair_in(session, people, "AB").status == PairStatus.DISTINCT
+    assert_grouped(session, organization_id)
+
+
+@on_postgresql
+@pytest.mark.parametrize("again", [False, True])
+def test_a_face_that_leaves_while_its_pair_is_written_is_not_relied_on(
+    session: Session, people: Photos, beside: Beside, again: bool
+) -> None:
+    """Another face of the photo was chosen, or the photo is hidden by a merge."""
+    face_id = people["A"].main_face_id or 0
+    if again:
+        pair = add_pair(session, people["A"], people["B"], 0.6)
+        finding.mark_stale(session, [face_id])
+        session.commit()
+
+    def leave(own: Session, people: Photos) -> None:
+        with writing(own):
+            leave_gallery(own, people["A"].organization_id, [face_id])
+
+    others = beside(finding, "regroup", leave)
+    if again:
+        with writing(session):
+            finding.remeasure(session, pair.id, found(people, "AB", 0.9))
+    else:
+        find(session, people, "AB", 0.9)
+    others[0].result()
+    written = pair_in(session, people, "AB")
+    assert (written.score, written.stale) == (0.9, True)
