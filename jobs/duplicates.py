@@ -97,7 +97,8 @@ def _scan(session: Session, worker: str, row: DuplicateScan) -> None:
             # In this order everywhere: the lock of who adds pairs, then the rest.
             finding.hold(session, organization_id)
             if not scans.still_mine(session, worker, row):
-                break
+                scans.end_scan(session, worker, row)
+                return
             if row.threshold != threshold:
                 continue  # it was changed meanwhile, and all are compared anew
             in_force = _thresholds(session, organization_id)
@@ -107,15 +108,16 @@ def _scan(session: Session, worker: str, row: DuplicateScan) -> None:
             row.compared_face_id, row.compared_faces = part.last_face_id, row.compared_faces + part.faces
             row.comparisons, row.attempts = row.comparisons + part.comparisons, 1
             row.new_pairs = row.new_pairs + new
-        if not part.faces:
-            break
+            if not part.faces:
+                session.flush()
+                scans.end_scan(session, worker, row)
+                return
         # Asked after each part, so that every slice gets on.
         if slice_.is_over():
             with writing(session):
                 requeue_untouched(session, DuplicateScan, worker, [row.id])
             queues.enqueue_scan(row.id)
             return
-    scans.end_scan(session, worker, row)
 
 
 @dataclass

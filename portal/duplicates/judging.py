@@ -102,7 +102,7 @@ def decide_and_merge(
     note = clean_note(note)
 
     def decide_it() -> None:
-        _lock_open(session, actor, pair)
+        _lock_open(session, actor, pair, merging=True)
         _decide(session, actor, pair, PairStatus.DUPLICATE, note)
 
     return merge_people(
@@ -194,23 +194,25 @@ def clean_note(text: str) -> str:
     return note
 
 
-def _lock_open(session: Session, actor: Actor, pair: DuplicatePair) -> None:
-    """Hold a pair that somebody may decide, in a transaction that holds the organization's pairs."""
+def _lock_open(session: Session, actor: Actor, pair: DuplicatePair, *, merging: bool = False) -> None:
+    """Hold a pair that somebody may decide, in a transaction that holds the organization's pairs.
+
+    merging: it is the one that has just merged the two with each other.
+    """
     lock(session, pair)
     if pair.status != PairStatus.OPEN:
         raise PairError(f"This pair was decided already, by {pair.decided_by}. Look at it again.")
     if is_reserved(pair, actor):
         raise PairError("Somebody else is looking at this pair. Go on with the next one.")
-    people = session.scalars(
+    if merging:
+        return
+    merged = session.scalars(
         select(Person)
         .where(Person.id.in_((pair.a_id, pair.b_id)), Person.merged_into_id.is_not(None))
         .execution_options(populate_existing=True)
-    ).all()
-    # Two who are being merged with each other are decided by that.
-    other = {pair.a_id, pair.b_id}
-    for person in people:
-        if person.merged_into_id not in other:
-            raise PairError(f"{person.name} was merged into somebody else. Go on with the next pair.")
+    ).first()
+    if merged is not None:
+        raise PairError(f"{merged.name} was merged into somebody else. Go on with the next pair.")
 
 
 def _decide(session: Session, actor: Actor, pair: DuplicatePair, status: PairStatus, note: str) -> None:

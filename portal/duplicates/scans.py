@@ -111,7 +111,9 @@ def unfinished_scan(session: Session, organization: Organization) -> DuplicateSc
     """The scan that is under way, or waits for a worker."""
     return session.scalar(
         select(DuplicateScan).where(
-            DuplicateScan.organization_id == organization.id, DuplicateScan.state.in_(UNFINISHED)
+            DuplicateScan.organization_id == organization.id,
+            DuplicateScan.state.in_(UNFINISHED),
+            ~DuplicateScan.cancelled,
         )
     )
 
@@ -151,6 +153,8 @@ def apply_threshold(
     scan = None
     with writing(session):
         hold(session, organization.id)
+        # Before the pairs, as wherever a face leaves the gallery.
+        lock(session, organization)
         session.execute(
             update(DuplicatePair)
             .where(mine)
@@ -162,12 +166,12 @@ def apply_threshold(
             add_event(session, pair, PairEventKind.THRESHOLD, actor.name, actor.user_id)
         regroup(session, organization.id, {person for pair in moved for person in (pair.a_id, pair.b_id)})
         if threshold < before:
-            lock(session, organization)
             scan = unfinished_scan(session, organization)
-            if scan is None:
+            if scan is not None:
+                lock(session, scan)
+            if scan is None or scan.cancelled:
                 scan = _new_scan(session, organization, actor, threshold)
             else:
-                lock(session, scan)
                 scan.threshold = threshold
                 scan.compared_face_id = scan.compared_faces = scan.comparisons = 0
     if scan is not None:
@@ -202,17 +206,19 @@ def still_mine(session: Session, worker: str, scan: DuplicateScan) -> bool:
 
 
 def end_scan(session: Session, worker: str, scan: DuplicateScan) -> None:
-    """Close a scan that is through, or was cancelled, with how many pairs there are by now."""
+    """Close a scan that is through, or was cancelled, with how many pairs there are by now.
+
+    In the transaction of its last part: nobody can have it begin again in between.
+    """
     pairs = select(func.count()).where(
         DuplicatePair.organization_id == scan.organization_id, DuplicatePair.score >= scan.threshold
     )
-    with writing(session):
-        session.execute(
-            update(DuplicateScan)
-            .where(*still_claimed(DuplicateScan, worker, [scan.id]))
-            .values(pairs=pairs.scalar_subquery(), **finished(WorkState.DONE))
-            .execution_options(synchronize_session=False)
-        )
+    session.execute(
+        update(DuplicateScan)
+        .where(*still_claimed(DuplicateScan, worker, [scan.id]))
+        .values(pairs=pairs.scalar_subquery(), **finished(WorkState.DONE))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def send_again(session: Session) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
 from portal.database import Gone, lock, now, writing
+from portal.duplicates.finding import hold
 from portal.enrolment.gallery import leave_gallery
 from portal.enrolment.models import Face, Photo, WorkState
 from portal.organizations.models import Organization
@@ -161,6 +162,7 @@ def remove_photo(
     """
     person = photo.person
     with writing(session):
+        hold(session, organization.id)
         lock_person(session, person)
         lock(session, photo)
         if photo.person_id != person.id:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from portal.batches.enrolling import close_items
 from portal.claims import claim, finished, still_claimed
 from portal.database import writing
+from portal.duplicates.finding import hold
 from portal.enrolment.gallery import leave_gallery, next_version
 from portal.enrolment.models import Face, Photo, WorkState
 from portal.enrolment.reasons import Reason
@@ -111,6 +112,9 @@ def record_photos(
     is nobody's. Those that are another worker's by now are left alone.
     """
     with writing(session):
+        if any(isinstance(record, ChosenFaceRecord) for record in records.values()):
+            # The face that was chosen before leaves the gallery, and pairs may rest on it.
+            hold(session, organization_id)
         aliases = _hold_people(session, list(records))
         photos = session.execute(
             select(Photo.id, Photo.person_id)

@@ -259,7 +259,7 @@ def test_what_was_said_of_a_pair_that_a_merge_made_stays_when_the_merge_is_undon
     # With which photos, the next pass has to see.
     assert kept.stale
     events = session.scalars(select(PairEvent.kind).where(PairEvent.pair_id == made.id)).all()
-    assert events == ["found", "decided"]
+    assert events == ["found", "decided", "rescored"]
 
 
 @on_both_databases
