@@ -49,7 +49,6 @@ def remeasure(session: Session, pair: DuplicatePair, best: FoundPair | None) -> 
     return pair_of(session, pair.a_id, pair.b_id)
 
 
-@on_both_databases
 @pytest.mark.parametrize(("score", "status"), [(0.5, "distinct"), (0.95, "open")])
 def test_a_pair_that_is_measured_again_and_much_more_alike_is_another_question(
     session: Session, home: Organization, enrolled: Enrolled, score: float, status: str
@@ -64,7 +63,6 @@ def test_a_pair_that_is_measured_again_and_much_more_alike_is_another_question(
     assert queue(session, home) == ([pair.id] if status == "open" else [])
 
 
-@on_both_databases
 def test_new_faces_alone_do_not_measure_a_pair_whose_best_face_is_gone(
     session: Session, home: Organization, enrolled: Enrolled
 ) -> None:
@@ -80,7 +78,6 @@ def test_new_faces_alone_do_not_measure_a_pair_whose_best_face_is_gone(
     assert {again.face_a_id, again.face_b_id} == {older.main_face_id, anne.main_face_id}
 
 
-@on_both_databases
 def test_a_pair_that_goes_with_a_person_is_measured_again_if_it_was_to_be(
     session: Session, home: Organization, enrolled: Enrolled
 ) -> None:
@@ -92,7 +89,6 @@ def test_a_pair_that_goes_with_a_person_is_measured_again_if_it_was_to_be(
     assert pair_of(session, anna.person_id, cleo.person_id).stale
 
 
-@on_both_databases
 def test_a_photo_is_unlike_others_only_while_there_are_others(
     session: Session, home: Organization, enrolled: Enrolled
 ) -> None:
@@ -132,7 +128,6 @@ def test_more_faces_are_looked_at_in_one_go_than_a_statement_has_parameters(
     assert [odd.photo_id for odd in list_odd(session, home).items] == [photo.id]
 
 
-@on_both_databases
 def test_scans_of_the_night_start_though_a_member_was_faster_somewhere(
     session: Session, home: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:

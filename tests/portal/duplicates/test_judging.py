@@ -118,7 +118,6 @@ def test_a_merge_that_is_undone_is_a_question_again(
     assert [event.kind for event in pairs.history_of(session, pair)] == ["undone", "decided", "found"]
 
 
-@on_both_databases
 @pytest.mark.parametrize(("chosen", "asked"), [(0.6, False), (0.5, True)])
 def test_what_is_opened_again_is_judged_by_the_threshold_in_force(
     session: Session, home: Organization, paired: Paired, chosen: float, asked: bool
@@ -154,7 +153,6 @@ def test_who_was_merged_into_somebody_else_meanwhile_is_not_decided_about(
     assert queue(session, home) == []
 
 
-@on_both_databases
 @pytest.mark.parametrize("leaves", [True, False])
 def test_a_pair_for_which_somebody_was_asked_who_is_not_there_any_more_is_anybodys(
     session: Session,
@@ -244,7 +242,6 @@ def test_undo_on_a_page_that_is_out_of_date_leaves_a_newer_decision(
     assert as_it_is(session, pair).status == PairStatus.OPEN
 
 
-@on_both_databases
 def test_what_was_said_of_a_pair_that_a_merge_made_stays_when_the_merge_is_undone(
     session: Session, home: Organization, enrolled: Enrolled
 ) -> None:
@@ -262,7 +259,6 @@ def test_what_was_said_of_a_pair_that_a_merge_made_stays_when_the_merge_is_undon
     assert events == ["found", "decided", "rescored"]
 
 
-@on_both_databases
 @pytest.mark.parametrize(("score", "status"), [(0.75, "distinct"), (0.95, "open")])
 def test_a_merge_answers_no_question_that_is_clearly_another(
     session: Session, home: Organization, enrolled: Enrolled, score: float, status: str
