@@ -107,7 +107,8 @@ def expect_each_photo_done_once(portal: UpPortal, people: Sequence[Mate]) -> Non
 
 
 def expect_counts_that_add_up(portal: UpPortal, staff: Staff) -> None:
-    shown = [int(value.text.replace(",", "")) for value in staff.get("/").select(".stat__value")]
+    # The last figure is of pairs, which are found a moment later.
+    *shown, _ = [int(value.text.replace(",", "")) for value in staff.get("/").select(".stat__value")]
     people = portal.one("SELECT count(*) FROM person")
     photos = dict(tuple(row) for row in portal.rows("SELECT state, count(*) FROM photo GROUP BY state"))
     # People; photos that are usable, in work, and not usable.

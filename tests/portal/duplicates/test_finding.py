@@ -14,7 +14,7 @@ from portal.duplicates import finding, judging, scans
 from portal.duplicates.finding import FoundPair
 from portal.duplicates.models import DuplicatePair, DuplicateScan, PairStatus
 from portal.duplicates.odd_photos import Likeness, list_odd, odd_photos_of, record_likeness
-from portal.enrolment.models import Photo
+from portal.enrolment.models import Photo, WorkState
 from portal.enrolment.services import remove_photo
 from portal.organizations.models import Organization
 from portal.organizations.services import create_organization
@@ -163,3 +163,17 @@ def test_a_scan_that_is_under_way_looks_for_what_a_lower_threshold_asks_for(
         assert choose_threshold(session, home, SOMEBODY, Purpose.DUPLICATES, threshold)
     (only,) = session.scalars(select(DuplicateScan).execution_options(populate_existing=True)).all()
     assert (only.threshold, only.compared_face_id, only.compared_faces) == (0.25, 0, 0)
+
+
+def test_a_lower_threshold_does_not_rely_on_a_scan_that_is_being_cancelled(
+    session: Session, home: Organization
+) -> None:
+    face_model(session)
+    scan = scans.start_scan(session, home, SOMEBODY)
+    with writing(session):
+        scan.state = WorkState.RUNNING
+    scans.cancel_scan(session, SOMEBODY, scan)
+    choose_threshold(session, home, SOMEBODY, Purpose.DUPLICATES, 0.2)
+    under_way = scans.unfinished_scan(session, home)
+    assert under_way is not None
+    assert (under_way.threshold, under_way.cancelled) == (0.2, False)

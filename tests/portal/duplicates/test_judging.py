@@ -269,3 +269,13 @@ def test_a_merge_answers_no_question_that_is_clearly_another(
     merge(session, anna.person, anne.person)
     assert as_it_is(session, strong).status == status
     assert queue(session, home) == ([strong.id] if status == "open" else [])
+
+
+def test_two_who_were_merged_elsewhere_are_not_decided_on_a_page_that_is_still_open(
+    session: Session, enrolled: Enrolled
+) -> None:
+    a, b = enrolled("A"), enrolled("B")
+    pair = add_pair(session, a, b)
+    merge(session, a.person, b.person)
+    with pytest.raises(judging.PairError, match="B was merged into somebody else"):
+        judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)

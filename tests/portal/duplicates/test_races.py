@@ -16,11 +16,12 @@ from portal.batches.models import Batch, ItemState
 from portal.batches.undoing import undo_some
 from portal.calibration.choosing import Purpose, choose_threshold
 from portal.database import writing
-from portal.duplicates import finding, judging
+from portal.duplicates import finding, judging, scans
 from portal.duplicates.finding import FoundPair, record_found
 from portal.duplicates.models import DuplicatePair, PairStatus
 from portal.enrolment.gallery import leave_gallery
 from portal.enrolment.models import Photo
+from portal.enrolment.services import remove_photo
 from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.people.models import Person
@@ -131,6 +132,11 @@ def delete_somebody(session: Session, people: Photos) -> None:
     delete_person(session, home(session, people), SOMEBODY, person, photo_store())
 
 
+def remove_a_photo(session: Session, people: Photos) -> None:
+    photo = session.get_one(Photo, people["B"].id)
+    remove_photo(session, home(session, people), SOMEBODY, photo, photo_store())
+
+
 def undo_a_batch(session: Session, people: Photos) -> None:
     batch = session.get_one(Batch, 1)
     batches.undo(session, SOMEBODY, batch, photo_store())
@@ -148,6 +154,7 @@ def undo_a_batch(session: Session, people: Photos) -> None:
         (find_another, 0.75),
         (raise_threshold, 0.6),
         (delete_somebody, 0.6),
+        (remove_a_photo, 0.6),
         (undo_a_batch, 0.6),
     ],
 )
@@ -173,6 +180,18 @@ def test_a_pair_is_decided_while_somebody_else_is_at_its_group(
     others[0].result()
     assert pair_in(session, people, "AB").status == PairStatus.DISTINCT
     assert_grouped(session, pair.organization_id)
+
+
+@on_postgresql
+def test_the_threshold_is_lowered_while_a_photo_is_removed(
+    session: Session, people: Photos, beside: Beside
+) -> None:
+    for names, score in (("BC", 0.7), ("AB", 0.6)):
+        add_pair(session, people[names[0]], people[names[1]], score)
+    others = beside(scans, "regroup", remove_a_photo)
+    choose_threshold(session, home(session, people), SOMEBODY, Purpose.DUPLICATES, 0.3)
+    others[0].result()
+    assert pair_in(session, people, "AB").stale
 
 
 @on_postgresql
