@@ -41,7 +41,10 @@ def test_all_people_are_compared_on_demand(worker: Worker, bob: Visitor, vera: V
     (polled,) = bob.page.select("[hx-trigger]")
     assert polled["data-scan-status"] == "queued"
     bob.get("/duplicates/scans/progress")
-    assert str(bob.page.select_one("#scans")) == str(polled)
+    (part,) = bob.page.select("#scans")
+    for field in (*part.select("[name=csrf_token]"), *polled.select("[name=csrf_token]")):
+        field.decompose()  # it holds the time
+    assert str(part) == str(polled)
     bob.post("/duplicates/scans", follow=True)
     assert "under way already" in said(bob)
     worker.work()
