@@ -7,7 +7,7 @@ worker down with it has been counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
@@ -39,6 +39,33 @@ CLAIMABLE: tuple[Claimable, ...] = (
     DuplicateScan,
     Calibration,
 )
+
+
+# One of them, where an answer is a row of the very table that was asked for.
+Row = TypeVar("Row", Photo, Search, BatchArchive, DuplicatePass, DuplicateScan, Calibration)
+
+
+def lock_queued(session: Session, table: type[Row], row_id: int) -> Row | None:
+    """Read a queued row and hold it, to be claimed in the caller's transaction.
+
+    None if it is gone, not queued, or being claimed by somebody else.
+    """
+    return session.scalar(
+        select(table)
+        .where(table.id == row_id, table.state == WorkState.QUEUED)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def lock_claimed(session: Session, table: type[Row], worker: str, row_id: int) -> Row | None:
+    """Read a claimed row and hold it until the commit; None if it is not this worker's any more."""
+    return session.scalar(
+        select(table)
+        .where(*still_claimed(table, worker, [row_id]))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
 
 
 def claim(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:

@@ -22,7 +22,7 @@ from portal.batches.models import Batch, BatchArchive, BatchItem, Decision, Item
 from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving import Arrival, receive
 from portal.batches.services import decide_naming
-from portal.claims import claim, finished, requeue_untouched, still_claimed
+from portal.claims import claim, finished, lock_claimed, lock_queued, requeue_untouched
 from portal.database import writing
 from portal.enrolment.models import WorkState
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
@@ -129,15 +129,8 @@ def receive_piece(
 def claim_archive(session: Session, worker: str, archive_id: int) -> tuple[BatchArchive, Batch] | None:
     """Claim an archive that is to be unpacked; None if it is gone, done, paused or somebody else's."""
     with writing(session):
-        archive = session.scalar(
-            select(BatchArchive)
-            .where(
-                BatchArchive.id == archive_id, BatchArchive.arrived, BatchArchive.state == WorkState.QUEUED
-            )
-            .with_for_update(skip_locked=True)
-            .execution_options(populate_existing=True)
-        )
-        if archive is None:
+        archive = lock_queued(session, BatchArchive, archive_id)
+        if archive is None or not archive.arrived:
             return None
         batch = session.get_one(Batch, archive.batch_id, populate_existing=True)
         if batch.decision != Decision.GO_ON:
@@ -314,12 +307,7 @@ def _arrival(item_id: int, entry: Entry, zipped: Archive, organization_id: int, 
 def _move(session: Session, worker: str, archive: BatchArchive, **places: int) -> None:
     """Remember how far the archive is. Raises LostArchive if it is another worker's by now."""
     with writing(session):
-        mine = session.scalar(
-            select(BatchArchive.id)
-            .where(*still_claimed(BatchArchive, worker, [archive.id]))
-            .with_for_update()
-        )
-        if mine is None:
+        if lock_claimed(session, BatchArchive, worker, archive.id) is None:
             raise LostArchive
         for column, place in places.items():
             setattr(archive, column, place)
@@ -337,12 +325,7 @@ def _close(session: Session, worker: str, archive: BatchArchive, problem: str, l
         batch = session.get_one(
             Batch, archive.batch_id, with_for_update={"key_share": True}, populate_existing=True
         )
-        mine = session.scalar(
-            select(BatchArchive)
-            .where(*still_claimed(BatchArchive, worker, [archive.id]))
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
+        mine = lock_claimed(session, BatchArchive, worker, archive.id)
         if mine is None:
             return
         for column, value in finished(WorkState.FAILED if problem else WorkState.DONE).items():

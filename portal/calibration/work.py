@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from portal.calibration.curves import Curves
 from portal.calibration.models import Calibration
 from portal.chunks import chunks
-from portal.claims import claim, finished, requeue_untouched, still_claimed
+from portal.claims import claim, finished, lock_claimed, lock_queued, requeue_untouched
 from portal.database import now, writing
 from portal.duplicates.models import DuplicatePair, PairStatus
 from portal.enrolment.models import Face, WorkState
@@ -40,12 +40,7 @@ class Measured:
 def claim_calibration(session: Session, worker: str, calibration_id: int) -> Calibration | None:
     """Claim a queued calibration; None if it is gone or somebody else's."""
     with writing(session):
-        calibration = session.scalar(
-            select(Calibration)
-            .where(Calibration.id == calibration_id, Calibration.state == WorkState.QUEUED)
-            .with_for_update(skip_locked=True)
-            .execution_options(populate_existing=True)
-        )
+        calibration = lock_queued(session, Calibration, calibration_id)
         if calibration is not None:
             claim(session, Calibration, worker, [calibration_id])
     return calibration
@@ -138,7 +133,7 @@ def undecided_pairs(session: Session, organization_id: int) -> int:
 def keep_collected(session: Session, worker: str, calibration_id: int, collected: dict[str, Any]) -> None:
     """Keep what was collected, and queue the calibration again: others have their turn."""
     with writing(session):
-        calibration = _still_claimed(session, worker, calibration_id)
+        calibration = lock_claimed(session, Calibration, worker, calibration_id)
         if calibration is not None:
             calibration.collected = collected
             session.flush()
@@ -148,7 +143,7 @@ def keep_collected(session: Session, worker: str, calibration_id: int, collected
 def record_measured(session: Session, worker: str, calibration_id: int, measured: Measured) -> None:
     """Write what was measured: from now on it is in force."""
     with writing(session):
-        calibration = _still_claimed(session, worker, calibration_id)
+        calibration = lock_claimed(session, Calibration, worker, calibration_id)
         if calibration is not None:
             _finish(calibration, WorkState.DONE, measured_at=now(), **vars(measured))
 
@@ -156,18 +151,9 @@ def record_measured(session: Session, worker: str, calibration_id: int, measured
 def record_too_few(session: Session, worker: str, calibration_id: int, people: int) -> None:
     """Write that there are not people enough (any more)."""
     with writing(session):
-        calibration = _still_claimed(session, worker, calibration_id)
+        calibration = lock_claimed(session, Calibration, worker, calibration_id)
         if calibration is not None:
             _finish(calibration, WorkState.FAILED, reason=TOO_FEW_PEOPLE, gallery_people=people)
-
-
-def _still_claimed(session: Session, worker: str, calibration_id: int) -> Calibration | None:
-    return session.scalar(
-        select(Calibration)
-        .where(*still_claimed(Calibration, worker, [calibration_id]))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
 
 
 def _finish(calibration: Calibration, state: WorkState, **values: Any) -> None:

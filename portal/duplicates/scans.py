@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
 from portal.calibration.services import thresholds_of
-from portal.claims import claim, finished, still_claimed
+from portal.claims import claim, finished, lock_claimed, lock_queued, still_claimed
 from portal.database import Gone, lock, now, writing
 from portal.duplicates.finding import add_event, hold
 from portal.duplicates.groups import regroup
@@ -181,12 +181,7 @@ def apply_threshold(
 def claim_scan(session: Session, worker: str, scan_id: int) -> DuplicateScan | None:
     """Claim a scan that waits; None if it is gone, ended, cancelled or somebody else's."""
     with writing(session):
-        scan = session.scalar(
-            select(DuplicateScan)
-            .where(DuplicateScan.id == scan_id, DuplicateScan.state == WorkState.QUEUED)
-            .with_for_update(skip_locked=True)
-            .execution_options(populate_existing=True)
-        )
+        scan = lock_queued(session, DuplicateScan, scan_id)
         if scan is None:
             return None
         claim(session, DuplicateScan, worker, [scan_id])
@@ -196,12 +191,7 @@ def claim_scan(session: Session, worker: str, scan_id: int) -> DuplicateScan | N
 
 def still_mine(session: Session, worker: str, scan: DuplicateScan) -> bool:
     """Lock a claimed scan in the caller's transaction; False if it is cancelled or another worker's."""
-    found = session.scalar(
-        select(DuplicateScan)
-        .where(*still_claimed(DuplicateScan, worker, [scan.id]))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    found = lock_claimed(session, DuplicateScan, worker, scan.id)
     return found is not None and not found.cancelled
 
 

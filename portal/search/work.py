@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, undefer
 
 from portal.calibration.services import thresholds_of
-from portal.claims import claim, finished, still_claimed
+from portal.claims import claim, finished, lock_claimed, lock_queued
 from portal.database import writing
 from portal.enrolment.models import Face, WorkState
 from portal.enrolment.reasons import Reason
@@ -47,12 +47,7 @@ class CandidateRecord:
 def claim_search(session: Session, worker: str, search_id: int) -> ClaimedSearch | None:
     """Claim a queued search; None if it is gone or somebody else's."""
     with writing(session):
-        search = session.scalar(
-            select(Search)
-            .where(Search.id == search_id, Search.state == WorkState.QUEUED)
-            .with_for_update(skip_locked=True)
-            .execution_options(populate_existing=True)
-        )
+        search = lock_queued(session, Search, search_id)
         if search is None:
             return None
         claim(session, Search, worker, [search_id])
@@ -73,7 +68,7 @@ def record_probe(
     None ends the work: the search failed for a reason that is written, or it is not this worker's.
     """
     with writing(session):
-        search = _still_claimed(session, worker, search_id)
+        search = lock_claimed(session, Search, worker, search_id)
         if search is None:
             return None
         session.execute(delete(ProbeFace).where(ProbeFace.search_id == search_id))
@@ -104,7 +99,7 @@ def record_probe(
 def record_failure(session: Session, worker: str, search_id: int, reason: Reason) -> None:
     """Write why a search could not be done; what was found in its photo before stays."""
     with writing(session):
-        search = _still_claimed(session, worker, search_id)
+        search = lock_claimed(session, Search, worker, search_id)
         if search is not None:
             _finish(search, WorkState.FAILED, reason)
 
@@ -120,7 +115,7 @@ def record_candidates(
 ) -> None:
     """Write the candidate list, best first, and the threshold that it was judged by."""
     with writing(session):
-        search = _still_claimed(session, worker, search_id)
+        search = lock_claimed(session, Search, worker, search_id)
         if search is None:
             return
         probe = session.get_one(ProbeFace, face.id, options=[undefer(ProbeFace.template)])
@@ -159,15 +154,6 @@ def record_candidates(
 def is_there(session: Session, search_id: int) -> bool:
     """Whether nobody deleted a search yet."""
     return session.scalar(select(Search.id).where(Search.id == search_id)) is not None
-
-
-def _still_claimed(session: Session, worker: str, search_id: int) -> Search | None:
-    return session.scalar(
-        select(Search)
-        .where(*still_claimed(Search, worker, [search_id]))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
 
 
 def _finish(search: Search, state: WorkState, reason: Reason | None = None) -> None:
