@@ -21,7 +21,7 @@ run: setup ## Start the portal, all in one; ARGS="--port 8080 --demo" are passed
 	@exec $(BIN)/portal up $(ARGS)
 
 test: lint ## Run all checks and tests; ARGS are passed on to pytest
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup $(ARGS)
 
 lint: setup-dev ## Check style, format and types
 	$(BIN)/ruff check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -33,6 +34,12 @@ if TYPE_CHECKING:  # the face pipeline takes its time to import, and most tests 
 
 USUAL_HASHER = passwords._hasher
 BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from walking again and again through libraries and tests, which stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def _data(variable: str, usual: Path) -> Path:

@@ -43,6 +43,7 @@ class Visitor:
         self.user: User
         self.organization: Organization
         self.page = BeautifulSoup("", "html.parser")
+        self._token = ("", "")
 
     def get(self, url: str, **options: Any) -> TestResponse:
         return self._seen(self._send(self.client.get, url, **options))
@@ -63,14 +64,20 @@ class Visitor:
         return response
 
     def token(self) -> str:
-        account = self._send(self.client.get, "/account", follow_redirects=True)
-        page = BeautifulSoup(account.text, "html.parser")
-        field = page.select_one("input[name=csrf_token]")
-        assert field is not None, "no form on the page that every visitor can see"
-        return str(field["value"])
+        """The token of this browser's session, read once from the page that every visitor can see."""
+        if self._session() != self._token[0] or not self._token[0]:
+            account = self._send(self.client.get, "/account", follow_redirects=True)
+            field = BeautifulSoup(account.text, "html.parser").select_one("input[name=csrf_token]")
+            assert field is not None, "no form on the page that every visitor can see"
+            self._token = (self._session(), str(field["value"]))
+        return self._token[1]
 
     def sign_in(self, email: str, password: str = PASSWORD) -> TestResponse:
         return self.post("/login", {"email": email, "password": password})
+
+    def _session(self) -> str:
+        cookie = self.client.get_cookie(self.app.config["SESSION_COOKIE_NAME"])
+        return cookie.value if cookie else ""
 
     def _send(self, request: Callable[..., TestResponse], url: str, **options: Any) -> TestResponse:
         # Where the test has an app context open, the request still gets one of its own, as if served.

@@ -46,6 +46,7 @@ class DuplicatePair(Base):
         UniqueConstraint("a_id", "b_id"),
         Index(None, "organization_id", "status", "score", "id"),
         Index(None, "organization_id", "status", "leads", "score", "id"),
+        Index(None, "organization_id", "id"),
         Index(None, "organization_id", "stale"),
         Index(None, "organization_id", "group_id"),
         {"sqlite_autoincrement": True},

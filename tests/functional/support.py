@@ -7,10 +7,10 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -21,6 +21,7 @@ from bs4 import BeautifulSoup
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import encode_multipart
 
+from tests.commands import portal
 from tests.portal.up.conftest import Running
 from tests.support import PASSWORD, wait_until
 
@@ -38,11 +39,8 @@ class UpPortal:
     def __init__(self, data_dir: Path, model_dir: Path, workers: int) -> None:
         self.data_dir = data_dir
         others = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
-        self._environment = others | {
-            "PORTAL_DATA_DIR": str(data_dir),
-            "PORTAL_MODEL_DIR": str(model_dir),
-            "PORTAL_FACE_MODEL": "mbf",
-        }
+        self._variables = {"PORTAL_MODEL_DIR": str(model_dir), "PORTAL_FACE_MODEL": "mbf"}
+        self._environment = others | self._variables | {"PORTAL_DATA_DIR": str(data_dir)}
         self._program = str(Path(sys.executable).with_name("portal"))
         self._workers = workers
         self.start()
@@ -70,16 +68,29 @@ class UpPortal:
     def stop(self) -> None:
         try:
             self.running.send(signal.SIGTERM)
-            self.running.ended()
+            assert self.running.ended() == 0
         finally:
             self.running.close()
 
+    @contextmanager
+    def more_workers(self, number: int) -> Iterator[None]:
+        """Have so many more workers than it started with."""
+        before = self.one("SELECT count(*) FROM worker_process")
+        workers = [Running([sys.executable, "-m", "jobs.worker"], self._environment) for _ in range(number)]
+        try:
+            wait_until(
+                lambda: self.one("SELECT count(*) FROM worker_process") == before + number,
+                "more workers",
+                PATIENCE_S,
+            )
+            yield
+        finally:
+            for worker in workers:
+                worker.close()
+
     def command(self, *arguments: str) -> str:
         """What another `portal` command prints, while the portal is up."""
-        environment = self._environment | {"STAFF_PASSWORD": PASSWORD}
-        done = subprocess.run(
-            [self._program, *arguments], env=environment, capture_output=True, text=True, check=False
-        )
+        done = portal(self.data_dir, *arguments, STAFF_PASSWORD=PASSWORD, **self._variables)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

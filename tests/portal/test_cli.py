@@ -1,4 +1,4 @@
-"""The `portal` command, as somebody at a terminal uses it."""
+"""The `portal` command, as somebody at a terminal uses it (as a program: test_launch)."""
 
 from __future__ import annotations
 
@@ -14,25 +14,14 @@ from pathlib import Path
 import pytest
 
 from portal.cli import main
+from tests.commands import Said, portal
 from tests.photos import picture
 
 PORTAL = str(Path(sys.executable).with_name("portal"))
 PASSWORD = "a long walk by the lake"
 
 
-def portal(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    others = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
-    return subprocess.run(
-        [PORTAL, *arguments],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env=others | {"PORTAL_DATA_DIR": str(data_dir)} | variables,
-        check=False,
-    )
-
-
-def refused(done: subprocess.CompletedProcess[str]) -> str:
+def refused(done: Said) -> str:
     """The one line that a failed command says."""
     assert done.returncode == 1, done
     assert done.stdout == ""

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-PORTAL = str(Path(sys.executable).with_name("portal"))
+from tests.commands import portal
 
 
 def doctor(data_dir: Path, **variables: str) -> tuple[int, dict[str, str]]:
     """The exit code, and the line of each part."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
-    done = subprocess.run(
-        [PORTAL, "doctor"],
-        capture_output=True,
-        text=True,
-        env=others | {"PORTAL_DATA_DIR": str(data_dir), "PORTAL_FACE_MODEL": "dlib"} | variables,
-        check=False,
-    )
+    done = portal(data_dir, "doctor", **{"PORTAL_FACE_MODEL": "dlib", **variables})
     assert done.stderr == ""
     return done.returncode, {line[7:22].strip(): line for line in done.stdout.splitlines()}
 
