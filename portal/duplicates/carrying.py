@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from portal.duplicates.finding import add_event, rises_clearly
-from portal.duplicates.groups import regroup
+from portal.duplicates.groups import has_one_of, regroup
 from portal.duplicates.models import DuplicatePair, PairEventKind, PairStatus
 from portal.enrolment.models import Face
 from portal.people.models import Merge
@@ -113,7 +113,7 @@ def _pairs_of(session: Session, person_id: int) -> dict[int, DuplicatePair]:
     """A person's pairs, held, by the id of the other one."""
     pairs = session.scalars(
         select(DuplicatePair)
-        .where(or_(DuplicatePair.a_id == person_id, DuplicatePair.b_id == person_id))
+        .where(has_one_of([person_id]))
         .order_by(DuplicatePair.id)
         .with_for_update()
         .execution_options(populate_existing=True)

@@ -114,7 +114,11 @@ def _known(session: Session, pairs: Sequence[FoundPair]) -> dict[tuple[int, int]
     of_two = tuple_(DuplicatePair.a_id, DuplicatePair.b_id)
     rows = session.scalars(
         select(DuplicatePair)
-        .where(of_two.in_([(pair.a_id, pair.b_id) for pair in pairs]))
+        .where(
+            # The first says nothing new: SQLite finds the rows by it, and walks through all without it.
+            DuplicatePair.a_id.in_({pair.a_id for pair in pairs}),
+            of_two.in_([(pair.a_id, pair.b_id) for pair in pairs]),
+        )
         .with_for_update()
         .execution_options(populate_existing=True)
     )

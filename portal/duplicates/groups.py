@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, or_, select, update
+from sqlalchemy import ColumnElement, Row, select, union_all, update
 from sqlalchemy.orm import Session, aliased
 
 from portal.chunks import chunks
@@ -30,12 +30,22 @@ def is_asked() -> ColumnElement[bool]:
     )
 
 
+def has_one_of(person_ids: Collection[int]) -> ColumnElement[bool]:
+    """The condition for pairs of which one of these people is a part.
+
+    Looked up by their ids: with an OR of the two columns SQLite walks through all pairs of the organization.
+    """
+    ids = union_all(
+        select(DuplicatePair.id).where(DuplicatePair.a_id.in_(person_ids)),
+        select(DuplicatePair.id).where(DuplicatePair.b_id.in_(person_ids)),
+    )
+    return DuplicatePair.id.in_(ids)
+
+
 def regroup(session: Session, organization_id: int, person_ids: Iterable[int]) -> None:
     """Work the groups out anew in which these people are, or were, in the caller's transaction."""
     session.flush()
-    touched = set(person_ids)
-    groups = _groups_of(session, organization_id, touched)
-    pairs = _pairs_in(session, organization_id, touched, groups)
+    pairs = _pairs_around(session, organization_id, sorted(set(person_ids)))
     asked = [pair for pair in pairs.values() if pair.asked]
     root = _roots((pair.a_id, pair.b_id) for pair in asked)
     leaders: dict[int, int] = {}
@@ -53,34 +63,14 @@ def regroup(session: Session, organization_id: int, person_ids: Iterable[int]) -
 
 def partners_of(session: Session, person_ids: Sequence[int]) -> set[int]:
     """Who is in a pair with one of these people; they are asked for before these people are deleted."""
-    mine = or_(DuplicatePair.a_id.in_(person_ids), DuplicatePair.b_id.in_(person_ids))
-    rows = session.execute(select(DuplicatePair.a_id, DuplicatePair.b_id).where(mine))
+    rows = session.execute(select(DuplicatePair.a_id, DuplicatePair.b_id).where(has_one_of(person_ids)))
     return {person_id for pair in rows for person_id in pair} - set(person_ids)
 
 
-def _groups_of(session: Session, organization_id: int, person_ids: set[int]) -> set[int]:
-    found: set[int] = set()
-    for part in chunks(sorted(person_ids), ASKED_AT_ONCE):
-        found.update(
-            group
-            for group in session.scalars(
-                select(DuplicatePair.group_id)
-                .where(
-                    DuplicatePair.organization_id == organization_id,
-                    or_(DuplicatePair.a_id.in_(part), DuplicatePair.b_id.in_(part)),
-                    DuplicatePair.group_id.is_not(None),
-                )
-                .distinct()
-            )
-            if group is not None
-        )
-    return found
-
-
-def _pairs_in(
-    session: Session, organization_id: int, person_ids: set[int], groups: set[int]
+def _pairs_around(
+    session: Session, organization_id: int, person_ids: Sequence[int]
 ) -> dict[int, Row[*tuple[Any, ...]]]:
-    """The pairs of these people, and those of these groups, by id."""
+    """The pairs of these people, and all others of the groups that these are in, by id."""
     columns = select(
         DuplicatePair.id,
         DuplicatePair.a_id,
@@ -91,9 +81,9 @@ def _pairs_in(
         is_asked().label("asked"),
     ).where(DuplicatePair.organization_id == organization_id)
     found: dict[int, Row[*tuple[Any, ...]]] = {}
-    for part in chunks(sorted(person_ids), ASKED_AT_ONCE):
-        either = or_(DuplicatePair.a_id.in_(part), DuplicatePair.b_id.in_(part))
-        found.update((row.id, row) for row in session.execute(columns.where(either)))
+    for part in chunks(person_ids, ASKED_AT_ONCE):
+        found.update((row.id, row) for row in session.execute(columns.where(has_one_of(part))))
+    groups = {row.group_id for row in found.values()} - {None}
     for part in chunks(sorted(groups), ASKED_AT_ONCE):
         inside = columns.where(DuplicatePair.group_id.in_(part))
         found.update((row.id, row) for row in session.execute(inside))

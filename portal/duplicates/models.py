@@ -79,7 +79,7 @@ class DuplicatePair(Base):
     # Who was not sure, and whom they asked; None: anybody else.
     unsure_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     unsure_by: Mapped[str] = mapped_column(String(254), default="")
-    asked_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
+    asked_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"), index=True)
     # Who is looking at it, so that nobody else is given it.
     reserved_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     reserved_until: Mapped[datetime | None]

@@ -13,7 +13,7 @@ from portal.accounts.access import ROLES_WITH, Permission
 from portal.accounts.models import Membership
 from portal.audit.services import Actor
 from portal.database import now
-from portal.duplicates.groups import is_asked
+from portal.duplicates.groups import has_one_of, is_asked
 from portal.duplicates.models import DuplicatePair, PairEvent, PairStatus
 from portal.enrolment.models import Face
 from portal.organizations.models import Organization
@@ -118,6 +118,12 @@ def strongest(session: Session, organization: Organization, wanted: Filter, most
     )
 
 
+def any_pair(session: Session, organization: Organization) -> bool:
+    """Whether pairs were ever found that somebody had, or has, to decide."""
+    found = select(DuplicatePair.id).where(*conditions(organization, Filter(None))).limit(1)
+    return session.scalar(found) is not None
+
+
 def count_groups(session: Session, organization: Organization, most: int) -> int:
     """How many groups wait for a decision, a pair alone being one; counted up to `most`."""
     leading = (
@@ -133,15 +139,9 @@ def count_groups(session: Session, organization: Organization, most: int) -> int
 
 
 def count_asked(session: Session, organization: Organization) -> int:
-    """How many open pairs wait for a decision."""
-    return (
-        session.scalar(
-            select(func.count()).where(
-                *conditions(organization, Filter()), DuplicatePair.group_id.is_not(None)
-            )
-        )
-        or 0
-    )
+    """How many open pairs wait for a decision: those that are in a group, be it of one pair."""
+    waiting = (DuplicatePair.organization_id == organization.id, DuplicatePair.group_id.is_not(None))
+    return session.scalar(select(func.count()).select_from(DuplicatePair).where(*waiting)) or 0
 
 
 def groups_of(session: Session, pairs: Sequence[DuplicatePair]) -> dict[int, list[DuplicatePair]]:
@@ -249,8 +249,10 @@ def next_pair(
     place = tuple_(DuplicatePair.score, DuplicatePair.id)
     query = select(DuplicatePair).where(*free).limit(1)
     if beside is None:
+        # By their ids: they are few, and those that are free may be many.
+        of_me = select(DuplicatePair.id).where(DuplicatePair.asked_id == mine)
         asked = session.scalar(
-            query.where(DuplicatePair.asked_id == mine).order_by(
+            query.where(DuplicatePair.id.in_(of_me)).order_by(
                 DuplicatePair.score.desc(), DuplicatePair.id.desc()
             )
         )
@@ -268,9 +270,7 @@ def next_pair(
 def pairs_of_person(session: Session, person: Person) -> list[DuplicatePair]:
     """The open pairs of a person, strongest first."""
     query = select(DuplicatePair).where(
-        DuplicatePair.organization_id == person.organization_id,
-        or_(DuplicatePair.a_id == person.id, DuplicatePair.b_id == person.id),
-        is_asked(),
+        DuplicatePair.organization_id == person.organization_id, has_one_of([person.id]), is_asked()
     )
     return list(
         session.scalars(

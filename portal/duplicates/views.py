@@ -139,7 +139,7 @@ def _listed(form: FilterForm) -> dict[str, Any]:
     if not shown:
         found["people"] = count_people(session, organization)
         found["scan"] = next(iter(scans.latest_scans(session, organization)), None)
-        found["was_found"] = bool(pairs.strongest(session, organization, pairs.Filter(None), 1))
+        found["was_found"] = pairs.any_pair(session, organization)
     return found
 
 
