@@ -111,7 +111,7 @@ def _outcome(scores: NDArray[np.float32], first: Half, second: Half, curves: Cur
         price.fpir,
         price.fnir,
         float((second.non_mated.highest >= threshold).mean()),
-        float((second.mated.scores < threshold).mean()),
+        float(np.average(second.mated.scores < threshold, weights=second.mated.weights)),
         len(second.enrolled),
         float((among_the_first >= threshold).mean()),
     )
@@ -124,7 +124,8 @@ def _half(scores: NDArray[np.float32], people: NDArray[np.intp], half: NDArray[n
     others = scores[np.ix_(enrolled, enrolled)].astype(np.float64)
     np.fill_diagonal(others, -np.inf)
     order = np.argsort(-others, axis=1)[:, :SCORES_OF_EACH]
-    non_mated = NonMated(whose, np.take_along_axis(others, order, axis=1), whose[order[:, 0]])
+    best = np.take_along_axis(others, order, axis=1)
+    non_mated = NonMated(whose, best[:, 0], best, whose[order[:, 0]])
     probes = np.setdiff1d(photos, enrolled)
     of_probe = enrolled[np.searchsorted(whose, people[probes])]
     return Half(enrolled, non_mated, Mated(people[probes], scores[probes, of_probe].astype(np.float64)))
@@ -163,7 +164,7 @@ def _rows(name: str, outcomes: Sequence[Outcome], random: np.random.Generator) -
         Row(
             f"{name}: FNIR",
             float(np.mean([one.achieved_fnir for one in outcomes])),
-            "of probes",
+            "of people",
             note=ends(fnirs),
         ),
         Row(

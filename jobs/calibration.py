@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, TypedDict, cast
 
 import numpy as np
@@ -16,14 +17,14 @@ from jobs.gallery.exact import ExactGallery
 from jobs.slices import Slice
 from portal import queues
 from portal.calibration.models import Calibration
-from portal.calibration.services import PEOPLE_NEEDED
+from portal.calibration.services import PEOPLE_NEEDED, usable_photos
 from portal.calibration.work import (
     Measured,
     claim_calibration,
-    first_faces,
+    faces_of,
     keep_collected,
     known_mates,
-    people_with_several_faces,
+    people_with_several_photos,
     record_measured,
     record_too_few,
     undecided_pairs,
@@ -35,19 +36,27 @@ from portal.organizations.models import Organization
 SAMPLED_PEOPLE = 5_000
 # The highest non-mated scores that are kept of each.
 SCORES_OF_EACH = 10
-# People who are compared before somebody looks whether a search waits: 0.16 s in 200,000 templates of 512.
+# Faces that are compared before somebody looks whether a search waits: 0.16 s in 200,000 templates of 512.
 COMPARED_AT_ONCE = 32
+# A measurement whose gallery grew or shrank by this factor while it made way begins anew.
+CHANGED = 1.1
 
 
 class Collected(TypedDict):
     """What is kept between two slices: the sample, and the first of its people with their scores."""
 
-    # [person id, face id] of each.
-    sample: list[list[int]]
-    # Of the first people of the sample: similarity scores, falling, and whom the first is with. Who was
-    # deleted meanwhile has none.
-    scores: list[list[float]]
+    # The gallery when the sample was drawn.
+    version: int
+    people: int
+    photos: int
+    # Of each: person id, face ids.
+    sample: list[tuple[int, list[int]]]
+    # Of the first people of the sample. Who was deleted meanwhile has none: None, and no scores.
+    # The highest score of the first face with somebody else, and with whom.
+    highest: list[float | None]
     nearest: list[int]
+    # The scores of all their faces with other people, each once, falling.
+    pairs: list[list[float]]
 
 
 def measure(calibration_id: int) -> None:
@@ -63,10 +72,12 @@ def measure(calibration_id: int) -> None:
         # Read before the gallery is opened: what joins in between is counted again, and not missed.
         version = session.get_one(Organization, organization_id).gallery_version
         gallery = process.current().galleries.open(session, organization_id)
-        collected = cast(Collected | None, calibration.collected) or _sample(gallery)
+        collected = cast(Collected | None, calibration.collected)
+        if collected is None or _has_changed(gallery, collected):
+            collected = _sample(gallery, organization_id, version)
         mates = known_mates(session, organization_id)
         session.rollback()
-        while len(collected["scores"]) < len(collected["sample"]):
+        while len(collected["highest"]) < len(collected["sample"]):
             _collect(gallery, mates, collected)
             if time_is_up():
                 keep_collected(session, worker, calibration_id, cast(dict[str, Any], collected))
@@ -76,15 +87,28 @@ def measure(calibration_id: int) -> None:
         if len(non_mated.person_ids) < PEOPLE_NEEDED:
             record_too_few(session, worker, calibration_id, gallery.people)
             return
-        measured = _measured(organization_id, gallery, version, non_mated)
+        measured = _measured(organization_id, gallery, collected, non_mated)
         record_measured(session, worker, calibration_id, measured)
 
 
-def _sample(gallery: ExactGallery) -> Collected:
-    """Who is compared: everybody, or as many as are drawn; each with the first of their faces."""
-    people = _drawn(gallery.person_ids())
-    first = first_faces(db.session(), process.current().face_model_id, people)
-    return Collected(sample=[[person, face] for person, face in first], scores=[], nearest=[])
+def _has_changed(gallery: ExactGallery, collected: Collected) -> bool:
+    """Whether the rates of this gallery are others than those of the one that the sample was drawn from."""
+    few, many = sorted((gallery.people, collected["people"]))
+    return many > CHANGED * few
+
+
+def _sample(gallery: ExactGallery, organization_id: int, version: int) -> Collected:
+    """Who is compared: everybody, or as many as are drawn."""
+    session, people = db.session(), _drawn(gallery.person_ids())
+    return Collected(
+        version=version,
+        people=gallery.people,
+        photos=usable_photos(session, organization_id),
+        sample=faces_of(session, process.current().face_model_id, people),
+        highest=[],
+        nearest=[],
+        pairs=[],
+    )
 
 
 def _drawn(people: list[int]) -> list[int]:
@@ -97,41 +121,64 @@ def _drawn(people: list[int]) -> list[int]:
 
 def _collect(gallery: ExactGallery, mates: dict[int, set[int]], collected: Collected) -> None:
     """Compare the next people of the sample with everybody else."""
-    done = len(collected["scores"])
-    block = collected["sample"][done : done + COMPARED_AT_ONCE]
-    found = gallery.non_mates([face for _, face in block], SCORES_OF_EACH, mates)
-    columns = (found.face_ids.tolist(), found.scores.astype(np.float64), found.others.tolist())
-    by_face = {face: (scores, others) for face, scores, others in zip(*columns, strict=True)}
-    for _, face in block:
-        scores, others = by_face.get(face, (np.empty(0), [0]))
-        collected["scores"].append(scores[~np.isnan(scores)].tolist())
-        collected["nearest"].append(others[0])
+    block: list[list[int]] = []
+    for _, faces in collected["sample"][len(collected["highest"]) :]:
+        block.append(faces)
+        if sum(map(len, block)) >= COMPARED_AT_ONCE:
+            break
+    found = gallery.non_mates([face for faces in block for face in faces], SCORES_OF_EACH, mates)
+    by_face = {
+        face: [(other, score) for other, score in zip(others, scores, strict=True) if other]
+        for face, others, scores in zip(
+            found.face_ids.tolist(), found.others.tolist(), found.scores.tolist(), strict=True
+        )
+    }
+    for faces in block:
+        met = [by_face[face] for face in faces if by_face.get(face)]
+        nearest, highest = met[0][0] if met else (0, None)
+        collected["highest"].append(highest)
+        collected["nearest"].append(nearest)
+        collected["pairs"].append(_best_of_each(met))
+
+
+def _best_of_each(met: list[list[tuple[int, float]]]) -> list[float]:
+    """The highest scores with other people, each of these once; of (other, score) for each face."""
+    best: dict[int, float] = {}
+    for other, score in chain.from_iterable(met):
+        best[other] = max(score, best.get(other, score))
+    return sorted(best.values(), reverse=True)[:SCORES_OF_EACH]
 
 
 def _non_mated(collected: Collected) -> NonMated:
-    columns = (collected["sample"], collected["nearest"], collected["scores"])
-    rows = [
-        (person, nearest, scores) for (person, _), nearest, scores in zip(*columns, strict=True) if scores
-    ]
-    table = np.full((len(rows), SCORES_OF_EACH), -np.inf)
-    for row, (_, _, scores) in enumerate(rows):
-        table[row, : len(scores)] = scores
-    return NonMated(_ids(row[0] for row in rows), table, _ids(row[1] for row in rows))
+    columns = (collected["sample"], collected["highest"], collected["nearest"], collected["pairs"])
+    rows = [row for row in zip(*columns, strict=True) if row[1] is not None]
+    pairs = np.full((len(rows), SCORES_OF_EACH), -np.inf)
+    for place, (_, _, _, scores) in enumerate(rows):
+        pairs[place, : len(scores)] = scores
+    return NonMated(
+        _ids(person for (person, _), _, _, _ in rows),
+        np.array([highest for _, highest, _, _ in rows], np.float64),
+        pairs,
+        _ids(nearest for _, _, nearest, _ in rows),
+    )
 
 
-def _measured(organization_id: int, gallery: ExactGallery, version: int, non_mated: NonMated) -> Measured:
+def _measured(
+    organization_id: int, gallery: ExactGallery, collected: Collected, non_mated: NonMated
+) -> Measured:
     session = db.session()
-    several = people_with_several_faces(session, organization_id, process.current().face_model_id)
+    several = people_with_several_photos(session, organization_id, process.current().face_model_id)
     own = gallery.similarity_within(_drawn(several))
     mated = Mated(own.person_ids, own.scores.astype(np.float64))
     return Measured(
-        gallery_people=gallery.people,
-        gallery_version=version,
+        gallery_people=collected["people"],
+        gallery_version=collected["version"],
         sampled_people=len(non_mated.person_ids),
         mated_people=mated.people,
         mated_photos=len(mated.scores),
+        photos=collected["photos"],
         undecided_pairs=undecided_pairs(session, organization_id),
-        curves=measure_curves(non_mated, mated if mated.people else None, gallery.people),
+        curves=measure_curves(non_mated, mated if mated.people else None, collected["people"]),
     )
 
 

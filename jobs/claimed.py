@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs import process
 from portal.claims import Claimable, requeue_failed, requeue_untouched
 from portal.database import writing
 from portal.extensions import db
 
-# A full disk, a database or a Redis that went away: not the fault of what was worked on.
-FAULTS_OF_THE_INSTALLATION = (OSError, SQLAlchemyError, RedisError)
+# A full disk, a database or a Redis that went away: not the fault of what was worked on. Other errors of
+# the database are: a row that it does not take is not taken the next time either.
+FAULTS_OF_THE_INSTALLATION = (OSError, OperationalError, InterfaceError, RedisError)
 
 
 @contextmanager

@@ -102,7 +102,8 @@ def _scan(session: Session, worker: str, row: DuplicateScan) -> None:
             if row.threshold != threshold:
                 continue  # it was changed meanwhile, and all are compared anew
             in_force = _thresholds(session, organization_id)
-            new = finding.record_found(session, organization_id, part.found, in_force.duplicates, model_id)
+            found = list(part.found.values())
+            new = finding.record_found(session, organization_id, found, in_force.duplicates, model_id)
             record_likeness(session, organization_id, likeness, in_force.search)
             row.faces, row.people = comparing.faces, gallery.people
             row.compared_face_id, row.compared_faces = part.last_face_id, row.compared_faces + part.faces
@@ -127,7 +128,18 @@ class _Part:
     last_face_id: int
     faces: int = 0
     comparisons: int = 0
-    found: list[FoundPair] = field(default_factory=list)
+    # By the two people: blocks that end between the faces of one of them find the same two again.
+    found: dict[tuple[int, int], FoundPair] = field(default_factory=dict)
+
+    def add(self, pairs: list[FoundPair]) -> None:
+        """Keep the best pair of faces of each two people; of equals that of the lowest face ids."""
+        for pair in pairs:
+            two = (pair.a_id, pair.b_id)
+            self.found[two] = min(self.found.get(two, pair), pair, key=_best_first)
+
+
+def _best_first(pair: FoundPair) -> tuple[float, int, int]:
+    return -pair.score, pair.face_a_id, pair.face_b_id
 
 
 def _compare_some(comparing: Scan, after_face_id: int, threshold: float, slice_: Slice) -> _Part:
@@ -136,7 +148,7 @@ def _compare_some(comparing: Scan, after_face_id: int, threshold: float, slice_:
         block = comparing.block(part.last_face_id, threshold)
         part.last_face_id, part.faces = block.last_face_id, part.faces + block.faces
         part.comparisons += block.pairs.comparisons
-        part.found += found_pairs(block.pairs)
+        part.add(found_pairs(block.pairs))
         if not block.faces or slice_.is_over():
             break
     return part

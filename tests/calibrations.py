@@ -28,7 +28,6 @@ def curves(people: int = PEOPLE, **values: Any) -> Curves:
         fnir=_estimate(fnir, 2, 1.0),
         false_pairs=_estimate([rate * people / 2 for rate in fpir], 2, people * people),
         false_pairs_from=0.25,
-        tail_from=0.35,
         non_mated=Histogram(start=0.2, width=0.1, counts=[700, 250, 40, 9, 1, 0, 0, 0]),
         mated=Histogram(start=0.2, width=0.1, counts=[1, 2, 5, 10, 40, 40, 2, 0]),
     )

@@ -28,14 +28,14 @@ def measure(non_mated: NonMated, mated: Mated | None, people: int) -> Curves:
     highest = non_mated.highest
     if len(highest) < TAIL_LEAST:
         raise ValueError(f"{len(highest)} people are too few to tell rates by.")
-    tail_from = tail_start(highest)
     grid = np.linspace(min(float(highest.min()), 1.0 - 1e-6), 1.0, POINTS)
-    random = generator(non_mated.scores)
+    random = generator(np.column_stack([highest, non_mated.pairs]))
     drawn = draws(random, non_mated.clusters, REPLICATES)
     everybody = np.ones(len(highest), np.int64)
 
     def estimated(scores: NDArray[np.float64], times: float) -> Estimate:
-        counted, fitted = Exceedances.of(scores, grid, None), Exceedances.of(scores, grid, tail_from)
+        counted = Exceedances.of(scores, grid, None)
+        fitted = Exceedances.of(scores, grid, tail_start(scores[:, 0]))
         value = fitted.per_person(everybody)
         low, _ = _ends(np.array([fitted.per_person(one) for one in drawn]))
         _, high = _ends(np.array([fitted.per_person(one, cautious=True) for one in drawn]))
@@ -49,12 +49,11 @@ def measure(non_mated: NonMated, mated: Mated | None, people: int) -> Curves:
     return Curves(
         people=people,
         thresholds=_rounded(grid),
-        fpir=estimated(non_mated.scores[:, :1], 1),
+        fpir=estimated(highest[:, None], 1),
         fnir=_fnir(mated, grid) if mated else None,
         # Each pair is met from both of its people.
-        false_pairs=estimated(non_mated.scores, people / 2),
-        false_pairs_from=_counted_from(non_mated.scores),
-        tail_from=tail_from,
+        false_pairs=estimated(non_mated.pairs, people / 2),
+        false_pairs_from=_counted_from(non_mated.pairs),
         non_mated=_histogram(highest, start),
         mated=_histogram(mated.scores, start) if mated else None,
     )
@@ -67,15 +66,17 @@ def tail_start(highest: NDArray[np.float64]) -> float:
 
 
 def _fnir(mated: Mated, grid: NDArray[np.float64]) -> Estimate:
-    """Mated scores below each threshold, counted; people are drawn with all their photos.
+    """Mated scores below each threshold, counted, each person as one; they are drawn with all their photos.
 
     Where none of n people was missed the drawing says that none ever is. So the interval's ends are no
     nearer to 0 and 1 than those of none of n: 1 - 0.025 ** (1 / n) (Clopper & Pearson 1934).
     """
     exceedances = Exceedances.of(mated.scores[:, None], grid, None)
     drawn = draws(generator(mated.scores), mated.clusters, REPLICATES)
-    missed = 1 - exceedances.per_person(np.ones(len(mated.scores), np.int64))
-    low, high = _ends(1 - np.array([exceedances.per_person(one) for one in drawn]))
+    weights = mated.weights
+    # Rounded, as thirds of people do not add up to 1 exactly.
+    missed = np.round(1 - exceedances.per_person(weights), 9)
+    low, high = _ends(np.round(1 - np.array([exceedances.per_person(one * weights) for one in drawn]), 9))
     none_of_all = 1 - ((1 - CONFIDENCE) / 2) ** (1 / mated.people)
     return _estimate(missed, np.minimum(low, 1 - none_of_all), np.maximum(high, none_of_all))
 
@@ -90,10 +91,10 @@ def _estimate(value: NDArray[np.float64], low: NDArray[np.float64], high: NDArra
     return Estimate(value=_rounded(value), low=_rounded(low), high=_rounded(high))
 
 
-def _counted_from(scores: NDArray[np.float64]) -> float:
-    """From which score on all but one in a hundred people have fewer others above than were collected."""
-    least = np.where(np.isfinite(scores[:, -1]), scores[:, -1], -1.0)
-    return float(np.quantile(least, 0.99))
+def _counted_from(pairs: NDArray[np.float64]) -> float:
+    """From which score on nobody has more others above than were collected."""
+    last = pairs[:, -1]
+    return float(np.where(np.isfinite(last), last, -1.0).max())
 
 
 def _histogram(scores: NDArray[np.float64], start: float) -> Histogram:

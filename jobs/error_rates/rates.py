@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,10 @@ class Exceedances:
         order = kept[np.argsort(scores[kept], kind="stable")]
         return cls(scores[order], owners[order], grid, tail_from)
 
-    def per_person(self, drawn: NDArray[np.int64], cautious: bool = False) -> NDArray[np.float64]:
-        """Scores at or above each threshold a person, float64 (g,), with people as often as `drawn`.
+    def per_person(self, drawn: NDArray[Any], cautious: bool = False) -> NDArray[np.float64]:
+        """Scores at or above each threshold a person, float64 (g,), with rows as often as `drawn`.
 
+        `drawn` is int64 or float64 (n,): a row that is a part of a person counts less than 1.
         `cautious`: by the tail that is no lighter than an exponential one.
         """
         weights, people = drawn[self.owners], drawn.sum()

@@ -12,19 +12,17 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class NonMated:
-    """For each sampled person, with one photo as the probe: the highest scores with other people."""
+    """For each sampled person the highest scores with other people."""
 
     # int64 (n,), each once.
     person_ids: NDArray[np.int64]
-    # float64 (n, k), each row falling: one score for each other person, -inf where there are fewer.
-    scores: NDArray[np.float64]
-    # int64 (n,): whom the first score is with.
+    # float64 (n,): of one photo, as a search with it would show if the person were not enrolled.
+    highest: NDArray[np.float64]
+    # float64 (n, k), each row falling: of all their photos, as people are compared with each other; one
+    # score for each other person, -inf where there are fewer.
+    pairs: NDArray[np.float64]
+    # int64 (n,): whom the highest score is with.
     nearest: NDArray[np.int64]
-
-    @property
-    def highest(self) -> NDArray[np.float64]:
-        """Each person's highest non-mated score, float64 (n,)."""
-        return self.scores[:, 0]
 
     @cached_property
     def clusters(self) -> NDArray[np.int64]:
@@ -57,6 +55,11 @@ class Mated:
     def clusters(self) -> NDArray[np.int64]:
         """A number for each photo, int64 (m,): photos of a person are drawn together."""
         return np.unique(self.person_ids, return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """What each photo counts, float64 (m,): one person counts 1, however many photos there are."""
+        return 1 / np.bincount(self.clusters)[self.clusters]
 
 
 def generator(scores: NDArray[np.float64]) -> np.random.Generator:

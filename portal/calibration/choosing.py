@@ -7,10 +7,13 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
-from portal.calibration.services import Thresholds, thresholds_of
+from portal.calibration.services import chosen_for, thresholds_of
 from portal.database import lock, writing
+from portal.duplicates.finding import hold
 from portal.duplicates.scans import apply_threshold
 from portal.organizations.models import Organization
+from portal.queues import enqueue_scan
+from portal.system.services import current_face_model
 
 # Cosines: outside of this nearly everybody, or nobody, would match.
 LOWEST, HIGHEST = 0.01, 0.99
@@ -51,17 +54,15 @@ def choose_threshold(
         if not LOWEST <= threshold <= HIGHEST:
             raise ThresholdError(f"A threshold is a number from {LOWEST} to {HIGHEST}.")
     with writing(session):
-        lock(session, organization)
-        before = thresholds_of(session, organization)
-        if before is None:
+        # Before the organization, as wherever pairs are added; others may write audit events meanwhile.
+        hold(session, organization.id)
+        lock(session, organization, key_share=True)
+        model, before = current_face_model(session), thresholds_of(session, organization)
+        if model is None or before is None:
             raise ThresholdError("No face model was chosen yet: that happens when the first worker starts.")
-        chosen = _chosen(organization, purpose)
-        if chosen == threshold:
+        chosen = dict(zip(Purpose, chosen_for(organization, model), strict=True))
+        if chosen[purpose] == threshold:
             return False
-        if purpose == Purpose.SEARCH:
-            organization.search_threshold = threshold
-        else:
-            organization.duplicate_threshold = threshold
         record(
             session,
             actor,
@@ -69,22 +70,16 @@ def choose_threshold(
             organization_id=organization.id,
             subject_type="organization",
             subject_id=organization.id,
-            details={"of": purpose, "from": chosen, "to": threshold},
+            details={"of": purpose, "from": chosen[purpose], "to": threshold},
         )
-        after = thresholds_of(session, organization)
-    if purpose == Purpose.DUPLICATES and after is not None:
-        _judge_pairs(session, organization, actor, before, after)
+        chosen[purpose] = threshold
+        organization.search_threshold = chosen[Purpose.SEARCH]
+        organization.duplicate_threshold = chosen[Purpose.DUPLICATES]
+        organization.thresholds_model_id = model.id
+        after = model.threshold if threshold is None else threshold
+        scan = None
+        if purpose == Purpose.DUPLICATES and after != before.duplicates:
+            scan = apply_threshold(session, organization, actor, before.duplicates, after)
+    if scan is not None:
+        enqueue_scan(scan.id)
     return True
-
-
-def _judge_pairs(
-    session: Session, organization: Organization, actor: Actor, before: Thresholds, after: Thresholds
-) -> None:
-    if before.duplicates != after.duplicates:
-        apply_threshold(session, organization, actor, before.duplicates, after.duplicates)
-
-
-def _chosen(organization: Organization, purpose: Purpose) -> float | None:
-    if purpose == Purpose.SEARCH:
-        return organization.search_threshold
-    return organization.duplicate_threshold

@@ -44,8 +44,6 @@ class Curves(TypedDict):
     false_pairs: Estimate
     # Below this score false pairs were not counted to the end: there are at least so many.
     false_pairs_from: float
-    # From this score on, false matches are told by a tail that was fitted to the highest scores.
-    tail_from: float
     # Highest non-mated scores, one a person; highest mated scores, one a photo.
     non_mated: Histogram
     mated: Histogram | None

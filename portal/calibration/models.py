@@ -35,6 +35,8 @@ class Calibration(Work, Base):
     sampled_people: Mapped[int | None]
     mated_people: Mapped[int | None]
     mated_photos: Mapped[int | None]
+    # Usable photos of the organization then: with twice as many it is measured again.
+    photos: Mapped[int | None]
     # Pairs that nobody has decided on: some of them may be mated, and then the measure is too careful.
     undecided_pairs: Mapped[int | None]
     # The measured curves: see jobs.error_rates.

@@ -14,6 +14,7 @@ from portal.calibration.bands import UNCALIBRATED, Bands, pair_bands, search_ban
 from portal.calibration.curves import Curves, Price, price_of
 from portal.calibration.models import Calibration
 from portal.database import lock, writing
+from portal.duplicates.passes import is_behind
 from portal.enrolment.models import Face, Photo, WorkState
 from portal.organizations.models import Organization
 from portal.people.models import Person
@@ -23,10 +24,12 @@ from portal.system.services import current_face_model
 
 # With fewer people nothing is measured: a rate of 1 in 100 is one person then.
 PEOPLE_NEEDED = 100
-# Measured again when there are so many times more people.
+# Measured again when there are so many times more people or photos, or fewer people.
 GROWTH = 2
 BY_ITSELF = Actor(None, "calibration")
 UNFINISHED = (WorkState.QUEUED, WorkState.RUNNING)
+# Why a measurement failed: between asking and measuring people were deleted.
+TOO_FEW_PEOPLE = "too_few_people"
 
 
 class CalibrationError(ValueError):
@@ -53,6 +56,8 @@ class Meaning:
     bands: Bands
     # None where nothing was measured.
     price: Price | None
+    # In the gallery when it was measured.
+    people: int
 
 
 def thresholds_of(session: Session, organization: Organization) -> Thresholds | None:
@@ -60,7 +65,7 @@ def thresholds_of(session: Session, organization: Organization) -> Thresholds | 
     model = current_face_model(session)
     if model is None:
         return None
-    search, duplicates = organization.search_threshold, organization.duplicate_threshold
+    search, duplicates = chosen_for(organization, model)
     return Thresholds(
         model.threshold if search is None else search,
         model.threshold if duplicates is None else duplicates,
@@ -68,6 +73,13 @@ def thresholds_of(session: Session, organization: Organization) -> Thresholds | 
         duplicates is not None,
         current(session, organization) is not None,
     )
+
+
+def chosen_for(organization: Organization, model: FaceModel) -> tuple[float | None, float | None]:
+    """The thresholds of searches and of duplicates that were chosen for this face model; None: its card's."""
+    if organization.thresholds_model_id != model.id:
+        return None, None
+    return organization.search_threshold, organization.duplicate_threshold
 
 
 def current(session: Session, organization: Organization) -> Calibration | None:
@@ -140,23 +152,49 @@ def measure_where_due(session: Session) -> None:
 
 
 def _is_due(session: Session, organization: Organization, model: FaceModel) -> bool:
-    """Whether nothing was measured yet, or the gallery has doubled; and no photo waits to join it.
+    """Whether nothing was measured yet, or the gallery is twice as large as then, or half as large.
 
-    What is cheap is asked first. A measurement that failed is not asked for again by itself.
+    What is cheap is asked first. A measurement that was set aside is not asked for again by itself.
     """
-    last, needed = newest(session, organization), PEOPLE_NEEDED
-    if last is not None:
-        if last.state != WorkState.DONE or last.gallery_version == organization.gallery_version:
-            return False
-        needed = GROWTH * (last.gallery_people or 0)
-    of_it = select(Person.id).where(Person.organization_id == organization.id).limit(needed)
-    if (session.scalar(select(func.count()).select_from(of_it.subquery())) or 0) < needed:
+    last = newest(session, organization)
+    if last is None:
+        return _is_ready(session, organization, model, PEOPLE_NEEDED)
+    if last.state == WorkState.FAILED and last.reason == TOO_FEW_PEOPLE:
+        needed = max(PEOPLE_NEEDED, GROWTH * (last.gallery_people or 0))
+        return _is_ready(session, organization, model, needed)
+    if last.state != WorkState.DONE or last.gallery_version == organization.gallery_version:
         return False
+    people, photos = last.gallery_people or 0, last.photos
+    if (photos is not None and usable_photos(session, organization.id) >= GROWTH * photos) or (
+        GROWTH * _people(session, organization, people) <= people
+    ):
+        return _is_ready(session, organization, model, PEOPLE_NEEDED)
+    return _is_ready(session, organization, model, GROWTH * people)
+
+
+def _is_ready(session: Session, organization: Organization, model: FaceModel, needed: int) -> bool:
+    """Whether so many people are in the gallery, nobody waits to join it, and all of it was compared.
+
+    Before that people who are enrolled twice would count as two who look alike, and nobody could know.
+    """
     waiting = select(Photo.id).where(Photo.organization_id == organization.id, Photo.state.in_(UNFINISHED))
     return (
-        session.scalar(waiting.limit(1)) is None
+        _people(session, organization, needed) >= needed
+        and session.scalar(waiting.limit(1)) is None
+        and not is_behind(session, organization.id)
         and people_in_gallery(session, organization, model, needed) >= needed
     )
+
+
+def _people(session: Session, organization: Organization, most: int) -> int:
+    of_it = select(Person.id).where(Person.organization_id == organization.id).limit(most)
+    return session.scalar(select(func.count()).select_from(of_it.subquery())) or 0
+
+
+def usable_photos(session: Session, organization_id: int) -> int:
+    """How many photos of an organization stand for a person."""
+    usable = (Photo.organization_id == organization_id, Photo.state == WorkState.DONE)
+    return session.scalar(select(func.count()).select_from(Photo).where(*usable)) or 0
 
 
 def people_in_gallery(session: Session, organization: Organization, model: FaceModel, most: int) -> int:
@@ -177,7 +215,9 @@ def people_in_gallery(session: Session, organization: Organization, model: FaceM
 def meaning_for_search(session: Session, organization: Organization, threshold: float) -> Meaning:
     """What the scores of a search say that was judged by `threshold`."""
     curves = curves_of(current(session, organization))
-    return Meaning(search_bands(curves, threshold), None if curves is None else price_of(curves, threshold))
+    if curves is None:
+        return Meaning(UNCALIBRATED, None, 0)
+    return Meaning(search_bands(curves, threshold), price_of(curves, threshold), curves["people"])
 
 
 def bands_for_pairs(session: Session, organization: Organization) -> Bands:

@@ -30,7 +30,6 @@ class Measurement:
     calibration: Calibration
     plot: Plot
     search: Price
-    duplicates: Price
     # About the FPIR at the threshold of searches with LARGER times the people.
     fpir_of_larger: float
 
@@ -99,9 +98,7 @@ def measure() -> ResponseReturnValue:
 
 
 def _page(template: str, scores: Scores) -> str:
-    return render_template(
-        template, scores=scores, words=words, needed=services.PEOPLE_NEEDED, larger=LARGER, Purpose=Purpose
-    )
+    return render_template(template, scores=scores, words=words, needed=services.PEOPLE_NEEDED, larger=LARGER)
 
 
 def _scores(typed: dict[str, str] | None = None, errors: dict[str, str] | None = None) -> Scores:
@@ -132,6 +129,5 @@ def _measurement(calibration: Calibration, thresholds: services.Thresholds) -> M
         calibration,
         plot_of(curves, thresholds.search, thresholds.duplicates),
         search,
-        price_of(curves, thresholds.duplicates),
         fpir_of_larger(search.fpir.value, LARGER),
     )

@@ -12,6 +12,8 @@ RAREST = 1e-6
 WIDE = 5
 # From here on a rate is told as so many of 100.
 OFTEN = 0.1
+# Where the ends of a share lie so far apart (20 of 100) only they are told: what lies between is a guess.
+VAGUE = 0.2
 
 
 def wrong_names(fpir: Interval) -> str:
@@ -30,14 +32,16 @@ def wrong_names(fpir: Interval) -> str:
 
 def missed(fnir: Interval, who: str = "known people") -> str:
     """ "about 3 of 100 known people (between 2 and 5)" """
-    if fnir.value < 0.005:
+    if is_vague(fnir):
+        return f"{_of_100(fnir.low)} to {_of_100(fnir.high)} of 100 {who}"
+    if fnir.value <= 0.005:
         return f"fewer than 1 of 100 {who} (at most {math.ceil(100 * fnir.high)})"
     return f"about {_of_100(fnir.value)} of 100 {who} ({_between_of_100(fnir)})"
 
 
 def share_missed(fnir: Interval) -> str:
     """ "3 in 100" """
-    return "fewer than 1 in 100" if fnir.value < 0.005 else f"{_of_100(fnir.value)} in 100"
+    return "fewer than 1 in 100" if fnir.value <= 0.005 else f"{_of_100(fnir.value)} in 100"
 
 
 def false_pairs(price: Price) -> str:
@@ -77,6 +81,16 @@ def sentence(words: str) -> str:
 def is_wide(interval: Interval) -> bool:
     """Whether so little was measured that the two ends of the interval say quite different things."""
     return interval.high > WIDE * interval.low
+
+
+def is_vague(share: Interval) -> bool:
+    """Whether hardly anything is known of a share (0…1) of people."""
+    return share.high - share.low > VAGUE
+
+
+def tells_little(rate: Interval, fnir: Interval | None) -> bool:
+    """Whether too little was measured for a price: for a rate, or for the share of those who are missed."""
+    return is_wide(rate) or (fnir is not None and is_vague(fnir))
 
 
 def _upper_end(rate: Interval) -> str:

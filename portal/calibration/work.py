@@ -7,21 +7,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from portal.calibration.curves import Curves
 from portal.calibration.models import Calibration
+from portal.calibration.services import TOO_FEW_PEOPLE
 from portal.chunks import chunks
 from portal.claims import claim, finished, lock_claimed, lock_queued, requeue_untouched
 from portal.database import now, writing
 from portal.duplicates.models import DuplicatePair, PairStatus
-from portal.enrolment.models import Face, WorkState
-from portal.people.models import Person
+from portal.enrolment.models import Face, Photo, WorkState
+from portal.people.models import Merge, Person
 
 PEOPLE_AT_ONCE = 500
-# Why a measurement failed: between asking and measuring people were deleted.
-TOO_FEW_PEOPLE = "too_few_people"
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class Measured:
     sampled_people: int
     mated_people: int
     mated_photos: int
+    photos: int
     undecided_pairs: int
     curves: Curves
 
@@ -46,25 +46,33 @@ def claim_calibration(session: Session, worker: str, calibration_id: int) -> Cal
     return calibration
 
 
-def first_faces(session: Session, face_model_id: int, people: Sequence[int]) -> list[tuple[int, int]]:
-    """(person id, face id): the first face in the gallery of each of these people, by person."""
-    first: list[tuple[int, int]] = []
+def faces_of(session: Session, face_model_id: int, people: Sequence[int]) -> list[tuple[int, list[int]]]:
+    """(person id, face ids): the faces in the gallery of each of these people, in the order of the ids."""
+    faces: dict[int, list[int]] = {}
     for ids in chunks(people, PEOPLE_AT_ONCE):
         rows = session.execute(
-            select(Face.person_id, func.min(Face.id))
+            select(Face.person_id, Face.id)
             .where(
                 Face.person_id.in_(ids),
                 Face.face_model_id == face_model_id,
                 Face.gallery_version.is_not(None),
             )
-            .group_by(Face.person_id)
+            .order_by(Face.id)
         )
-        first += [(person_id, face_id) for person_id, face_id in rows]
-    return sorted(first)
+        for person_id, face_id in rows:
+            faces.setdefault(person_id, []).append(face_id)
+    return sorted(faces.items())
 
 
-def people_with_several_faces(session: Session, organization_id: int, face_model_id: int) -> list[int]:
-    """The people who have more than one face in the gallery."""
+def people_with_several_photos(session: Session, organization_id: int, face_model_id: int) -> list[int]:
+    """The people who have more than one face in the gallery, and were enrolled with them.
+
+    Who was merged is left out: their photos came together because they are alike, and those that are not
+    were never found. By them it would seem that nobody is missed.
+    """
+    merged = select(Merge.survivor_id).where(
+        Merge.organization_id == organization_id, Merge.undone_at.is_(None)
+    )
     return list(
         session.scalars(
             select(Face.person_id)
@@ -72,6 +80,7 @@ def people_with_several_faces(session: Session, organization_id: int, face_model
                 Face.organization_id == organization_id,
                 Face.face_model_id == face_model_id,
                 Face.gallery_version.is_not(None),
+                Face.person_id.not_in(merged),
             )
             .group_by(Face.person_id)
             .having(func.count() > 1)
@@ -86,17 +95,32 @@ def known_mates(session: Session, organization_id: int) -> dict[int, set[int]]:
     A score of two copies of one file tells nothing about two people. Where a and b are one person, and b
     and c, then so are a and c.
     """
-    pairs = session.execute(
-        select(DuplicatePair.a_id, DuplicatePair.b_id, DuplicatePair.status).where(
+    decided = session.execute(
+        select(DuplicatePair.a_id, DuplicatePair.b_id).where(
             DuplicatePair.organization_id == organization_id,
-            or_(DuplicatePair.status == PairStatus.DUPLICATE, DuplicatePair.same_photo),
+            DuplicatePair.status == PairStatus.DUPLICATE,
         )
-    ).all()
-    mates = _groups((a, b) for a, b, status in pairs if status == PairStatus.DUPLICATE)
-    for a, b, _ in pairs:
-        mates[a].add(b)
-        mates[b].add(a)
+    )
+    mates = _groups((a, b) for a, b in decided)
+    for people in _with_the_same_photo(session, organization_id):
+        for person in people:
+            mates[person] |= people - {person}
     return mates
+
+
+def _with_the_same_photo(session: Session, organization_id: int) -> list[set[int]]:
+    """People who have the very same file, by file."""
+    mine = select(Photo.sha256).where(Photo.organization_id == organization_id)
+    shared = mine.group_by(Photo.sha256).having(func.count(Photo.person_id.distinct()) > 1)
+    rows = session.execute(
+        select(Photo.sha256, Photo.person_id).where(
+            Photo.organization_id == organization_id, Photo.sha256.in_(shared)
+        )
+    )
+    people: defaultdict[str, set[int]] = defaultdict(set)
+    for sha256, person_id in rows:
+        people[sha256].add(person_id)
+    return list(people.values())
 
 
 def _groups(pairs: Iterable[tuple[int, int]]) -> defaultdict[int, set[int]]:

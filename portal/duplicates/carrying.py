@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from portal.duplicates.finding import add_event, rises_clearly
+from portal.duplicates.finding import add_event, is_another_question
 from portal.duplicates.groups import has_one_of, regroup
 from portal.duplicates.models import DuplicatePair, PairEventKind, PairStatus
 from portal.enrolment.models import Face
@@ -53,14 +53,18 @@ def carry_over(session: Session, merge: Merge) -> None:
             session.flush()
             decided = known.status != PairStatus.OPEN
             kind = PairEventKind.DECIDED if decided else PairEventKind.FOUND
-        elif known.status == PairStatus.OPEN and _answers(pair, known):
+        elif known.status == PairStatus.OPEN and _answers(session, pair, known):
             for column in DECISION:
                 setattr(known, column, getattr(pair, column))
             known.reserved_by_id = known.reserved_until = None
             known.merge_id, kind = merge.id, PairEventKind.DECIDED
         else:
             continue
-        add_event(session, known, kind, merge.merged_by, merge.merged_by_id)
+        if kind == PairEventKind.DECIDED:
+            # By whoever it was, and not by who merged.
+            add_event(session, known, kind, known.decided_by, known.decided_by_id)
+        else:
+            add_event(session, known, kind, merge.merged_by, merge.merged_by_id)
     _finish(session, merge, {*mine, *theirs})
 
 
@@ -88,19 +92,15 @@ def take_back(session: Session, merge: Merge) -> None:
             pair.stale, pair.score = True, -1.0
             add_event(session, pair, PairEventKind.RESCORED, merge.undone_by)
         source = theirs.get(other_id)
-        if pair.status != PairStatus.OPEN and source and source.decided_at == pair.decided_at:
+        if pair.decided_at is not None and source and source.decided_at == pair.decided_at:
             pair.note = ""
             _open_again(session, pair, merge)
     _finish(session, merge, {*mine, *theirs})
 
 
-def _answers(decided: DuplicatePair, other: DuplicatePair) -> bool:
+def _answers(session: Session, decided: DuplicatePair, other: DuplicatePair) -> bool:
     """Whether what was said of a pair holds for another one of the same people."""
-    return (
-        decided.status == PairStatus.DISTINCT
-        and decided.decided_score is not None
-        and not rises_clearly(decided.decided_score, other.score)
-    )
+    return decided.status == PairStatus.DISTINCT and not is_another_question(session, decided, other)
 
 
 def _open_again(session: Session, pair: DuplicatePair, merge: Merge) -> None:

@@ -80,7 +80,32 @@ def hold(session: Session, organization_id: int) -> DuplicatePass:
 
 def rises_clearly(before: float, score: float) -> bool:
     """Whether a score is so much higher than when it was decided that the question is another one."""
-    return 1 - score <= (1 - before) * (1 - CLEAR_RISE)
+    return score > before + SAME_SCORE and 1 - score <= (1 - before) * (1 - CLEAR_RISE)
+
+
+def is_another_question(session: Session, decided: DuplicatePair, asked: DuplicatePair) -> bool:
+    """Whether what was said of `decided` leaves open what `asked` is.
+
+    asked: the same pair as it is by now, or another one of the same people.
+
+    It does if the score is clearly higher than when it was decided. No score is higher than that of the very
+    same photo, but then nothing was said of faces that are of two files.
+    """
+    if decided.decided_score is None or rises_clearly(decided.decided_score, asked.score):
+        return True
+    is_asked = asked.score >= asked.threshold and not asked.same_photo
+    return is_asked and _was_same_photo(session, decided)
+
+
+def _was_same_photo(session: Session, pair: DuplicatePair) -> bool:
+    """Whether a pair's faces were of the very same photo when it was decided."""
+    when_decided = (
+        select(PairEvent.same_photo)
+        .where(PairEvent.pair_id == pair.id, PairEvent.kind == PairEventKind.DECIDED)
+        .order_by(PairEvent.id.desc())
+        .limit(1)
+    )
+    return bool(session.scalar(when_decided))
 
 
 def _faces_that_count(
@@ -158,13 +183,18 @@ def _insert(
 
 
 def _rescore(session: Session, pair: DuplicatePair, found: FoundPair | None, same_photo: bool) -> None:
-    """Give a known pair its new best faces; it is open again if that makes another question of it."""
+    """Give a known pair its new best faces; it is open again if, and while, that makes another question."""
+    kind = PairEventKind.RESCORED
     pair.face_a_id, pair.face_b_id = (found.face_a_id, found.face_b_id) if found else (None, None)
     pair.score, pair.same_photo, pair.stale = found.score if found else -1.0, same_photo, False
-    kind = PairEventKind.RESCORED
-    decided_at_score = pair.decided_score if pair.status == PairStatus.DISTINCT else None
-    if decided_at_score is not None and rises_clearly(decided_at_score, pair.score):
-        pair.status, kind = PairStatus.OPEN, PairEventKind.REOPENED
+    # The decision on a pair that was opened again by its score is kept, and holds again when that is gone;
+    # not when it is only hidden by a photo that both have.
+    if pair.decided_score is not None and pair.status != PairStatus.DUPLICATE:
+        is_another = is_another_question(session, pair, pair)
+        if pair.status == PairStatus.DISTINCT and is_another:
+            pair.status, kind = PairStatus.OPEN, PairEventKind.REOPENED
+        elif pair.status == PairStatus.OPEN and not is_another and not pair.same_photo:
+            pair.status = PairStatus.DISTINCT
     add_event(session, pair, kind)
 
 

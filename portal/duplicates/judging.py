@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import User
@@ -36,7 +36,7 @@ def reserve(session: Session, actor: Actor, pair: DuplicatePair) -> bool:
         if is_reserved(pair, actor):
             return False
         if pair.status == PairStatus.OPEN:
-            _reserve_group(session, pair, actor.user_id)
+            _reserve_group(session, pair, actor)
     return True
 
 
@@ -46,20 +46,41 @@ def release(session: Session, actor: Actor, pair: DuplicatePair) -> None:
         hold(session, pair.organization_id)
         lock(session, pair)
         if pair.reserved_by_id == actor.user_id:
-            _reserve_group(session, pair, None)
+            _release_group(session, pair, actor)
 
 
-def _reserve_group(session: Session, pair: DuplicatePair, user_id: int | None) -> None:
-    """All pairs of a group are one question: who looks at one of them has them all."""
+def _reserve_group(session: Session, pair: DuplicatePair, actor: Actor) -> None:
+    """All pairs of a group are one question: who looks at one of them has them all.
+
+    But for those that somebody else has: two groups that two members look at may have become one.
+    """
+    free = or_(
+        DuplicatePair.reserved_by_id.is_(None),
+        DuplicatePair.reserved_by_id == actor.user_id,
+        DuplicatePair.reserved_until < now(),
+    )
+    _set_reservation(session, pair, free, actor.user_id, now() + RESERVED_FOR)
+
+
+def _release_group(session: Session, pair: DuplicatePair, actor: Actor) -> None:
+    _set_reservation(session, pair, DuplicatePair.reserved_by_id == actor.user_id, None, None)
+
+
+def _set_reservation(
+    session: Session,
+    pair: DuplicatePair,
+    which: ColumnElement[bool],
+    user_id: int | None,
+    until: datetime | None,
+) -> None:
     same = DuplicatePair.id == pair.id
     if pair.group_id is not None:
         same |= (DuplicatePair.organization_id == pair.organization_id) & (
             DuplicatePair.group_id == pair.group_id
         )
-    until = None if user_id is None else now() + RESERVED_FOR
     session.execute(
         update(DuplicatePair)
-        .where(same)
+        .where(same, which)
         .values(reserved_by_id=user_id, reserved_until=until)
         .execution_options(synchronize_session=False)
     )
@@ -125,7 +146,7 @@ def leave_open(
         _lock_open(session, actor, pair)
         pair.note, pair.unsure_by_id, pair.unsure_by = note, actor.user_id, actor.name
         pair.asked_id = asked.id if asked else None
-        _reserve_group(session, pair, None)
+        _release_group(session, pair, actor)
         add_event(session, pair, PairEventKind.UNSURE, actor.name, actor.user_id)
         _record(session, actor, Action.PAIR_UNSURE, pair, asked=asked.email if asked else "")
 
@@ -149,6 +170,14 @@ def take_back(
             raise PairError("Nothing is decided about this pair.")
         if pair.decided_at != decided_at:
             raise PairError(f"This pair was decided anew, by {pair.decided_by}. Look at it again.")
+        alias = None if merge else _alias_in(session, pair)
+        if alias is not None:
+            # Nobody is asked about an alias: the pair would be open in vain, and the other one stay decided.
+            kept = session.get_one(Person, alias.merged_into_id)
+            raise PairError(
+                f"{alias.name} was merged into {kept.name} ({kept.external_id}). "
+                f"Decide on the pair of {kept.name} instead, or undo that merge first."
+            )
 
     merge = merge_of(session, pair)
     if merge is not None:
@@ -206,13 +235,19 @@ def _lock_open(session: Session, actor: Actor, pair: DuplicatePair, *, merging: 
         raise PairError("Somebody else is looking at this pair. Go on with the next one.")
     if merging:
         return
-    merged = session.scalars(
-        select(Person)
-        .where(Person.id.in_((pair.a_id, pair.b_id)), Person.merged_into_id.is_not(None))
-        .execution_options(populate_existing=True)
-    ).first()
+    merged = _alias_in(session, pair)
     if merged is not None:
         raise PairError(f"{merged.name} was merged into somebody else. Go on with the next pair.")
+
+
+def _alias_in(session: Session, pair: DuplicatePair) -> Person | None:
+    """Who of the two was merged into somebody."""
+    return session.scalars(
+        select(Person)
+        .where(Person.id.in_((pair.a_id, pair.b_id)), Person.merged_into_id.is_not(None))
+        .order_by(Person.id)
+        .execution_options(populate_existing=True)
+    ).first()
 
 
 def _decide(session: Session, actor: Actor, pair: DuplicatePair, status: PairStatus, note: str) -> None:
@@ -221,7 +256,7 @@ def _decide(session: Session, actor: Actor, pair: DuplicatePair, status: PairSta
     pair.note = note or pair.note
     pair.unsure_by_id, pair.unsure_by, pair.asked_id = None, "", None
     # Before the group is worked out anew: those who were in it are free again.
-    _reserve_group(session, pair, None)
+    _release_group(session, pair, actor)
     add_event(session, pair, PairEventKind.DECIDED, actor.name, actor.user_id)
     _record(session, actor, Action.PAIR_DECIDED, pair, status=status)
     regroup(session, pair.organization_id, (pair.a_id, pair.b_id))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from portal.accounts.access import ROLES_WITH, Permission
@@ -18,12 +18,13 @@ from portal.duplicates.models import DuplicatePair, PairEvent, PairStatus
 from portal.enrolment.models import Face
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
-from portal.people.models import Person
+from portal.people.aliases import merged_ids
+from portal.people.models import Merge, Person
 
 PAIRS_A_PAGE = 20
 # A person in so many open pairs is pointed out: a poor photo, or a face that resembles many.
 MANY_PAIRS = 5
-# Pairs of a group that its entry in the list shows.
+# Other pairs of a group that the entry of its strongest one in the list shows.
 PAIRS_OF_GROUP_SHOWN = 20
 
 
@@ -48,15 +49,31 @@ def _day(moment: date) -> datetime:
     return datetime.combine(moment, time(), UTC)
 
 
+def _is_decided(organization: Organization) -> ColumnElement[bool]:
+    """The condition for pairs that were decided, of people who are no aliases, or of two who were merged.
+
+    What was decided about an alias and others went to the one who took them in, and is listed there.
+    """
+    both = (DuplicatePair.a_id, DuplicatePair.b_id)
+    merged = select(Merge.id).where(
+        Merge.undone_at.is_(None), Merge.survivor_id.in_(both), Merge.absorbed_id.in_(both)
+    )
+    aliases = merged_ids(organization)
+    return (DuplicatePair.status != PairStatus.OPEN) & (
+        DuplicatePair.a_id.not_in(aliases) & DuplicatePair.b_id.not_in(aliases)
+        | (DuplicatePair.status == PairStatus.DUPLICATE) & merged.exists()
+    )
+
+
 def conditions(organization: Organization, wanted: Filter) -> list[ColumnElement[bool]]:
     """The conditions for an organization's pairs that a filter lets through."""
     found = [DuplicatePair.organization_id == organization.id]
     if wanted.status == PairStatus.OPEN:
         found.append(is_asked())
     elif wanted.status is not None:
-        found.append(DuplicatePair.status == wanted.status)
+        found.append((DuplicatePair.status == wanted.status) & _is_decided(organization))
     else:
-        found.append(or_(DuplicatePair.status != PairStatus.OPEN, is_asked()))
+        found.append(_is_decided(organization) | is_asked())
     if wanted.least_score is not None:
         found.append(DuplicatePair.score >= wanted.least_score)
     if wanted.found_from is not None:
@@ -145,24 +162,27 @@ def count_asked(session: Session, organization: Organization) -> int:
 
 
 def groups_of(session: Session, pairs: Sequence[DuplicatePair]) -> dict[int, list[DuplicatePair]]:
-    """The other pairs of the groups that these pairs lead, strongest first, by the leading pair's id."""
+    """The strongest other pairs of each group that one of these pairs leads, by the leading pair's id."""
     leaders = {pair.group_id: pair for pair in pairs if pair.leads and pair.group_id is not None}
     found: dict[int, list[DuplicatePair]] = {pair.id: [] for pair in leaders.values()}
     if leaders:
-        organization_id = next(iter(leaders.values())).organization_id
-        rows = session.scalars(
-            _whole(
-                select(DuplicatePair)
-                .where(
-                    DuplicatePair.organization_id == organization_id,
-                    DuplicatePair.group_id.in_(leaders),
-                    ~DuplicatePair.leads,
-                )
-                .order_by(DuplicatePair.score.desc(), DuplicatePair.id)
-                .limit(PAIRS_OF_GROUP_SHOWN * len(leaders))
+        strongest_first = DuplicatePair.score.desc(), DuplicatePair.id
+        # Group by group: numbered all at once, every pair of a big one would be sorted.
+        others = [
+            select(DuplicatePair.id)
+            .where(
+                DuplicatePair.organization_id == pair.organization_id,
+                DuplicatePair.group_id == group_id,
+                ~DuplicatePair.leads,
             )
-        )
-        for pair in rows:
+            .order_by(*strongest_first)
+            .limit(PAIRS_OF_GROUP_SHOWN)
+            .subquery()
+            for group_id, pair in leaders.items()
+        ]
+        ids = union_all(*(select(part.c.id) for part in others))
+        query = _whole(select(DuplicatePair).where(DuplicatePair.id.in_(ids)))
+        for pair in session.scalars(query.order_by(*strongest_first)):
             if pair.group_id is not None:
                 found[leaders[pair.group_id].id].append(pair)
     return found
@@ -232,7 +252,6 @@ def next_pair(
     mine = actor.user_id
     free = (
         *conditions(organization, Filter()),
-        DuplicatePair.leads,
         or_(
             DuplicatePair.reserved_by_id.is_(None),
             DuplicatePair.reserved_by_id == mine,
@@ -247,36 +266,45 @@ def next_pair(
         or_(DuplicatePair.unsure_by_id.is_(None), DuplicatePair.unsure_by_id != mine),
     )
     place = tuple_(DuplicatePair.score, DuplicatePair.id)
+    strongest_first = DuplicatePair.score.desc(), DuplicatePair.id.desc()
     query = select(DuplicatePair).where(*free).limit(1)
     if beside is None:
-        # By their ids: they are few, and those that are free may be many.
+        # By their ids: they are few, and those that are free may be many. Also one that does not lead its
+        # group: it is this very pair that they are asked about.
         of_me = select(DuplicatePair.id).where(DuplicatePair.asked_id == mine)
-        asked = session.scalar(
-            query.where(DuplicatePair.id.in_(of_me)).order_by(
-                DuplicatePair.score.desc(), DuplicatePair.id.desc()
-            )
-        )
+        asked = session.scalar(query.where(DuplicatePair.id.in_(of_me)).order_by(*strongest_first))
         if asked is not None:
             return asked
-    elif backwards:
+    query = query.where(DuplicatePair.leads)
+    if beside is not None and backwards:
         return session.scalar(
             query.where(place > (beside.score, beside.id)).order_by(DuplicatePair.score, DuplicatePair.id)
         )
-    else:
+    if beside is not None:
         query = query.where(place < (beside.score, beside.id))
-    return session.scalar(query.order_by(DuplicatePair.score.desc(), DuplicatePair.id.desc()))
+    return session.scalar(query.order_by(*strongest_first))
 
 
-def pairs_of_person(session: Session, person: Person) -> list[DuplicatePair]:
-    """The open pairs of a person, strongest first."""
-    query = select(DuplicatePair).where(
-        DuplicatePair.organization_id == person.organization_id, has_one_of([person.id]), is_asked()
+def _shown_with(person: Person) -> ColumnElement[bool]:
+    """The condition for the pairs that a person's page shows: to decide, or marked and not merged."""
+    a, b = aliased(Person), aliased(Person)
+    marked = (
+        (DuplicatePair.status == PairStatus.DUPLICATE)
+        & select(a.id).where(a.id == DuplicatePair.a_id, a.merged_into_id.is_(None)).exists()
+        & select(b.id).where(b.id == DuplicatePair.b_id, b.merged_into_id.is_(None)).exists()
     )
-    return list(
-        session.scalars(
-            _whole(query.order_by(DuplicatePair.score.desc(), DuplicatePair.id).limit(PAIRS_A_PAGE))
-        )
-    )
+    return has_one_of([person.id]) & (is_asked() | marked)
+
+
+def pairs_of_person(session: Session, person: Person) -> tuple[list[DuplicatePair], int]:
+    """The strongest pairs of a person, a page of them at most, and how many there are.
+
+    Those that somebody has to decide, and those that were marked as one person and not merged.
+    """
+    rows = session.execute(select(DuplicatePair.id, DuplicatePair.score).where(_shown_with(person))).all()
+    shown = [row.id for row in sorted(rows, key=lambda row: (-row.score, row.id))[:PAIRS_A_PAGE]]
+    found = session.scalars(_whole(select(DuplicatePair).where(DuplicatePair.id.in_(shown))))
+    return sorted(found, key=lambda pair: shown.index(pair.id)), len(rows)
 
 
 def open_pairs_of(session: Session, person_ids: Sequence[int]) -> dict[int, int]:

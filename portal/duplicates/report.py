@@ -22,6 +22,8 @@ from portal.people.models import Merge, Person
 from portal.system.models import FaceModel
 
 FETCHED_AT_ONCE = 1_000
+# What the score is of a pair that can't be measured; see finding.remeasure.
+NO_SCORE = -1.0
 # Columns may be added behind; these keep their names and places.
 COLUMNS = (
     "pair_id",
@@ -63,8 +65,8 @@ def csv_lines(
 ) -> Iterator[str]:
     """The lines of the report, the header first, a thousand pairs in memory at a time.
 
-    at: the moment as of which it is told; names and external ids are those of now, and who was deleted
-    since is not in it.
+    at: the moment as of which it is told; names and external ids are those of now, who was deleted since is
+    not in it, and no band is told, as those are of today's threshold.
     """
     text = io.StringIO()
     writer = csv.writer(text)
@@ -73,7 +75,7 @@ def csv_lines(
     for row in _rows(session, organization, wanted, at):
         text.seek(0)
         text.truncate()
-        writer.writerow(_cells(row, bands))
+        writer.writerow(_cells(row, "" if at else _band(row, bands)))
         yield text.getvalue()
 
 
@@ -113,21 +115,26 @@ def _select(*state: Any) -> Select[*tuple[Any, ...]]:
         )
         .join(a, a.id == DuplicatePair.a_id)
         .join(b, b.id == DuplicatePair.b_id)
-        .join(FaceModel, FaceModel.id == DuplicatePair.face_model_id)
     )
 
 
 def _of_now(organization: Organization, wanted: Filter) -> Select[*tuple[Any, ...]]:
-    return _select(
-        DuplicatePair.status,
-        DuplicatePair.score,
-        DuplicatePair.same_photo,
-        DuplicatePair.threshold,
-        DuplicatePair.decided_at,
-        DuplicatePair.decided_by,
-        DuplicatePair.decided_score,
-        DuplicatePair.note,
-    ).where(*conditions(organization, wanted))
+    return (
+        _select(
+            DuplicatePair.status,
+            DuplicatePair.score,
+            DuplicatePair.same_photo,
+            DuplicatePair.face_a_id,
+            DuplicatePair.face_b_id,
+            DuplicatePair.threshold,
+            DuplicatePair.decided_at,
+            DuplicatePair.decided_by,
+            DuplicatePair.decided_score,
+            DuplicatePair.note,
+        )
+        .join(FaceModel, FaceModel.id == DuplicatePair.face_model_id)
+        .where(*conditions(organization, wanted))
+    )
 
 
 def _as_of(organization: Organization, wanted: Filter, at: datetime) -> Select[*tuple[Any, ...]]:
@@ -147,24 +154,35 @@ def _as_of(organization: Organization, wanted: Filter, at: datetime) -> Select[*
             PairEvent.note,
         )
         .join(PairEvent, PairEvent.id == last)
+        .join(FaceModel, FaceModel.id == PairEvent.face_model_id)
         .where(DuplicatePair.organization_id == organization.id)
     )
     if wanted.status is not None:
         query = query.where(PairEvent.status == wanted.status)
-    merged = select(Merge.id).where(
-        Merge.absorbed_id.in_((DuplicatePair.a_id, DuplicatePair.b_id)),
+    both = (DuplicatePair.a_id, DuplicatePair.b_id)
+    of_alias = select(Merge.id).where(
+        Merge.absorbed_id.in_(both),
         Merge.merged_at <= at,
         Merge.undone_at.is_(None) | (Merge.undone_at > at),
     )
-    # As groups.is_asked has it for now.
-    query = query.where(decided | (PairEvent.score >= PairEvent.threshold) & ~merged.exists())
+    merged = (PairEvent.status == PairStatus.DUPLICATE) & of_alias.where(Merge.survivor_id.in_(both)).exists()
+    # As groups.is_asked and pairs.conditions have it for now.
+    told = decided | (PairEvent.score >= PairEvent.threshold)
+    query = query.where(merged | told & ~of_alias.exists())
     if wanted.least_score is not None:
         query = query.where(PairEvent.score >= wanted.least_score)
     anything = Filter(None, None, wanted.found_from, wanted.found_to, wanted.batch_id)
     return query.where(*conditions(organization, anything)[2:])
 
 
-def _cells(row: Row[*tuple[Any, ...]], bands: Bands) -> list[str]:
+def _band(row: Row[*tuple[Any, ...]], bands: Bands) -> str:
+    """What the score says, in a word; "" where nothing follows from it, as on the pages."""
+    if row.same_photo or row.face_a_id is None or row.face_b_id is None or row.score <= NO_SCORE:
+        return ""
+    return bands.of(row.score) or "uncalibrated"
+
+
+def _cells(row: Row[*tuple[Any, ...]], band: str) -> list[str]:
     return [
         str(row.pair_id),
         str(row.status),
@@ -173,7 +191,7 @@ def _cells(row: Row[*tuple[Any, ...]], bands: Bands) -> list[str]:
         safe_cell(row.a_name),
         safe_cell(row.b_external_id),
         safe_cell(row.b_name),
-        bands.of(row.score) or "uncalibrated",
+        band,
         "yes" if row.same_photo else "no",
         _moment(row.found_at),
         f"{row.threshold:.6f}",

@@ -12,11 +12,12 @@ from portal.audit.services import Action, Actor, record
 from portal.calibration.services import thresholds_of
 from portal.claims import claim, finished, lock_claimed, lock_queued, still_claimed
 from portal.database import Gone, lock, now, writing
-from portal.duplicates.finding import add_event, hold
+from portal.duplicates.finding import add_event
 from portal.duplicates.groups import regroup
 from portal.duplicates.models import DuplicatePair, DuplicateScan, PairEventKind, PairStatus
 from portal.enrolment.models import WorkState
 from portal.organizations.models import Organization
+from portal.people.aliases import merged_ids
 from portal.queues import enqueue_scan
 
 SCANS_SHOWN = 10
@@ -141,41 +142,37 @@ def schedule_scans(session: Session, organization: Organization, actor: Actor, h
 
 def apply_threshold(
     session: Session, organization: Organization, actor: Actor, before: float, threshold: float
-) -> None:
-    """Judge pairs by a changed threshold.
+) -> DuplicateScan | None:
+    """Judge pairs by a changed threshold, in the caller's transaction, which holds the pass.
 
     Open pairs below it are not asked about any more. Where it was lowered all people are compared, for pairs
-    that were not kept before; a scan that is under way begins again.
+    that were not kept before; a scan that is under way begins again. Returns the scan, to be asked for.
     """
     low, high = sorted((before, threshold))
     mine = DuplicatePair.organization_id == organization.id
     other_side = (mine, DuplicatePair.status == PairStatus.OPEN, DuplicatePair.score.between(low, high))
-    scan = None
-    with writing(session):
-        hold(session, organization.id)
-        # Before the pairs, as wherever a face leaves the gallery.
-        lock(session, organization)
-        session.execute(
-            update(DuplicatePair)
-            .where(mine)
-            .values(threshold=threshold)
-            .execution_options(synchronize_session=False)
-        )
-        moved = session.scalars(select(DuplicatePair).where(*other_side)).all()
-        for pair in moved:
-            add_event(session, pair, PairEventKind.THRESHOLD, actor.name, actor.user_id)
-        regroup(session, organization.id, {person for pair in moved for person in (pair.a_id, pair.b_id)})
-        if threshold < before:
-            scan = unfinished_scan(session, organization)
-            if scan is not None:
-                lock(session, scan)
-            if scan is None or scan.cancelled:
-                scan = _new_scan(session, organization, actor, threshold)
-            else:
-                scan.threshold = threshold
-                scan.compared_face_id = scan.compared_faces = scan.comparisons = 0
+    session.execute(
+        update(DuplicatePair)
+        .where(mine)
+        .values(threshold=threshold)
+        .execution_options(synchronize_session=False)
+    )
+    moved = session.scalars(
+        select(DuplicatePair).where(*other_side).execution_options(populate_existing=True)
+    ).all()
+    for pair in moved:
+        add_event(session, pair, PairEventKind.THRESHOLD, actor.name, actor.user_id)
+    regroup(session, organization.id, {person for pair in moved for person in (pair.a_id, pair.b_id)})
+    if threshold > before:
+        return None
+    scan = unfinished_scan(session, organization)
     if scan is not None:
-        enqueue_scan(scan.id)
+        lock(session, scan)
+    if scan is None or scan.cancelled:
+        return _new_scan(session, organization, actor, threshold)
+    scan.threshold = threshold
+    scan.compared_face_id = scan.compared_faces = scan.comparisons = 0
+    return scan
 
 
 def claim_scan(session: Session, worker: str, scan_id: int) -> DuplicateScan | None:
@@ -200,8 +197,13 @@ def end_scan(session: Session, worker: str, scan: DuplicateScan) -> None:
 
     In the transaction of its last part: nobody can have it begin again in between.
     """
+    aliases = merged_ids(session.get_one(Organization, scan.organization_id))
     pairs = select(func.count()).where(
-        DuplicatePair.organization_id == scan.organization_id, DuplicatePair.score >= scan.threshold
+        DuplicatePair.organization_id == scan.organization_id,
+        DuplicatePair.score >= scan.threshold,
+        # The one into whom somebody was merged has that one's pairs.
+        DuplicatePair.a_id.not_in(aliases),
+        DuplicatePair.b_id.not_in(aliases),
     )
     session.execute(
         update(DuplicateScan)

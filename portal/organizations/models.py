@@ -28,5 +28,7 @@ class Organization(Base):
     # model's card has it. An admin chose them by their price, see portal.calibration.
     search_threshold: Mapped[float | None]
     duplicate_threshold: Mapped[float | None]
+    # The face model for whose scores they were chosen: with another one they say nothing.
+    thresholds_model_id: Mapped[int | None] = mapped_column(Identifier)
     # The hour (0-23, UTC) at which all people are compared with each other every night; None: never.
     scan_hour: Mapped[int | None]

@@ -182,13 +182,15 @@ def _person(person_id: int) -> Person:
 
 def _page(person: Person, form: PhotosForm) -> str:
     session = db.session()
+    pairs, count = pairs_of_person(session, person)
     return render_template(
         "people/show.html",
         person=person,
         form=form,
         aliases={alias.id: alias for alias in aliases_of(session, person)},
         merges=merging.merges_of(session, current_organization(), person),
-        pairs=pairs_of_person(session, person),
+        pairs=pairs,
+        more_pairs=count - len(pairs),
         bands=bands_for_pairs(session, current_organization()),
         **_photos(person),
     )

@@ -2,7 +2,8 @@
 // is kept for whoever has the page open.
 import { announce, fresh } from "./page.js";
 
-// The portal lets go of a pair of which it heard nothing for 90 s (portal/duplicates/judging.py).
+// The portal lets go of a pair of which it heard nothing for 90 s (portal/duplicates/judging.py). In a tab
+// behind others browsers let this happen once a minute only, which is enough.
 const HEARD_EVERY_MS = 30_000;
 // The square in which faces are aligned, and the height of their middle (portal/duplicates/aligning.py).
 const SIDE = 112;
@@ -82,7 +83,6 @@ function keep(page) {
   const send = (address) =>
     fetch(address, { method: "POST", keepalive: true, headers: { "X-CSRFToken": token(), Accept: "application/json" } });
   const hear = async () => {
-    if (document.hidden) return;
     // A portal that can't be reached now is asked again.
     const answer = await send(page.dataset.reserve).catch(() => null);
     if (answer?.status !== 409) return;
@@ -90,7 +90,8 @@ function keep(page) {
     taken(page);
   };
   timer = setInterval(hear, HEARD_EVERY_MS);
-  document.addEventListener("visibilitychange", hear);
+  // At once where somebody comes back to a page that had let go of its pair, or that slept.
+  document.addEventListener("visibilitychange", () => document.hidden || hear());
   window.addEventListener("pagehide", () => send(page.dataset.release).catch(() => null));
   hear();
 }

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from jobs import duplicates
@@ -152,11 +153,18 @@ def nothing_given_back(*_: Any) -> Iterator[None]:
     yield
 
 
+@pytest.mark.parametrize("error", [ValueError("broken"), IntegrityError("INSERT", {}, Exception("UNIQUE"))])
 def test_a_pass_that_stops_its_worker_three_times_is_set_aside_and_said_so(
-    app: Flask, worker: Worker, bob: Visitor, session: Session, lfw: Path, monkeypatch: pytest.MonkeyPatch
+    app: Flask,
+    worker: Worker,
+    bob: Visitor,
+    session: Session,
+    lfw: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
 ) -> None:
     def broken(*_: Any) -> int:
-        raise ValueError("broken")
+        raise error
 
     worker.failures_are_fine = True
     with monkeypatch.context() as patch:
@@ -170,6 +178,24 @@ def test_a_pass_that_stops_its_worker_three_times_is_set_aside_and_said_so(
     passes.retry_pass(session, session.get_one(Organization, bob.organization.id))
     worker.work()
     assert not passes.is_set_aside(session, bob.organization)
+    assert only_pair(session).score > 0.4
+
+
+def test_a_database_that_is_away_costs_a_pass_no_attempt(
+    app: Flask, worker: Worker, bob: Visitor, session: Session, lfw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> int:
+        raise OperationalError("INSERT", {}, Exception("server closed the connection unexpectedly"))
+
+    worker.failures_are_fine = True
+    with monkeypatch.context() as patch:
+        patch.setattr(duplicates.finding, "record_found", away)
+        drop(bob, twins(lfw, 1))
+        for _ in range(MAX_ATTEMPTS + 1):
+            worker.work()
+            sweep(app)
+    assert len(worker.failures) > MAX_ATTEMPTS
+    worker.work()
     assert only_pair(session).score > 0.4
 
 

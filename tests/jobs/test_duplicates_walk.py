@@ -18,7 +18,7 @@ from portal.calibration.choosing import Purpose, choose_threshold
 from portal.calibration.services import thresholds_of
 from portal.database import Gone, writing
 from portal.duplicates import judging, passes, scans
-from portal.duplicates.finding import rises_clearly
+from portal.duplicates.finding import is_another_question, rises_clearly
 from portal.duplicates.models import DuplicatePair, PairStatus
 from portal.duplicates.odd_photos import list_odd
 from portal.enrolment import services as enrolment
@@ -31,6 +31,7 @@ from portal.people.services import delete_person
 from portal.storage import PhotoStore, photo_store
 from tests.duplicates import assert_grouped, merge, pair_of, queue, towards
 from tests.rows import QUALITY, SOMEBODY, add_person, add_photo, face_model
+from tests.support import on_both_databases
 from tests.workers import Worker
 
 REFUSED = (Gone, MergeError, judging.PairError, scans.ScanError, enrolment.PhotoError)
@@ -166,6 +167,25 @@ def test_a_scan_that_others_always_wait_for_gets_on(scene: Scene, monkeypatch: p
         scene.session.refresh(scan)
         assert scan.compared_faces == compared
     assert scan.state == WorkState.DONE
+
+
+@on_both_databases
+def test_a_scan_whose_blocks_end_between_a_persons_photos_finds_the_best_of_them(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.gallery.scan.FEWEST_OF_A_BLOCK", 1)
+    monkeypatch.setattr("jobs.gallery.scan.COMPARISONS_OF_A_BLOCK", 1)
+    # The best faces meet between others that reach the threshold as well.
+    shown = (("Anna", 0.8), ("Anne", 0), ("Anna", 0), ("Anna", 0.6), ("Anne", 0.7))
+    photos = [scene.photo(name, 1, turned) for name, turned in shown]
+    scan = scans.start_scan(scene.session, scene.organization, SOMEBODY)
+    duplicates.scan(scan.id)
+    scene.session.rollback()
+    scene.session.refresh(scan)
+    assert (scan.state, scan.compared_faces, scan.new_pairs, scan.pairs) == (WorkState.DONE, 5, 1, 1)
+    pair = scene.pair("Anna", "Anne")
+    assert pair.score == pytest.approx(1)
+    assert (pair.face_a_id, pair.face_b_id) == (photos[2].main_face_id, photos[1].main_face_id)
 
 
 class NoFiles(PhotoStore):
@@ -381,6 +401,12 @@ class Walk:
                     or score < thresholds.duplicates
                     or not rises_clearly(pair.decided_score or 0, score - 1e-4)
                 ), "a decision stands though the question is another one"
+                assert (
+                    pair.status != PairStatus.OPEN
+                    or pair.decided_score is None
+                    or pair.same_photo
+                    or is_another_question(self.session, pair, pair)
+                ), "a pair is asked again for nothing"
         assert_grouped(self.session, self.organization.id)
 
     def _in_gallery(self) -> dict[tuple[int, int], float]:

@@ -7,6 +7,7 @@ import re
 import pytest
 from flask import Flask
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from portal.calibration.models import Calibration
 from portal.calibration.services import PEOPLE_NEEDED, thresholds_of
@@ -60,7 +61,8 @@ def test_the_prices_are_said_in_words(alice: Visitor) -> None:
     assert "people who are enrolled twice (between 2 and 8) will not be shown" in pairs
     assert "1,000 people compared with all 1,000" in pairs
     assert (
-        "With 10 times as many people about 1 in 10 would get a wrong name. That is an approximation" in pairs
+        "With 10 times as many people about 1 in 10 such searches would show a wrong name. "
+        "That is an approximation" in pairs
     )
     assert "uncalibrated" not in pairs.lower()
 
@@ -113,7 +115,22 @@ def test_it_warns_of_little_data_and_of_undecided_pairs(
         "too little data" in one.get_text() for one in alice.page.select("[data-thresholds=search] label")[:4]
     )
     assert "too little data" not in alice.page.select_one("[data-thresholds=duplicates]").get_text()
-    assert "7 pairs of people wait for a decision." in text(alice)
+    assert "7 pairs of people were undecided when this was measured." in text(alice)
+
+
+def test_it_warns_where_hardly_anybody_has_two_photos(
+    app: Flask, clinic: Organization, alice: Visitor
+) -> None:
+    few = curves()
+    assert few["fnir"]
+    few["fnir"]["high"] = [max(0.7, rate) for rate in few["fnir"]["value"]]
+    with app.app_context():
+        mine = db.session.get_one(Organization, clinic.id)
+        add_calibration(db.session(), mine, curves=few, mated_people=3, mated_photos=6)
+    alice.get(URL)
+    assert "Only 3 people were enrolled with several photos." in text(alice)
+    assert "2 to 70 of 100 known people will be missed" in text(alice)
+    assert "too little data" in alice.page.select_one("[data-thresholds=search]").get_text()
 
 
 def test_nobody_with_two_photos(app: Flask, clinic: Organization, alice: Visitor) -> None:
@@ -123,7 +140,10 @@ def test_nobody_with_two_photos(app: Flask, clinic: Organization, alice: Visitor
             db.session(), mine, curves=curves(fnir=None, mated=None), mated_people=0, mated_photos=0
         )
     alice.get(URL)
-    assert "how many known people will be missed can’t be told: nobody has two photos" in text(alice)
+    assert (
+        "how many known people will be missed can’t be told: nobody had two photos when this was measured"
+        in text(alice)
+    )
     assert not alice.page.select(".score-plot__same rect")
 
 
@@ -239,6 +259,9 @@ def test_a_calibration_of_another_face_model_is_not_in_force(
         mine = db.session.get_one(Organization, clinic.id)
         calibration = add_calibration(db.session(), mine)
         old = face_model(db.session())
+    for purpose in ("search", "duplicates"):
+        alice.post(URL, {"purpose": purpose, "threshold": "0.55"})
+    with app.app_context():
         with writing(db.session()) as session:
             columns = {key: getattr(old, key) for key in ("source", "engine", "dimension", "licence")}
             new = FaceModel(
@@ -250,6 +273,33 @@ def test_a_calibration_of_another_face_model_is_not_in_force(
         assert calibration.state == WorkState.DONE
     alice.get(URL)
     assert alice.page.select_one("[data-calibration=uncalibrated]")
+    # Nor are thresholds that were chosen for its scores.
+    in_force = [one.get_text(" ", strip=True) for one in alice.page.select("input:checked + label")]
+    assert in_force == ["0.300 in force the face model’s own, uncalibrated"] * 2
+    alice.post(URL, {"purpose": "search", "threshold": "0.25"})
+    alice.get(URL)
+    in_force = [one.get_text(" ", strip=True) for one in alice.page.select("input:checked + label")]
+    assert in_force == ["0.250 in force", "0.300 in force the face model’s own, uncalibrated"]
+    assert "A threshold was chosen by hand. Nobody has measured what they mean" in text(alice)
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_threshold_is_chosen_with_all_that_follows_from_it_or_not_at_all(
+    app: Flask, clinic: Organization, alice: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("the disk is full"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("portal.duplicates.scans.regroup", fail)
+        assert alice.post(URL, {"purpose": "duplicates", "threshold": "0.3"}).status_code == 500
+    with app.app_context():
+        assert db.session.get_one(Organization, clinic.id).duplicate_threshold is None
+    assert scans(app) == []
+    alice.post(URL, {"purpose": "duplicates", "threshold": "0.3"})
+    with app.app_context():
+        assert db.session.get_one(Organization, clinic.id).duplicate_threshold == 0.3
+    assert scans(app) == [0.3]
 
 
 @pytest.mark.usefixtures("measured")

@@ -33,6 +33,9 @@ def test_wrong_names(interval: Interval, said: str) -> None:
 def test_missed() -> None:
     assert words.missed(Interval(0.03, 0.02, 0.05)) == "about 3 of 100 known people (between 2 and 5)"
     assert words.missed(Interval(0.0, 0.0, 0.013)) == "fewer than 1 of 100 known people (at most 2)"
+    assert words.missed(Interval(0.005, 0.001, 0.02)) == "fewer than 1 of 100 known people (at most 2)"
+    # A value between the two would say what nobody knows.
+    assert words.missed(Interval(0.0, 0.0, 0.98)) == "0 to 98 of 100 known people"
 
 
 @pytest.mark.parametrize(

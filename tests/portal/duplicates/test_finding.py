@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.calibration.choosing import Purpose, choose_threshold
 from portal.database import now, writing
-from portal.duplicates import finding, judging, scans
+from portal.duplicates import finding, judging, pairs, scans
 from portal.duplicates.finding import FoundPair
 from portal.duplicates.models import DuplicatePair, DuplicateScan, PairStatus
 from portal.duplicates.odd_photos import Likeness, list_odd, odd_photos_of, record_likeness
@@ -24,6 +24,8 @@ from tests.duplicates import merge, pair_of, queue
 from tests.portal.duplicates.conftest import Enrolled
 from tests.rows import SOMEBODY, THRESHOLD, add_odd_photo, add_pair, add_photo, face_model
 from tests.support import on_both_databases, on_postgresql
+
+Copies = tuple[Photo, Photo, Photo, Photo]
 
 
 @pytest.fixture
@@ -177,3 +179,79 @@ def test_a_lower_threshold_does_not_rely_on_a_scan_that_is_being_cancelled(
     under_way = scans.unfinished_scan(session, home)
     assert under_way is not None
     assert (under_way.threshold, under_way.cancelled) == (0.2, False)
+
+
+@pytest.fixture
+def copies(session: Session, enrolled: Enrolled) -> Copies:
+    """An honest photo of Anna and of Anne, and one file that both have."""
+    anna, anne = enrolled("Anna"), enrolled("Anne")
+    return anna, anne, *(add_photo(session, one.person, shade=99) for one in (anna, anne))
+
+
+def test_a_copy_that_comes_back_asks_nothing_anew(
+    session: Session, home: Organization, copies: Copies
+) -> None:
+    anna, anne, copy_a, copy_b = copies
+    pair = add_pair(session, copy_a, copy_b, 1.0)
+    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    remove(session, home, copy_a)
+    assert remeasure(session, pair, found(anna, anne, 0.1)).status == PairStatus.DISTINCT
+    again = add_pair(session, add_photo(session, anna.person, shade=99), copy_b, 1.0)
+    assert (again.id, again.status, again.same_photo) == (pair.id, PairStatus.DISTINCT, True)
+
+
+@on_both_databases
+@pytest.mark.parametrize("at_once", [True, False])
+def test_honest_photos_ask_anew_what_was_decided_on_the_very_same_photo(
+    session: Session, home: Organization, copies: Copies, at_once: bool
+) -> None:
+    anna, anne, copy_a, copy_b = copies
+    pair = add_pair(session, copy_a, copy_b, 1.0)
+    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    remove(session, home, copy_a)
+    if not at_once:
+        # Alike are only photos that come later.
+        assert remeasure(session, pair, found(anna, anne, 0.1)).status == PairStatus.DISTINCT
+        anna = add_photo(session, anna.person, shade=98)
+        add_pair(session, anna, anne, 0.7)
+    else:
+        remeasure(session, pair, found(anna, anne, 0.7))
+    assert queue(session, home) == [pair.id]
+    # A copy of it does not hide the question.
+    again = add_pair(session, add_photo(session, anna.person, shade=99), copy_b, 1.0)
+    assert (again.status, queue(session, home)) == (PairStatus.OPEN, [pair.id])
+    judging.decide(session, SOMEBODY, again, PairStatus.DISTINCT)
+    assert queue(session, home) == []
+
+
+@on_both_databases
+def test_a_pair_whose_score_falls_back_is_asked_no_more(
+    session: Session, home: Organization, enrolled: Enrolled
+) -> None:
+    anna, anne = enrolled("Anna"), enrolled("Anne")
+    pair = add_pair(session, anna, anne, 0.5)
+    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT, "Sisters.")
+    alike = add_photo(session, anne.person, shade=99)
+    assert add_pair(session, anna, alike, 0.9).status == PairStatus.OPEN
+    remove(session, home, alike)
+    # Still clearly higher than when it was decided.
+    assert remeasure(session, pair, found(anna, anne, 0.7)).status == PairStatus.OPEN
+    with writing(session):
+        finding.mark_stale(session, [anne.main_face_id or 0])
+    back = remeasure(session, pair, found(anna, anne, 0.5))
+    assert (back.status, back.decided_by, back.note) == (PairStatus.DISTINCT, "test", "Sisters.")
+    assert queue(session, home) == []
+    last = pairs.history_of(session, back)[0]
+    assert (last.kind, last.status) == ("rescored", PairStatus.DISTINCT)
+
+
+def test_a_pair_whose_decision_was_taken_back_stays_open_when_its_score_falls(
+    session: Session, home: Organization, enrolled: Enrolled
+) -> None:
+    anna, anne = enrolled("Anna"), enrolled("Anne")
+    alike = add_photo(session, anne.person, shade=99)
+    pair = add_pair(session, anna, alike, 0.9)
+    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    judging.take_back(session, home, SOMEBODY, pair, pair.decided_at)
+    remove(session, home, alike)
+    assert remeasure(session, pair, found(anna, anne, 0.5)).status == PairStatus.OPEN

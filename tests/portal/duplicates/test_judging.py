@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -23,16 +24,18 @@ from portal.duplicates import judging, pairs, report
 from portal.duplicates.models import DuplicatePair, PairEvent, PairStatus
 from portal.enrolment.models import Photo
 from portal.organizations.models import Organization
-from portal.people.merging import undo_merge
+from portal.people.merging import merge_people, undo_merge
 from portal.people.models import Person
 from portal.people.services import delete_person
 from portal.storage import photo_store
 from tests.duplicates import assert_grouped, merge, pair_of, queue
 from tests.portal.duplicates.conftest import Enrolled, Paired
-from tests.rows import SOMEBODY, add_batch, add_pair
+from tests.rows import SOMEBODY, add_batch, add_pair, add_photo
 from tests.support import Visitor, on_both_databases
 
 Report = list[dict[str, str]]
+# The shade of a photo that two people have.
+COPY = 90
 
 
 @pytest.fixture
@@ -54,8 +57,8 @@ def lines(session: Session, home: Organization, *, today: bool, wanted: pairs.Fi
     at = report.end_of_day(now().date()) if today else None
     text = "".join(report.csv_lines(session, home, wanted, UNCALIBRATED, at))
     rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
-    # The history has the threshold that was in force when something last happened to the pair.
-    return [{key: cell for key, cell in row.items() if key != "threshold"} for row in rows]
+    # The history has the threshold that was in force when something last happened to the pair, and no band.
+    return [{key: cell for key, cell in row.items() if key not in ("threshold", "band")} for row in rows]
 
 
 def take_back(session: Session, home: Organization, pair: DuplicatePair) -> list[str]:
@@ -279,3 +282,100 @@ def test_two_who_were_merged_elsewhere_are_not_decided_on_a_page_that_is_still_o
     merge(session, a.person, b.person)
     with pytest.raises(judging.PairError, match="B was merged into somebody else"):
         judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+
+
+@on_both_databases
+def test_a_group_that_grows_leaves_a_pair_to_who_is_deciding_it(
+    session: Session, home: Organization, alice: Visitor, bob: Visitor, vera: Visitor, enrolled: Enrolled
+) -> None:
+    anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
+    his = add_pair(session, anna, anne, 0.6)
+    assert judging.reserve(session, actor(bob), his)
+    hers = add_pair(session, anna, cleo, 0.9)
+    given = pairs.next_pair(session, home, actor(alice))
+    assert given is not None
+    assert given.id == hers.id
+    assert judging.reserve(session, actor(alice), hers)
+    # Each goes on with theirs, and lets go of nothing else.
+    assert judging.reserve(session, actor(bob), as_it_is(session, his))
+    judging.release(session, actor(bob), his)
+    assert pairs.next_pair(session, home, actor(vera)) is None
+    assert judging.reserve(session, actor(bob), his)
+    judging.decide(session, actor(bob), as_it_is(session, his), PairStatus.DISTINCT)
+    assert pairs.next_pair(session, home, actor(vera)) is None
+    judging.decide(session, actor(alice), as_it_is(session, hers), PairStatus.DISTINCT)
+    assert_grouped(session, home.id)
+
+
+def test_a_group_whose_reader_is_gone_is_given_to_the_next_as_a_whole(
+    session: Session, home: Organization, alice: Visitor, bob: Visitor, enrolled: Enrolled
+) -> None:
+    anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
+    strong, weak = add_pair(session, anna, anne, 0.8), add_pair(session, anne, cleo, 0.7)
+    judging.reserve(session, actor(bob), strong)
+    with writing(session):
+        session.execute(update(DuplicatePair).values(reserved_until=now() - timedelta(seconds=1)))
+    assert judging.reserve(session, actor(alice), strong)
+    assert not judging.reserve(session, actor(bob), weak)
+
+
+@pytest.fixture
+def carried(
+    session: Session, home: Organization, alice: Visitor, bob: Visitor, enrolled: Enrolled
+) -> tuple[DuplicatePair, DuplicatePair]:
+    """Bob's decision about Rose and Sara, and what became of it when Alice merged Rose into Quinn."""
+    rose, sara, quinn = (enrolled(name) for name in ("Rose", "Sara", "Quinn"))
+    pair = add_pair(session, rose, sara)
+    judging.decide(session, actor(bob), pair, PairStatus.DISTINCT)
+    kept = {"name": "Quinn", "external_id": "Quinn"}
+    merge_people(session, home, actor(alice), quinn.person, rose.person, **kept)
+    return as_it_is(session, pair), pair_of(session, quinn.person_id, sara.person_id)
+
+
+def test_a_decision_about_somebody_who_was_merged_is_taken_back_where_it_holds(
+    session: Session, bob: Visitor, carried: tuple[DuplicatePair, DuplicatePair], home: Organization
+) -> None:
+    old, new = carried
+    assert old.decided_at
+    decided_at = {"decided_at": old.decided_at.isoformat()}
+    bob.post(f"/duplicates/{old.id}/undo", decided_at, follow=True)
+    words = bob.page.get_text(" ", strip=True)
+    assert "Rose was merged into Quinn (Quinn). Decide on the pair of Quinn instead" in words
+    assert "open again" not in words
+    assert [as_it_is(session, pair).status for pair in carried] == ["distinct", "distinct"]
+    bob.post(f"/duplicates/{new.id}/undo", decided_at, follow=True)
+    assert queue(session, home) == [new.id]
+
+
+def test_a_decision_that_goes_with_a_merge_stays_that_of_who_decided(
+    bob: Visitor, carried: tuple[DuplicatePair, DuplicatePair]
+) -> None:
+    bob.get(f"/duplicates/{carried[1].id}")
+    history = bob.page.select_one("[aria-labelledby=history-title]")
+    assert history is not None
+    assert "bob@clinic.example decided: different people." in history.get_text(" ", strip=True)
+    assert "alice@" not in history.get_text()
+
+
+def test_a_decision_on_the_very_same_photo_answers_no_question_of_honest_ones(
+    session: Session, home: Organization, enrolled: Enrolled
+) -> None:
+    anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
+    copy = add_photo(session, cleo.person, shade=COPY)
+    misfiled, honest = add_photo(session, anne.person, shade=COPY), add_pair(session, anna, cleo)
+    judging.decide(session, SOMEBODY, add_pair(session, misfiled, copy, 1.0), PairStatus.DISTINCT)
+    merge(session, anna.person, anne.person)
+    assert queue(session, home) == [honest.id]
+
+
+def test_what_a_merge_brought_goes_with_it_though_it_was_open_again(
+    session: Session, home: Organization, enrolled: Enrolled
+) -> None:
+    anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
+    judging.decide(session, SOMEBODY, add_pair(session, anne, cleo, 0.5), PairStatus.DISTINCT)
+    add_pair(session, anne, cleo, 0.9)
+    merged = merge(session, anna.person, anne.person)
+    made = pair_of(session, anna.person_id, cleo.person_id)
+    assert (made.status, made.decided_score) == (PairStatus.OPEN, 0.5)
+    undo_merge(session, home, SOMEBODY, merged)
+    assert as_it_is(session, made).decided_score is None

@@ -8,16 +8,19 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEvent
 from portal.database import now, writing
-from portal.duplicates import judging
+from portal.duplicates import judging, pairs
+from portal.duplicates.finding import remeasure
 from portal.duplicates.models import DuplicatePair, DuplicatePass, PairEvent, PairStatus
 from portal.enrolment.models import WorkState
 from portal.organizations.models import Organization
 from portal.people.models import Person
+from tests.duplicates import merge
 from tests.photos import mate
 from tests.portal.duplicates.conftest import Enrolled, Paired
 from tests.rows import SOMEBODY, add_pair, add_person, add_photo
@@ -251,3 +254,68 @@ def test_a_viewer_looks_and_takes_nothing_away(vera: Visitor, paired: Paired) ->
     vera.get(f"/duplicates/{pair.id}")
     assert not vera.page.select("main form[method=post]")
     assert not vera.page.select("[data-reserve]")
+
+
+@on_both_databases
+def test_every_group_shows_its_strongest_pairs_however_big_another_one_is(
+    bob: Visitor, session: Session, enrolled: Enrolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairs, "PAIRS_OF_GROUP_SHOWN", 2)
+    crowd = enrolled("Crowd")
+    for number in range(7):
+        add_pair(session, crowd, enrolled(f"P{number}"), 0.8 + number / 100)
+    anna, anne, annie = (enrolled(name) for name in ("Anna", "Anne", "Annie"))
+    add_pair(session, anna, anne, 0.6)
+    add_pair(session, anne, annie, 0.5)
+    bob.get("/duplicates")
+    big, small = bob.page.select(".pair-entry")
+    assert [row["data-b"] for row in big.select("[data-pair]")] == ["P6", "P5", "P4"]
+    assert [row["data-b"] for row in small.select("[data-pair]")] == ["Anne", "Annie"]
+    assert "7 pairs hang together" in big.get_text(" ", strip=True)
+    assert "And 4 more of this group, which are not shown here." in big.get_text(" ", strip=True)
+    assert "2 pairs hang together" in small.get_text(" ", strip=True)
+    assert "more of this group" not in small.get_text(" ", strip=True)
+
+
+def test_the_page_of_a_person_has_what_was_marked_too_and_says_how_many_more_there_are(
+    bob: Visitor, session: Session, clinic: Organization, enrolled: Enrolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairs, "PAIRS_A_PAGE", 4)
+    anna = enrolled("Anna")
+    _, marked, distinct, merged, *others = (
+        add_pair(session, anna, enrolled(f"P{number}"), 0.9 - number / 100) for number in range(9)
+    )
+    judging.decide(session, SOMEBODY, marked, PairStatus.DUPLICATE)
+    judging.decide(session, SOMEBODY, distinct, PairStatus.DISTINCT)
+    merge(session, merged.a, merged.b)
+    url = f"/people/{anna.person_id}"
+    assert shown(bob, url) == [
+        ("Anna", "P0", "open"),
+        ("Anna", "P1", "duplicate"),
+        ("Anna", "P4", "open"),
+        ("Anna", "P5", "open"),
+    ]
+    assert "Same person" in bob.page.select("[data-pair]")[1].get_text()
+    assert "And 3 more, which are less alike." in said(bob)
+    for pair in others[2:]:
+        judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    assert len(shown(bob, url)) == 4
+    assert "which are less alike" not in said(bob)
+
+
+def test_two_with_the_very_same_photo_who_were_merged_are_said_to_be_that(
+    bob: Visitor, session: Session, clinic: Organization
+) -> None:
+    photos = [add_photo(session, add_person(session, clinic, name, name), shade=5) for name in ("A", "B")]
+    pair = add_pair(session, *photos, score=1.0)
+    bob.get(f"/duplicates/{pair.id}")
+    bob.post(f"/duplicates/{pair.id}/merge", {"external_id_of": "a", "name_of": "a"})
+    # The photo is one photo of A now, and the pass finds none of B.
+    with writing(session):
+        remeasure(session, pair.id, None)
+    bob.get("/duplicates?status=duplicate")
+    (row,) = bob.page.select("[data-pair]")
+    assert "Merged" in row.get_text(" ")
+    assert "1.000" not in row.get_text(" ")
+    bob.get(f"/duplicates/{pair.id}")
+    assert "the photos are with the person who was kept" in said(bob)

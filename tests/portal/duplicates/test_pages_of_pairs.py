@@ -14,11 +14,12 @@ from portal.accounts.models import Role
 from portal.audit.models import AuditEvent
 from portal.database import now, writing
 from portal.duplicates import judging
-from portal.duplicates.finding import FoundPair, record_found
+from portal.duplicates.finding import FoundPair, record_found, remeasure
 from portal.duplicates.models import DuplicatePair, PairStatus
 from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.people.models import Person
+from tests.calibrations import add_calibration
 from tests.portal.duplicates.conftest import Enrolled, Paired
 from tests.rows import SOMEBODY, THRESHOLD, add_odd_photo, add_pair, add_photo, face_model
 from tests.support import Visitor, member, on_both_databases
@@ -286,3 +287,53 @@ def test_the_audit_names_the_pair_and_leads_to_it(alice: Visitor, session: Sessi
     alice.get("/audit?action=pair.decided")
     assert "the pair A1 and A2" in said(alice)
     assert not alice.page.select("[data-event='pair.decided'] a")
+
+
+def test_a_member_is_given_the_pair_that_they_are_asked_about_whoever_leads_its_group(
+    bob: Visitor, dan: Visitor, alice: Visitor, session: Session, enrolled: Enrolled
+) -> None:
+    anna, anne, annie = (enrolled(name) for name in ("Anna", "Anne", "Annie"))
+    leader = add_pair(session, anna, anne, 0.8)
+    weaker = add_pair(session, anne, annie, 0.7)
+    bob.get(f"/duplicates/{weaker.id}")
+    send(bob, weaker, "decision", decision="unsure", asked_id=str(dan.user.id))
+    bob.call(f"/duplicates/{leader.id}/release")
+    assert at_next(dan) == "Anne"
+    assert "bob@clinic.example was not sure, and asks you." in said(dan)
+    # As with all others, not while somebody else looks at the group.
+    dan.call(f"/duplicates/{weaker.id}/release")
+    assert at_next(alice) == "Anna"
+    assert at_next(dan) is None
+
+
+def test_a_pair_that_can_not_be_compared_says_whether_it_will_be(
+    bob: Visitor, session: Session, clinic: Organization, enrolled: Enrolled
+) -> None:
+    anna, anne = enrolled("Anna"), enrolled("Anne")
+    add_photo(session, session.get_one(Person, anne.person_id), shade=90)
+    pair = add_pair(session, anna, anne)
+    bob.post(f"/photos/{anne.id}/remove")
+    bob.get(f"/duplicates/{pair.id}")
+    assert "The photo that was most alike is gone: the pair is being measured again." in said(bob)
+    assert "no usable photo any more" not in said(bob)
+    bob.get("/duplicates")
+    assert "Is measured again" in said(bob)
+    with writing(session):
+        remeasure(session, pair.id, None)
+    bob.get(f"/duplicates/{pair.id}")
+    assert "One of the two has no usable photo any more. Nothing can be compared." in said(bob)
+
+
+def test_what_a_score_means_is_said_as_it_is(
+    bob: Visitor, session: Session, clinic: Organization, paired: Paired
+) -> None:
+    shown, kept = paired("A1", "A2", 0.8), paired("B1", "B2", THRESHOLD - 0.1)
+    for pair, above in ((shown, True), (kept, False)):
+        bob.get(f"/duplicates/{pair.id}")
+        assert ("The score is above the threshold" in said(bob)) == above
+        assert "What scores mean was not measured on your people" in said(bob)
+    add_calibration(session, clinic)
+    bob.get(f"/duplicates/{shown.id}")
+    assert "at most 1 person in 1,000 has a wrong pair with such a score (upper end of the range)" in said(
+        bob
+    )

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEvent
 from portal.database import writing
 from portal.duplicates.models import DuplicateScan
+from portal.duplicates.scans import claim_scan, end_scan
 from portal.enrolment.models import WorkState
 from portal.organizations.models import Organization
+from tests.duplicates import merge
 from tests.photos import mate
 from tests.portal.duplicates.conftest import Enrolled
-from tests.rows import add_odd_photo, add_person, add_photo
-from tests.support import Visitor, enrol
+from tests.rows import add_odd_photo, add_pair, add_person, add_photo
+from tests.support import Visitor, enrol, on_both_databases
 from tests.workers import Worker
 
 Events = Callable[[str], list[AuditEvent]]
@@ -126,3 +128,44 @@ def test_a_photo_unlike_the_others_is_shown_until_somebody_says_it_is_right(
     assert not bob.page.select("[data-odd]")
     assert [event.subject_id for event in events("photo.checked")] == [anna.id]
     assert bob.post(f"/duplicates/photos/{photos[0].id}/right").status_code == 404
+
+
+def test_one_that_is_cancelled_while_it_is_made_is_shown_as_that(
+    bob: Visitor, session: Session, enrolled: Enrolled
+) -> None:
+    enrolled("Anna")
+    bob.post("/duplicates/scans", follow=True)
+    cancel = bob.page.select_one("form[action$='/cancel']")
+    assert cancel is not None
+    scan = claim_scan(session, "worker", session.scalars(select(DuplicateScan.id)).one())
+    assert scan is not None
+    bob.post(str(cancel["action"]), follow=True)
+    assert "The comparison is cancelled." in said(bob)
+    assert "No full comparison was made yet." not in said(bob)
+    (line,) = ended(bob)
+    assert "cancelled" in line
+    # Another one may be started meanwhile.
+    bob.post("/duplicates/scans", follow=True)
+    assert bob.page.select("[data-scan-status=queued]")
+    assert len(ended(bob)) == 1
+    with writing(session):
+        end_scan(session, "worker", scan)
+    assert "cancelled" in ended(bob)[0]
+
+
+@on_both_databases
+def test_pairs_of_people_who_were_merged_are_not_counted(
+    bob: Visitor, session: Session, enrolled: Enrolled
+) -> None:
+    anna, anne, cleo, dora = (enrolled(name) for name in ("Anna", "Anne", "Cleo", "Dora"))
+    same = add_pair(session, anna, anne, 0.8)
+    for one, other in ((anne, cleo), (cleo, dora)):
+        add_pair(session, one, other)
+    merge(session, same.a, same.b)
+    bob.post("/duplicates/scans")
+    scan = claim_scan(session, "worker", session.scalars(select(DuplicateScan.id)).one())
+    assert scan is not None
+    with writing(session):
+        end_scan(session, "worker", scan)
+    # Anna has the pair with Cleo now that Anne had.
+    assert ended(bob)[0].split()[-2:] == ["2", "0"]

@@ -17,13 +17,17 @@ from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEvent
 from portal.cli import main
-from portal.database import now
+from portal.database import now, writing
 from portal.duplicates import judging
+from portal.duplicates.finding import remeasure
 from portal.duplicates.models import DuplicatePair, PairEvent, PairStatus
 from portal.organizations.models import Organization
 from portal.people.models import Person
+from portal.system.models import FaceModel
+from tests.calibrations import add_calibration
+from tests.portal.duplicates.conftest import Enrolled, Paired
 from tests.rows import SOMEBODY, THRESHOLD, add_batch, add_pair, add_person, add_photo
-from tests.support import Visitor
+from tests.support import Visitor, on_both_databases
 
 HEADER = [
     *("pair_id", "status", "score", "a_external_id", "a_name", "b_external_id", "b_name", "band"),
@@ -76,7 +80,7 @@ def test_every_cell(clinic: Organization, bob: Visitor, session: Session) -> Non
         "a_name": "Anna",
         "b_external_id": "B1",
         "b_name": "Anna",
-        "band": "uncalibrated",
+        "band": "",
         "same_photo": "yes",
         "threshold": "0.400000",
         "face_model": "made-up",
@@ -221,3 +225,83 @@ def test_a_pair_below_the_threshold_is_not_in_it(
 ) -> None:
     pair_of(session, clinic, "A1", "B1", THRESHOLD - 0.1)
     assert report(bob) == []
+
+
+def test_the_word_is_empty_where_nothing_follows_from_the_score(
+    clinic: Organization, bob: Visitor, session: Session, paired: Paired
+) -> None:
+    same_photo = pair_of(session, clinic, "A1", "B1", 1.0)
+    strong, possible, gone = (
+        paired(f"A{number}", f"B{number}", score) for number, score in ((2, 0.8), (3, 0.45), (4, 0.7))
+    )
+    judging.decide(session, SOMEBODY, gone, PairStatus.DISTINCT)
+    assert gone.face_b
+    bob.post(f"/photos/{gone.face_b.photo_id}/remove")
+    with writing(session):
+        remeasure(session, gone.id, None)
+    for measured, words in ((False, ["uncalibrated", "uncalibrated"]), (True, ["strong", "possible"])):
+        if measured:
+            add_calibration(session, clinic)
+        assert {row["pair_id"]: row["band"] for row in report(bob)} == {
+            str(same_photo.id): "",
+            str(strong.id): words[0],
+            str(possible.id): words[1],
+            str(gone.id): "",
+        }
+    # The words of today say nothing about the scores of a day.
+    assert {row["band"] for row in report(bob, f"status=all&at={now().date()}")} == {""}
+    for page in ("/duplicates", "/duplicates/print"):
+        bob.get(f"{page}?status=distinct")
+        (row,) = bob.page.select("[data-pair]")
+        assert "no usable photo" in row.get_text(" ").lower()
+        assert "unlikely" not in row.get_text(" ").lower()
+
+
+def test_the_face_model_of_a_past_day_is_that_of_then(
+    clinic: Organization, bob: Visitor, session: Session
+) -> None:
+    pair = pair_of(session, clinic, "A1", "B1")
+    old = session.get_one(FaceModel, pair.face_model_id)
+    kept = {
+        column.key: getattr(old, column.key) for column in FaceModel.__table__.columns if column.key != "id"
+    }
+    with writing(session):
+        newer = FaceModel(**{**kept, "fingerprint": "1" * 64, "name": "newer"})
+        session.add(newer)
+        session.flush()
+        session.execute(update(DuplicatePair).values(face_model_id=newer.id))
+    assert [row["face_model"] for row in report(bob)] == ["newer"]
+    assert [row["face_model"] for row in report(bob, f"status=all&at={now().date()}")] == ["made-up"]
+
+
+@on_both_databases
+def test_what_was_decided_about_somebody_is_listed_once_when_they_are_merged(
+    bob: Visitor, session: Session, enrolled: Enrolled
+) -> None:
+    rita, quinn, sam = (enrolled(name) for name in ("Rita", "Quinn", "Sam"))
+    judging.decide(session, SOMEBODY, add_pair(session, rita, sam, 0.5), PairStatus.DISTINCT, "Sisters.")
+    pair = add_pair(session, rita, quinn, 0.8)
+    bob.get(f"/duplicates/{pair.id}")
+
+    def listed(status: str) -> set[tuple[str, str]]:
+        """The pairs with a status, which page, print and both reports agree about."""
+        query = f"status={status}"
+        told = ids(report(bob, query))
+        assert ids(report(bob, f"{query}&at={now().date()}")) == told
+        for page in ("/duplicates", "/duplicates/print"):
+            bob.get(f"{page}?{query}")
+            rows = bob.page.select("[data-pair]")
+            assert sorted((str(row["data-a"]), str(row["data-b"])) for row in rows) == sorted(told)
+        assert len(told) == len(set(told))
+        return set(told)
+
+    assert listed("distinct") == {("Rita", "Sam")}
+    bob.post(f"/duplicates/{pair.id}/merge", {"external_id_of": "b", "name_of": "b"})
+    assert listed("distinct") == {("Quinn", "Sam")}
+    assert listed("duplicate") == {("Rita", "Quinn")}
+    assert listed("all") == {("Quinn", "Sam"), ("Rita", "Quinn")}
+    bob.get(f"/duplicates/{pair.id}")
+    (decided_at,) = bob.page.select("form[action$='/undo'] [name=decided_at]")
+    bob.post(f"/duplicates/{pair.id}/undo", {"decided_at": str(decided_at["value"])})
+    assert listed("distinct") == {("Rita", "Sam")}
+    assert listed("all") == {("Rita", "Sam"), ("Rita", "Quinn")}
