@@ -28,6 +28,8 @@ def upgrade() -> None:
     op.add_column("calibration", sa.Column("photos", sa.Integer(), nullable=True))
     op.add_column("organization", sa.Column("thresholds_model_id", NUMBER, nullable=True))
     op.execute(OF_THE_MODEL)
+    # Measurements under way begin anew: from now on other scores are collected.
+    op.execute("UPDATE calibration SET collected = NULL")
 
 
 def downgrade() -> None:

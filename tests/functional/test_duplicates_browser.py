@@ -77,8 +77,9 @@ def press(page: Page, key: str) -> None:
 
 
 def expect_ready(page: Page) -> None:
-    """The page's script has seen to it: before, keys are not heard."""
+    """The page's script has seen to it, and it has the browser's attention: before, keys are not heard."""
     expect(page.get_by_label("Zoom both")).to_be_visible()
+    expect(page.locator("[data-pair-page] h1")).to_be_focused()
 
 
 def test_keys_walk_decide_and_undo(page: Page) -> None:

@@ -43,7 +43,7 @@ SHAPE_PAIRS = [
 
 
 def colours(theme: str) -> dict[str, str]:
-    light, dark = TOKENS.split("@media (prefers-color-scheme: dark)")
+    light, dark = TOKENS.split("@media screen and (prefers-color-scheme: dark)")
     found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
     if theme == "dark":
         found |= dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark))
