@@ -246,7 +246,7 @@ def test_undo_on_a_page_that_is_out_of_date_leaves_a_newer_decision(
 
 
 def test_what_was_said_of_a_pair_that_a_merge_made_stays_when_the_merge_is_undone(
-    session: Session, home: Organization, enrolled: Enrolled
+    session: Session, home: Organization, enrolled: Enrolled, vera: Visitor
 ) -> None:
     anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
     add_pair(session, anne, cleo)
@@ -260,6 +260,10 @@ def test_what_was_said_of_a_pair_that_a_merge_made_stays_when_the_merge_is_undon
     assert kept.stale
     events = session.scalars(select(PairEvent.kind).where(PairEvent.pair_id == made.id)).all()
     assert events == ["found", "decided", "rescored"]
+    vera.get(f"/duplicates/{made.id}")
+    told = vera.page.get_text(" ", strip=True)
+    assert "test undid a merge, and photos went back to whose they were." in told
+    assert "no usable photo" not in told
 
 
 @pytest.mark.parametrize(("score", "status"), [(0.75, "distinct"), (0.95, "open")])
