@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from portal.calibration.curves import Curves
 from portal.calibration.models import Calibration
@@ -16,9 +16,10 @@ from portal.calibration.services import TOO_FEW_PEOPLE
 from portal.chunks import chunks
 from portal.claims import claim, finished, lock_claimed, lock_queued, requeue_untouched
 from portal.database import now, writing
+from portal.duplicates.groups import is_asked
 from portal.duplicates.models import DuplicatePair, PairStatus
 from portal.enrolment.models import Face, Photo, WorkState
-from portal.people.models import Merge, Person
+from portal.people.models import Merge
 
 PEOPLE_AT_ONCE = 500
 
@@ -134,24 +135,8 @@ def _groups(pairs: Iterable[tuple[int, int]]) -> defaultdict[int, set[int]]:
 
 def undecided_pairs(session: Session, organization_id: int) -> int:
     """Pairs above the duplicates' threshold that nobody has decided on, and that say something."""
-    a, b = aliased(Person), aliased(Person)
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(DuplicatePair)
-            .join(a, a.id == DuplicatePair.a_id)
-            .join(b, b.id == DuplicatePair.b_id)
-            .where(
-                DuplicatePair.organization_id == organization_id,
-                DuplicatePair.status == PairStatus.OPEN,
-                DuplicatePair.score >= DuplicatePair.threshold,
-                ~DuplicatePair.same_photo,
-                a.merged_into_id.is_(None),
-                b.merged_into_id.is_(None),
-            )
-        )
-        or 0
-    )
+    undecided = (DuplicatePair.organization_id == organization_id, is_asked(), ~DuplicatePair.same_photo)
+    return session.scalar(select(func.count()).where(*undecided)) or 0
 
 
 def keep_collected(session: Session, worker: str, calibration_id: int, collected: dict[str, Any]) -> None:

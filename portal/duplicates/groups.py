@@ -16,18 +16,22 @@ from portal.people.models import Person
 ASKED_AT_ONCE = 500
 
 
+def are_people() -> ColumnElement[bool]:
+    """The condition for pairs of two people of whom neither was merged into somebody else."""
+    a, b = aliased(Person), aliased(Person)
+    return (
+        select(a.id).where(a.id == DuplicatePair.a_id, a.merged_into_id.is_(None)).exists()
+        & select(b.id).where(b.id == DuplicatePair.b_id, b.merged_into_id.is_(None)).exists()
+    )
+
+
 def is_asked() -> ColumnElement[bool]:
     """The condition for pairs that somebody has to decide: open, above the threshold, and both are people.
 
     A person who was merged into another is none: the pairs of that other one ask instead.
     """
-    a, b = aliased(Person), aliased(Person)
-    return (
-        (DuplicatePair.status == PairStatus.OPEN)
-        & (DuplicatePair.score >= DuplicatePair.threshold)
-        & select(a.id).where(a.id == DuplicatePair.a_id, a.merged_into_id.is_(None)).exists()
-        & select(b.id).where(b.id == DuplicatePair.b_id, b.merged_into_id.is_(None)).exists()
-    )
+    is_open = DuplicatePair.status == PairStatus.OPEN
+    return is_open & (DuplicatePair.score >= DuplicatePair.threshold) & are_people()
 
 
 def has_one_of(person_ids: Collection[int]) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from portal.accounts.access import ROLES_WITH, Permission
 from portal.accounts.models import Membership
 from portal.audit.services import Actor
 from portal.database import now
-from portal.duplicates.groups import has_one_of, is_asked
+from portal.duplicates.groups import are_people, has_one_of, is_asked
 from portal.duplicates.models import DuplicatePair, PairEvent, PairStatus
 from portal.enrolment.models import Face
 from portal.organizations.models import Organization
@@ -287,12 +287,7 @@ def next_pair(
 
 def _shown_with(person: Person) -> ColumnElement[bool]:
     """The condition for the pairs that a person's page shows: to decide, or marked and not merged."""
-    a, b = aliased(Person), aliased(Person)
-    marked = (
-        (DuplicatePair.status == PairStatus.DUPLICATE)
-        & select(a.id).where(a.id == DuplicatePair.a_id, a.merged_into_id.is_(None)).exists()
-        & select(b.id).where(b.id == DuplicatePair.b_id, b.merged_into_id.is_(None)).exists()
-    )
+    marked = (DuplicatePair.status == PairStatus.DUPLICATE) & are_people()
     return has_one_of([person.id]) & (is_asked() | marked)
 
 
