@@ -315,6 +315,23 @@ def measurements(app: Flask, worker: Worker, session: Session) -> Callable[[], i
     return count
 
 
+def test_a_measurement_begins_anew_when_its_gallery_has_become_another(
+    worker: Worker,
+    session: Session,
+    clinic: Organization,
+    some: Callable[..., list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    some("a", PEOPLE)
+    monkeypatch.setattr(job.Slice, "is_over", lambda _: True)
+    request_calibration(session, clinic, SOMEBODY)
+    assert worker.work(jobs=1) == ["jobs.calibration.measure"]
+    some("b", PEOPLE // 4)
+    worker.work()
+    calibration = measured(session, clinic)
+    assert (calibration.gallery_people, calibration.sampled_people) == (PEOPLE * 5 // 4, PEOPLE * 5 // 4)
+
+
 def test_it_is_measured_by_itself_with_enough_people_and_when_they_have_doubled(
     session: Session,
     clinic: Organization,
