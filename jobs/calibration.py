@@ -103,7 +103,7 @@ def _sample(gallery: ExactGallery, organization_id: int, version: int) -> Collec
     return Collected(
         version=version,
         people=gallery.people,
-        photos=usable_photos(session, organization_id),
+        photos=usable_photos(session, session.get_one(Organization, organization_id)),
         sample=faces_of(session, process.current().face_model_id, people),
         highest=[],
         nearest=[],

@@ -25,7 +25,7 @@ from portal.accounts.models import Role
 from portal.accounts.services import add_user, find_user, is_member
 from portal.audit.services import Actor
 from portal.database import writing
-from portal.enrolment.models import Photo, WorkState
+from portal.enrolment.models import UNFINISHED, Photo
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.enrolment.services import Upload
 from portal.extensions import db
@@ -161,7 +161,7 @@ def _file(package: str, path: str) -> Path:
 def _wait_for_workers(session: Session, organization: Organization) -> int:
     """Let the workers look at the photos; returns how many they have not looked at in time."""
     waiting = select(func.count()).where(
-        Photo.organization_id == organization.id, Photo.state.in_((WorkState.QUEUED, WorkState.RUNNING))
+        Photo.organization_id == organization.id, Photo.state.in_(UNFINISHED)
     )
     deadline = time.monotonic() + PATIENCE_S
     while left := session.scalar(waiting):

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal import queues
 from portal.batches.models import BatchArchive, BatchItem
 from portal.chunks import chunks
-from portal.enrolment.models import Photo, WorkState
+from portal.enrolment.models import UNFINISHED, Photo
 from portal.extensions import db
 from portal.search.models import Search
 from portal.storage import PhotoStore, photo_store
@@ -56,11 +56,7 @@ def _remove_unneeded_archives(store: PhotoStore, older_than: float) -> int:
     """Remove archives that nobody will unpack (any more); returns how many."""
     lying = store.archives(older_than)
     db.session.rollback()  # rows that came after the list count too
-    needed = set(
-        db.session.scalars(
-            select(BatchArchive.id).where(BatchArchive.state.in_((WorkState.QUEUED, WorkState.RUNNING)))
-        )
-    )
+    needed = set(db.session.scalars(select(BatchArchive.id).where(BatchArchive.state.in_(UNFINISHED))))
     unneeded = [archive_id for archive_id in lying if archive_id not in needed]
     store.delete_archives(unneeded)
     return len(unneeded)

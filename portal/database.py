@@ -72,6 +72,11 @@ class Gone(LookupError):
     """The row was deleted since it was read: by a colleague, or in another tab."""
 
 
+def is_text(value: str) -> bool:
+    """Whether every database takes this text: no NUL, no half of a character."""
+    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
+
+
 def lock(session: Session, row: Base, *, key_share: bool = False) -> None:
     """Read a row again and hold it until the transaction ends. Raises Gone.
 

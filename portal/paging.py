@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Row, Select, SQLColumnExpression, tuple_
 from sqlalchemy.orm import Session
 
-from portal.database import LARGEST_NUMBER
+from portal.database import LARGEST_NUMBER, is_text
 
 Item = TypeVar("Item")
 
@@ -54,7 +54,7 @@ def _can_be_compared(value: str | int | float) -> bool:
         return abs(value) <= LARGEST_NUMBER
     if isinstance(value, float):
         return isfinite(value)
-    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
+    return is_text(value)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from portal.batches.naming import Grouping, Label, Naming, Unnamed, normal_path,
 from portal.batches.reasons import ItemReason
 from portal.chunks import chunks
 from portal.database import execute_change, lock, now, writing
-from portal.enrolment.models import WorkState
+from portal.enrolment.models import UNFINISHED, WorkState
 from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.people.services import PersonError, clean_external_id, clean_name
 
@@ -347,7 +347,7 @@ def give_up_archives(session: Session, batch: Batch, problem: str, *, arrived: b
     """
     which: tuple[ColumnElement[bool], ...] = (
         BatchArchive.batch_id == batch.id,
-        BatchArchive.state.in_((WorkState.QUEUED, WorkState.RUNNING)),
+        BatchArchive.state.in_(UNFINISHED),
     )
     if not arrived:
         which += (BatchArchive.arrived.is_(False),)

@@ -15,7 +15,7 @@ from portal.batches.enrolling import close_items
 from portal.batches.models import ON_THE_WAY, Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.batches.reasons import ItemReason
 from portal.database import lock, now, writing
-from portal.enrolment.models import Photo, WorkState
+from portal.enrolment.models import UNFINISHED, Photo, WorkState
 
 PACE_OVER_S = 20
 LATEST = 12
@@ -239,7 +239,7 @@ def _waited_long_enough(batch: Batch) -> bool:
 
 
 def _unpacking(archives: Sequence[BatchArchive]) -> bool:
-    return any(archive.state in (WorkState.QUEUED, WorkState.RUNNING) for archive in archives)
+    return any(archive.state in UNFINISHED for archive in archives)
 
 
 def _pace(session: Session, batch: Batch) -> float | None:

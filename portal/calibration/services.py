@@ -15,7 +15,8 @@ from portal.calibration.curves import Curves, Price, price_of
 from portal.calibration.models import Calibration
 from portal.database import lock, writing
 from portal.duplicates.passes import is_behind
-from portal.enrolment.models import Face, Photo, WorkState
+from portal.enrolment.models import UNFINISHED, Face, Photo, WorkState
+from portal.enrolment.services import count_photos
 from portal.organizations.models import Organization
 from portal.people.models import Person
 from portal.queues import enqueue_calibration
@@ -27,7 +28,6 @@ PEOPLE_NEEDED = 100
 # Measured again when there are so many times more people or photos, or fewer people.
 GROWTH = 2
 BY_ITSELF = Actor(None, "calibration")
-UNFINISHED = (WorkState.QUEUED, WorkState.RUNNING)
 # Why a measurement failed: between asking and measuring people were deleted.
 TOO_FEW_PEOPLE = "too_few_people"
 
@@ -165,7 +165,7 @@ def _is_due(session: Session, organization: Organization, model: FaceModel) -> b
     if last.state != WorkState.DONE or last.gallery_version == organization.gallery_version:
         return False
     people, photos = last.gallery_people or 0, last.photos
-    if (photos is not None and usable_photos(session, organization.id) >= GROWTH * photos) or (
+    if (photos is not None and usable_photos(session, organization) >= GROWTH * photos) or (
         GROWTH * _people(session, organization, people) <= people
     ):
         return _is_ready(session, organization, model, PEOPLE_NEEDED)
@@ -191,10 +191,9 @@ def _people(session: Session, organization: Organization, most: int) -> int:
     return session.scalar(select(func.count()).select_from(of_it.subquery())) or 0
 
 
-def usable_photos(session: Session, organization_id: int) -> int:
+def usable_photos(session: Session, organization: Organization) -> int:
     """How many photos of an organization stand for a person."""
-    usable = (Photo.organization_id == organization_id, Photo.state == WorkState.DONE)
-    return session.scalar(select(func.count()).select_from(Photo).where(*usable)) or 0
+    return count_photos(session, organization)[WorkState.DONE]
 
 
 def people_in_gallery(session: Session, organization: Organization, model: FaceModel, most: int) -> int:
@@ -215,9 +214,10 @@ def people_in_gallery(session: Session, organization: Organization, model: FaceM
 def meaning_for_search(session: Session, organization: Organization, threshold: float) -> Meaning:
     """What the scores of a search say that was judged by `threshold`."""
     curves = curves_of(current(session, organization))
+    bands = search_bands(curves, threshold)
     if curves is None:
-        return Meaning(UNCALIBRATED, None, 0)
-    return Meaning(search_bands(curves, threshold), price_of(curves, threshold), curves["people"])
+        return Meaning(bands, None, 0)
+    return Meaning(bands, price_of(curves, threshold), curves["people"])
 
 
 def bands_for_pairs(session: Session, organization: Organization) -> Bands:

@@ -14,6 +14,7 @@ from portal.calibration.choosing import Purpose, ThresholdError, choose_threshol
 from portal.calibration.curves import Price, fpir_of_larger, price_of
 from portal.calibration.models import Calibration
 from portal.calibration.plot import Plot, plot_of
+from portal.enrolment.models import UNFINISHED
 from portal.extensions import db
 from portal.system.services import current_face_model
 
@@ -110,7 +111,7 @@ def _scores(typed: dict[str, str] | None = None, errors: dict[str, str] | None =
     in_force = services.current(session, organization)
     curves = services.curves_of(in_force)
     return Scores(
-        newest is not None and newest.state in services.UNFINISHED,
+        newest is not None and newest.state in UNFINISHED,
         newest if newest is not None and newest.state == "failed" else None,
         services.people_in_gallery(session, organization, model, services.PEOPLE_NEEDED),
         None if in_force is None else _measurement(in_force, thresholds),

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from portal.duplicates.finding import add_event, is_another_question
+from portal.duplicates.finding import add_event, is_another_question, open_again
 from portal.duplicates.groups import has_one_of, regroup
 from portal.duplicates.models import DuplicatePair, PairEventKind, PairStatus
 from portal.enrolment.models import Face
@@ -81,7 +81,7 @@ def take_back(session: Session, merge: Merge) -> None:
     for other_id, pair in mine.items():
         if other_id == merge.absorbed_id:
             if pair.status == PairStatus.DUPLICATE:
-                _open_again(session, pair, merge)
+                open_again(session, pair, merge.undone_by)
             continue
         was_made = pair.found_at == merge.merged_at
         if not was_made and pair.merge_id != merge.id:
@@ -94,19 +94,13 @@ def take_back(session: Session, merge: Merge) -> None:
         source = theirs.get(other_id)
         if pair.decided_at is not None and source and source.decided_at == pair.decided_at:
             pair.note = ""
-            _open_again(session, pair, merge)
+            open_again(session, pair, merge.undone_by)
     _finish(session, merge, {*mine, *theirs})
 
 
 def _answers(session: Session, decided: DuplicatePair, other: DuplicatePair) -> bool:
     """Whether what was said of a pair holds for another one of the same people."""
     return decided.status == PairStatus.DISTINCT and not is_another_question(session, decided, other)
-
-
-def _open_again(session: Session, pair: DuplicatePair, merge: Merge) -> None:
-    pair.status, pair.decided_by = PairStatus.OPEN, ""
-    pair.decided_at = pair.decided_by_id = pair.decided_score = None
-    add_event(session, pair, PairEventKind.UNDONE, merge.undone_by)
 
 
 def _pairs_of(session: Session, person_id: int) -> dict[int, DuplicatePair]:

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
 from portal.duplicates.models import DuplicateScan
-from portal.duplicates.scans import UNFINISHED, start_scan, unfinished_scan
-from portal.enrolment.models import WorkState
+from portal.duplicates.scans import start_scan, unfinished_scan
+from portal.enrolment.models import UNFINISHED, WorkState
 from portal.organizations.models import Organization
 from portal.system.services import live_workers
 

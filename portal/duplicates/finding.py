@@ -226,6 +226,13 @@ def add_event(
     )
 
 
+def open_again(session: Session, pair: DuplicatePair, actor: str, actor_id: int | None = None) -> None:
+    """Take the decision on a pair back, in the caller's transaction."""
+    pair.status, pair.decided_by = PairStatus.OPEN, ""
+    pair.decided_at = pair.decided_by_id = pair.decided_score = None
+    add_event(session, pair, PairEventKind.UNDONE, actor, actor_id)
+
+
 def mark_stale(session: Session, face_ids: Sequence[int]) -> None:
     """Remember, in the transaction in which faces leave the gallery, that scores rest on them."""
     for part in chunks(face_ids, ASKED_AT_ONCE):

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import User
 from portal.audit.services import Action, Actor, record
-from portal.database import lock, now, writing
-from portal.duplicates.finding import add_event, hold
+from portal.database import is_text, lock, now, writing
+from portal.duplicates.finding import add_event, hold, open_again
 from portal.duplicates.groups import regroup
 from portal.duplicates.models import DuplicatePair, PairEventKind, PairStatus
 from portal.duplicates.pairs import who_may_decide
@@ -185,9 +185,7 @@ def take_back(
     with writing(session):
         hold(session, organization.id)
         check()
-        pair.status, pair.decided_at, pair.decided_by_id = PairStatus.OPEN, None, None
-        pair.decided_by, pair.decided_score = "", None
-        add_event(session, pair, PairEventKind.UNDONE, actor.name, actor.user_id)
+        open_again(session, pair, actor.name, actor.user_id)
         _record(session, actor, Action.PAIR_UNDONE, pair)
         regroup(session, pair.organization_id, (pair.a_id, pair.b_id))
     return []
@@ -218,7 +216,7 @@ def clean_note(text: str) -> str:
     note = text.strip().replace("\r\n", "\n")
     if len(note) > NOTE_LENGTH:
         raise PairError(f"The note has {len(note)} characters; {NOTE_LENGTH} are allowed.")
-    if "\0" in note or any("\ud800" <= character <= "\udfff" for character in note):
+    if not is_text(note):
         raise PairError("The note contains a character that can't be read. Type it anew.")
     return note
 

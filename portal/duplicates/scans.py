@@ -15,7 +15,7 @@ from portal.database import Gone, lock, now, writing
 from portal.duplicates.finding import add_event
 from portal.duplicates.groups import regroup
 from portal.duplicates.models import DuplicatePair, DuplicateScan, PairEventKind, PairStatus
-from portal.enrolment.models import WorkState
+from portal.enrolment.models import UNFINISHED, WorkState
 from portal.organizations.models import Organization
 from portal.people.aliases import merged_ids
 from portal.queues import enqueue_scan
@@ -24,7 +24,6 @@ SCANS_SHOWN = 10
 TIMETABLE = Actor(None, "timetable")
 # A nightly scan is not started again within its hour, nor late on the next day for the one before.
 NIGHTLY_EVERY = timedelta(hours=20)
-UNFINISHED = (WorkState.QUEUED, WorkState.RUNNING)
 
 
 class ScanError(ValueError):

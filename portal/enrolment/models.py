@@ -23,6 +23,10 @@ class WorkState(StrEnum):
     FAILED = "failed"
 
 
+# A worker is at it, or will be.
+UNFINISHED = (WorkState.QUEUED, WorkState.RUNNING)
+
+
 class Work:
     """Columns of a row that workers claim and work on (a mixin)."""
 

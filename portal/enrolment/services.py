@@ -12,7 +12,7 @@ from portal.audit.services import Action, Actor, record
 from portal.database import Gone, lock, now, writing
 from portal.duplicates.finding import hold
 from portal.enrolment.gallery import leave_gallery
-from portal.enrolment.models import Face, Photo, WorkState
+from portal.enrolment.models import UNFINISHED, Face, Photo, WorkState
 from portal.organizations.models import Organization
 from portal.people.aliases import lock_person, merged_ids
 from portal.people.models import Person
@@ -145,7 +145,7 @@ def choose_face(
         lock(session, photo)
         if not session.scalar(select(Face.id).where(Face.id == face_id, Face.photo_id == photo.id)):
             raise PhotoError("This face is not in the photo any more. Choose again.")
-        if photo.state in (WorkState.QUEUED, WorkState.RUNNING):
+        if photo.state in UNFINISHED:
             raise PhotoError("This photo is being worked on. Wait a moment and choose again.")
         photo.main_face_id = face_id
         photo.state, photo.attempts, photo.claimed_by = WorkState.QUEUED, 0, None

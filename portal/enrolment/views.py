@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from portal.accounts.access import Permission, current_actor, current_organization, requires
 from portal.enrolment import services
 from portal.enrolment.metadata import UnreadableContainer
-from portal.enrolment.models import Photo, WorkState
+from portal.enrolment.models import UNFINISHED, Photo
 from portal.enrolment.pictures import send_original, send_picture
 from portal.extensions import db
 from portal.people.services import record_view
@@ -103,4 +103,4 @@ def _photo(photo_id: int) -> Photo:
 
 
 def _shown(photo: Photo) -> dict[str, Photo | bool]:
-    return {"photo": photo, "working": photo.state in (WorkState.QUEUED, WorkState.RUNNING)}
+    return {"photo": photo, "working": photo.state in UNFINISHED}

@@ -12,7 +12,7 @@ from portal.calibration.services import bands_for_pairs
 from portal.duplicates.odd_photos import odd_photos_of
 from portal.duplicates.pairs import pairs_of_person
 from portal.enrolment import services as enrolment
-from portal.enrolment.models import WorkState
+from portal.enrolment.models import UNFINISHED
 from portal.extensions import db
 from portal.paging import CursorError
 from portal.people import merging, services
@@ -199,6 +199,6 @@ def _page(person: Person, form: PhotosForm) -> str:
 def _photos(person: Person) -> dict[str, Any]:
     """What the photos part shows, for the first paint and every poll alike."""
     photos = services.photos_of(db.session(), [person])[person.id]
-    working = any(photo.state in (WorkState.QUEUED, WorkState.RUNNING) for photo in photos)
+    working = any(photo.state in UNFINISHED for photo in photos)
     odd = odd_photos_of(db.session(), [person.id])
     return {"photos": photos, "working": working, "odd": odd}

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
 from portal.database import lock, now, writing
-from portal.enrolment.models import Face, WorkState
+from portal.enrolment.models import UNFINISHED, Face, WorkState
 from portal.enrolment.services import PhotoError, Upload
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
@@ -83,7 +83,7 @@ def choose_face(
             select(ProbeFace.id).where(ProbeFace.id == face_id, ProbeFace.search_id == search.id)
         ):
             raise PhotoError("This face is not in the photo any more. Choose again.")
-        if search.state in (WorkState.QUEUED, WorkState.RUNNING):
+        if search.state in UNFINISHED:
             raise PhotoError("This search is still running. Wait a moment and choose again.")
         search.face_id = face_id
         search.state, search.attempts, search.claimed_by = WorkState.QUEUED, 0, None
@@ -98,7 +98,7 @@ def repeat_search(session: Session, organization: Organization, actor: Actor, se
     """
     with writing(session):
         lock(session, search)
-        if search.state in (WorkState.QUEUED, WorkState.RUNNING):
+        if search.state in UNFINISHED:
             raise PhotoError("This search is still running. Wait a moment.")
         search.state, search.reason = WorkState.QUEUED, None
         search.attempts, search.claimed_by = 0, None

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from portal.accounts.access import Permission, current_actor, current_organization, requires
 from portal.calibration import words
 from portal.calibration.services import meaning_for_search
-from portal.enrolment.models import WorkState
+from portal.enrolment.models import UNFINISHED
 from portal.enrolment.pictures import send_picture
 from portal.enrolment.services import PhotoError
 from portal.extensions import db
@@ -146,7 +146,7 @@ def _results(search: Search) -> Results:
     threshold = face.threshold if face and face.threshold is not None else 1.0
     return Results(
         search,
-        search.state in (WorkState.QUEUED, WorkState.RUNNING),
+        search.state in UNFINISHED,
         face,
         [candidate for candidate in candidates if candidate.score >= threshold],
         [candidate for candidate in candidates if candidate.score < threshold],

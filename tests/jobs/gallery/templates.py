@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from hypothesis import HealthCheck
+from hypothesis import settings as effort
 from numpy.typing import NDArray
 
 from jobs.gallery.exact import ExactGallery
@@ -13,6 +15,9 @@ from jobs.gallery.exact import ExactGallery
 Templates = NDArray[np.float32]
 # (lower face id, higher face id) and score.
 Scores = dict[tuple[int, int], float]
+
+# How many examples are tried; the fixture that they share does not change.
+thorough = effort(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def unit(vectors: NDArray[Any]) -> Templates:

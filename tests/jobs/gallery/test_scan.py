@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as effort
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.gallery import scan as scan_module
@@ -21,11 +20,11 @@ from tests.jobs.gallery.templates import (
     random_templates,
     same,
     spiky,
+    thorough,
     uneven,
 )
 
 pytestmark = pytest.mark.usefixtures("path")
-thorough = effort(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def scanned(galleries: list[ExactGallery], threshold: float) -> tuple[Scores, int]:

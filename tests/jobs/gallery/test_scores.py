@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as effort
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.gallery import scores as scores_module
 from jobs.gallery.exact import ExactGallery
-from tests.jobs.gallery.templates import KINDS, Faces, random_templates
+from tests.jobs.gallery.templates import KINDS, Faces, random_templates, thorough
 
 pytestmark = pytest.mark.usefixtures("path")
-thorough = effort(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def best_others(faces: Faces, place: int, limit: int, mates: dict[int, set[int]]) -> list[tuple[float, int]]:
