@@ -1,17 +1,18 @@
 # Face Portal: everything that is done by hand is one of these.
-# RUNTIME=cpu|openvino|gpu chooses the ONNX Runtime; it is remembered. PYTHON=… chooses the interpreter.
+# RUNTIME=cpu|openvino|gpu chooses the ONNX Runtime, EXTRAS=dlib|none what else is installed; both are
+# remembered. PYTHON=… chooses the interpreter.
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test lint bench screenshots lock clean
 
 BIN := .venv/bin
-INSTALL := setup/bootstrap $(if $(RUNTIME),--runtime $(RUNTIME))
+INSTALL := setup/bootstrap $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(EXTRAS),--extras $(EXTRAS))
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what the portal needs (the others do it by themselves); RUNTIME=cpu|openvino|gpu
+setup: ## Install what the portal needs (the others do it by themselves); RUNTIME=cpu|openvino|gpu EXTRAS=dlib
 	@$(INSTALL)
 
 setup-dev:
@@ -38,8 +39,13 @@ lock: setup ## Work the locks out again from pyproject.toml; UPGRADE=1 takes the
 	for runtime in cpu openvino gpu; do \
 		$(LOCK) pyproject.toml --extra $$runtime --output-file requirements/$$runtime.txt || exit 1; \
 	done
-	$(LOCK) --group dev --constraints requirements/openvino.txt --output-file requirements/dev.txt
-	for tool in uv node; do $(LOCK) requirements/$$tool.in --output-file requirements/$$tool.txt || exit 1; done
+	for group in dev dlib; do \
+		$(LOCK) --group $$group --constraints requirements/openvino.txt \
+			--output-file requirements/$$group.txt || exit 1; \
+	done
+	for tool in uv node opencv-models; do \
+		$(LOCK) --no-deps requirements/$$tool.in --output-file requirements/$$tool.txt || exit 1; \
+	done
 
 clean: ## Remove what was installed and built (never the data)
 	rm -rf .venv node_modules static/vendor build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

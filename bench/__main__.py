@@ -1,6 +1,6 @@
 """Everything that is measured.
 
-python -m bench [--models DIR] [--faces DIR] [--model NAME] [--photos N] [--rows N]
+python -m bench [--models DIR] [--faces DIR] [--model NAME …] [--photos N] [--rows N]
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ def main() -> None:
     show(
         [
             *engine.run(given.models, given.faces, given.model, given.photos),
-            *whole.run(given.models, given.faces, given.model, given.photos),
+            *whole.run(given.models, given.faces, given.model[0], given.photos),
             *accuracy.run(given.models, given.faces, given.model),
             *pairs.run(),
             *report.run(),
-            *bulk.run(given.models, given.faces, given.model, given.photos, given.rows),
+            *bulk.run(given.models, given.faces, given.model[0], given.photos, given.rows),
         ]
     )
 

@@ -1,6 +1,6 @@
 """Whether a threshold costs what the portal says it does: chosen on half of the people, tested on the others.
 
-    python -m bench.accuracy --models DIR --faces DIR [--model NAME]
+    python -m bench.accuracy --models DIR --faces DIR [--model NAME …]
 
 The people are halved anew in every split. One photo of each person is enrolled, the others are probes. The
 rates at thresholds are measured on the first half by jobs.error_rates, and thresholds are chosen by them.
@@ -27,7 +27,7 @@ from bench.rows import Row, show
 from jobs.error_rates.measuring import measure
 from jobs.error_rates.samples import Mated, NonMated
 from jobs.faces import models as packs
-from jobs.faces.engine import open_engine
+from jobs.faces.opening import open_engine
 from jobs.faces.pipeline import FacePipeline, UnusablePhoto
 from portal.calibration.curves import Curves, Interval, price_of, threshold_for_fpir
 from portal.chunks import chunks
@@ -67,20 +67,25 @@ class Outcome:
     fpir_among_the_first: float
 
 
-def run(models: Path, faces: Path, model_name: str) -> list[Row]:
+def run(models: Path, faces: Path, model_names: Sequence[str]) -> list[Row]:
     """FPIR and FNIR at thresholds for each of FPIRS: stated, achieved, how often the one is in the other."""
-    people, templates = _templates(models / model_name, sorted(faces.glob("*/*.jpg")))
+    paths = sorted(faces.glob("*/*.jpg"))
+    return [row for name in model_names for row in _rows_of(models, name, paths)]
+
+
+def _rows_of(models: Path, name: str, paths: list[Path]) -> list[Row]:
+    people, templates = _templates(models, name, paths)
     scores, random = templates @ templates.T, np.random.default_rng(20)
     splits = [_split(scores, people, random) for _ in range(SPLITS)]
     rows = []
     for fpir, outcomes in zip(FPIRS, zip(*splits, strict=True), strict=True):
-        rows += _rows(f"FPIR {fpir:g}", outcomes, random)
+        rows += _rows(f"{name}: FPIR {fpir:g}", outcomes, random)
     return rows
 
 
-def _templates(folder: Path, paths: list[Path]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+def _templates(models: Path, name: str, paths: list[Path]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """A number for the person of each photo with a face, and its main face's template."""
-    engine = open_engine(packs.find(str(folder), folder.parent, announce=lambda _: None), "auto")
+    engine = open_engine(packs.find(name, models, announce=lambda _: None), "auto")
     pipeline, names, templates = FacePipeline(engine), [], []
     for part in chunks(paths, BATCH):
         for path, photo in zip(part, pipeline.analyse([path.read_bytes() for path in part]), strict=True):

@@ -47,7 +47,7 @@ def run(
 ) -> list[Row]:
     """Rows about speed beside the engine, and about the cost of `rows` synthetic photos."""
     paths = sorted(faces.glob("*/*.jpg"))[:photos]
-    before = engine.rate(models / model_name, paths, processes=WORKERS)
+    before = engine.rate(models, model_name, paths, processes=WORKERS)
     measured: list[Row] = []
     for words, enrol in (("portal import", _by_command), ("HTTP", _by_http)):
         sender = time.process_time()
@@ -55,7 +55,7 @@ def run(
             rate = enrol(portal, faces, paths)
         sender = time.process_time() - sender
         # Before and after: machines that are shared are not equally fast from minute to minute.
-        after = engine.rate(models / model_name, paths, processes=WORKERS)
+        after = engine.rate(models, model_name, paths, processes=WORKERS)
         alone = (before + after) / 2
         note = f"{before:.0f} before, {after:.0f} after"
         measured += [
@@ -224,7 +224,7 @@ def _memory_watched(pid: int) -> Iterator[dict[str, float]]:
 
 def main() -> None:
     given = arguments.parse(__doc__ or "")
-    show(run(given.models, given.faces, given.model, given.photos, given.rows))
+    show(run(given.models, given.faces, given.model[0], given.photos, given.rows))
 
 
 if __name__ == "__main__":

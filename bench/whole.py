@@ -32,7 +32,7 @@ def run(models: Path, faces: Path, model_name: str, photos: int | None = None) -
     """Rows 2, 4 and 5: enrolment through the portal, searches behind a full queue, memory."""
     paths = sorted(faces.glob("*/*.jpg"))[:photos]
     contents = [path.read_bytes() for path in paths]
-    alone = engine.rate(models / model_name, paths, processes=WORKERS)
+    alone = engine.rate(models, model_name, paths, processes=WORKERS)
     rows = [Row(f"engine alone, {WORKERS} processes", alone, "photos/s")]
     for words, size in ((f"{PHOTOS_A_FORM} a person", PHOTOS_A_FORM), ("1 a person", 1)):
         forms = [contents[start : start + size] for start in range(0, len(contents), size)]
@@ -126,7 +126,7 @@ def memory(pid: int) -> list[Row]:
 
 def main() -> None:
     given = arguments.parse(__doc__ or "")
-    show(run(given.models, given.faces, given.model, given.photos))
+    show(run(given.models, given.faces, given.model[0], given.photos))
 
 
 if __name__ == "__main__":

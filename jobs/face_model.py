@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from jobs.faces.engine import FaceEngine, open_engine
+from jobs.faces import opencv_files
+from jobs.faces.engine import FaceEngine
 from jobs.faces.models import FaceModelError, ModelPack, find
+from jobs.faces.opening import open_engine
+from portal.database import writing
+from portal.licensing import anybody_enrolled, current_licence, was_declined
 from portal.settings import Settings
 from portal.system.models import FaceModel
-from portal.system.services import current_face_model, store_face_model
+from portal.system.services import current_face_model, find_face_model, store_face_model
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ def open_stored(session: Session, settings: Settings) -> LoadedModel:
     stored = current_face_model(session)
     if stored is None:
         raise FaceModelError("No face model was chosen yet. Start the portal with `portal up`.")
-    pack = _find(settings, stored, lambda _: None, may_download=False)
+    pack = _find(session, settings, stored, lambda _: None, may_download=False)
     return LoadedModel(stored, open_engine(pack, settings.device))
 
 
@@ -37,23 +41,52 @@ def choose(
     Raises FaceModelError if it does not run, or if it is not the stored one.
     """
     stored = current_face_model(session)
-    pack = _find(settings, stored, announce, may_download=store)
+    pack = _find(session, settings, stored, announce, may_download=store)
     engine = open_engine(pack, settings.device)
     if stored is None:
-        stored = _row(settings, pack, engine)
+        named = settings.face_model
+        stored = _row(pack, pack.name if named == "auto" else named, engine.dimension)
         if store:
             stored = store_face_model(session, stored)
             _refuse_another(stored, pack)
     return LoadedModel(stored, engine)
 
 
+def prepare_free_model(session: Session, settings: Settings, announce: Callable[[str], None]) -> None:
+    """Have a face model at hand that is free for any use, where the licence of the present one is to be
+    confirmed and nobody is enrolled yet: whoever does not confirm goes on with it."""
+    licence = current_licence(session)
+    if licence is None or not licence.is_to_confirm or anybody_enrolled(session):
+        return
+    try:
+        pack = find(opencv_files.NAME, settings.model_dir, announce=lambda _: None)
+    except FaceModelError as error:
+        announce(f"Nothing can be offered instead of {licence.model.name}. {error}")
+        return
+    with writing(session):
+        if find_face_model(session, pack.fingerprint) is None:
+            session.add(_row(pack, opencv_files.NAME, opencv_files.DIMENSION))
+
+
 def _find(
-    settings: Settings, stored: FaceModel | None, announce: Callable[[str], None], *, may_download: bool
+    session: Session,
+    settings: Settings,
+    stored: FaceModel | None,
+    announce: Callable[[str], None],
+    *,
+    may_download: bool,
 ) -> ModelPack:
+    named = settings.face_model
     if stored is None:
-        return find(settings.face_model, settings.model_dir, announce=announce, may_download=may_download)
-    automatic = settings.face_model == "auto"
-    named = stored.source if automatic else settings.face_model
+        return find(named, settings.model_dir, announce=announce, may_download=may_download)
+    if named != "auto" and was_declined(session, named):
+        announce(
+            f"PORTAL_FACE_MODEL is {named}, whose licence was declined here: the portal goes on with"
+            f" {stored.name}."
+        )
+        named = "auto"
+    if named == "auto":
+        named = stored.source
     pack = find(named, settings.model_dir, announce=announce, may_download=may_download)
     _refuse_another(stored, pack)
     return pack
@@ -68,15 +101,17 @@ def _refuse_another(stored: FaceModel, pack: ModelPack) -> None:
         )
 
 
-def _row(settings: Settings, pack: ModelPack, engine: FaceEngine) -> FaceModel:
-    named = settings.face_model
+def _row(pack: ModelPack, source: str, dimension: int) -> FaceModel:
+    """source: what PORTAL_FACE_MODEL would be to name it again."""
     return FaceModel(
         fingerprint=pack.fingerprint,
         name=pack.name,
-        source=pack.name if named == "auto" else named,
+        source=source,
         engine=pack.engine,
-        dimension=engine.dimension,
+        dimension=dimension,
         threshold=pack.card.threshold,
         threshold_source=pack.card.threshold_source,
         licence=pack.card.licence,
+        permitted_use=pack.card.permitted_use,
+        remark=pack.card.remark,
     )

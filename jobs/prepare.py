@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 
-from jobs.face_model import choose
+from jobs.face_model import choose, prepare_free_model
 from jobs.faces.models import FaceModelError
 from jobs.gallery.quantized import comparison_path
 from portal import create_app, migrations
@@ -29,6 +29,8 @@ def main() -> int:
     try:
         with app.app_context():
             loaded = choose(db.session(), settings, _announce, store=not check)
+            if not check:
+                prepare_free_model(db.session(), settings, _announce)
     except FaceModelError as error:
         _announce(str(error))
         return 1
@@ -37,6 +39,7 @@ def main() -> int:
             {
                 "model": loaded.row.name,
                 "licence": loaded.row.licence,
+                "remark": loaded.row.remark,
                 "fingerprint": loaded.row.fingerprint,
                 "dimension": loaded.engine.dimension,
                 "device": loaded.engine.device,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -31,7 +32,7 @@ from portal.settings import Settings
 from portal.storage import photo_store
 from portal.system import workers
 from portal.system.models import WorkerProcess
-from portal.system.services import HEARTBEAT_S
+from portal.system.services import HEARTBEAT_S, is_current
 
 # A worker that grew by this much since it was ready ends after its job, and a fresh one takes its place.
 GROWTH_LIMIT_BYTES = 2 * 1024**3
@@ -52,7 +53,12 @@ class PhotoWorker(SimpleWorker):
         structlog.contextvars.bind_contextvars(job_id=job.id, job=job.func_name)
         current.job_since = time.monotonic()
         with current.app.app_context():
-            done = super().perform_job(job, queue)
+            if is_current(db.session(), current.face_model_id):
+                done = super().perform_job(job, queue)
+            else:
+                # For a worker that has the right model; this one makes room for it.
+                queue.enqueue_job(job, at_front=True)
+                done, current.ends = True, True
         current.job_since = None
         structlog.contextvars.clear_contextvars()
         if _memory() > self.memory_when_ready + current.galleries.memory_bytes + GROWTH_LIMIT_BYTES:
@@ -86,6 +92,10 @@ class Heart(threading.Thread):
             raise TimeoutError("A job hangs in code that can't be interrupted.")
         with self._app.app_context():
             try:
+                if not is_current(db.session(), self._worker.face_model_id):
+                    log.warning("the face model was changed, and the worker ends for one that has it")
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    return
                 workers.beat(db.session(), self._worker, _memory())
                 workers.sweep(db.session(), photo_store())
             except SQLAlchemyError:

@@ -25,15 +25,18 @@ from portal.batches.manifest import ManifestError
 from portal.batches.models import KnownPeople
 from portal.batches.naming import Grouping, Label
 from portal.calibration.services import bands_for_pairs
+from portal.database import writing
 from portal.duplicates.console import scan_and_watch
 from portal.duplicates.models import PairStatus
 from portal.duplicates.pairs import Filter
 from portal.duplicates.report import ReportError, csv_lines, end_of_day, record_report
 from portal.duplicates.scans import ScanError
 from portal.extensions import db
+from portal.licensing import LicenceError, answer_licence, licence_lines
 from portal.organizations.models import Organization
 from portal.organizations.services import OrganizationError, create_organization, find_organization
 from portal.settings import Settings, SettingsError
+from portal.system.models import LicenceChoice
 from portal.up.launch import Options, StartError, up
 from portal.up.listener import ListenError
 from portal.up.lock import AlreadyUp
@@ -44,6 +47,7 @@ EXPLAINED = (
     AccountError,
     AlreadyUp,
     BatchError,
+    LicenceError,
     ListenError,
     ManifestError,
     migrations.MigrationError,
@@ -181,6 +185,28 @@ def import_command(
             label=Label(label) if label else None,
             known=KnownPeople(known),
         )
+
+
+@main.command("licence")
+@click.option(
+    "--confirm",
+    type=click.Choice([LicenceChoice.RESEARCH.value, LicenceChoice.LICENSED.value]),
+    help="Confirm: used for non-commercial research only, or with a licence of your own.",
+)
+@click.option("--decline", is_flag=True, help="Go on with YuNet and SFace; only before anybody is enrolled.")
+@data_dir_option
+def licence_command(confirm: str | None, decline: bool, data_dir: Path | None) -> None:
+    """Show what the licence of the face model allows and what was answered, or answer."""
+    if confirm and decline:
+        raise click.UsageError("Give --confirm or --decline, not both.")
+    with _app(data_dir):
+        session = db.session()
+        choice = LicenceChoice.DECLINED if decline else LicenceChoice(confirm) if confirm else None
+        if choice:
+            with writing(session):
+                answer_licence(session, COMMAND, choice)
+        for line in licence_lines(session):
+            click.echo(line)
 
 
 @main.command("scan-duplicates")

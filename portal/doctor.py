@@ -19,7 +19,9 @@ from sqlalchemy.exc import DBAPIError
 
 from portal import create_app, migrations
 from portal.extensions import db
+from portal.licensing import ANSWERED, current_licence
 from portal.settings import Settings
+from portal.system.models import LicenceAnswer, LicenceChoice
 from portal.system.services import current_face_model, live_workers
 from portal.up.children import ROOT
 from portal.up.lock import is_up
@@ -34,14 +36,15 @@ CHECK_TIMEOUT_S = 300
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found at one part; `ok` is None for what is merely not running."""
+    """What was found at one part; `ok` is None for what is no fault, and `mark` then says what it is."""
 
     part: str
     ok: bool | None
     text: str
+    mark: str = "off"
 
     def __str__(self) -> str:
-        mark = {True: "ok", False: "TO DO", None: "off"}[self.ok]
+        mark = {True: "ok", False: "TO DO", None: self.mark}[self.ok]
         return f"{mark:<6} {self.part:<15} {self.text}"
 
 
@@ -161,9 +164,29 @@ def _face_model(app: Flask, settings: Settings) -> Iterator[Finding]:
     model = json.loads(check.stdout.strip().splitlines()[-1])
     if stored is not None:
         yield Finding("face model", True, f"{stored.name}, as stored, {stored.dimension} dimensions")
-    yield Finding("licence", True, model["licence"])
+    yield _licence(app, model["licence"])
+    if model["remark"]:
+        yield Finding("remark", None, model["remark"], "NOTE")
     yield Finding("device", True, f"{model['device']}, {model['provider']}, {model['precision']}")
     yield Finding("comparison", True, model["comparison"])
+
+
+def _licence(app: Flask, text: str) -> Finding:
+    with app.app_context():
+        licence = current_licence(db.session())
+        if licence is None or not licence.is_to_confirm:
+            answer = licence.answer if licence else None
+            return Finding("licence", True, f"{text} {_answered(answer)}".rstrip())
+        return Finding(
+            "licence", None, f"{text} Nobody has confirmed that it may be used here: `portal licence`.", "ASK"
+        )
+
+
+def _answered(answer: LicenceAnswer | None) -> str:
+    if answer is None:
+        return ""
+    words = ANSWERED[LicenceChoice(answer.choice)]
+    return f"Answered by {answer.answered_by} on {answer.answered_at:%Y-%m-%d}: {words}."
 
 
 def _workers(app: Flask, settings: Settings) -> Iterator[Finding]:

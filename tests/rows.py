@@ -27,7 +27,7 @@ from portal.people.services import create_person
 from portal.search.models import Candidate, ProbeFace, Search
 from portal.search.services import create_search
 from portal.storage import PhotoStore, photo_store
-from portal.system.models import FaceModel
+from portal.system.models import FaceModel, PermittedUse
 from portal.system.services import current_face_model, store_face_model
 from tests.photos import picture
 
@@ -37,19 +37,25 @@ THRESHOLD = 0.4
 QUALITY = {"word": "good", "reasons": [], "eye_distance": 7.0, "sharpness": 1.0, "brightness": 0.5}
 
 
+def made_up_model(name: str = "made-up", **values: Any) -> FaceModel:
+    """A face model of short templates, which is not stored yet."""
+    usual = {
+        "fingerprint": f"{name:0>64}",
+        "name": name,
+        "source": name,
+        "engine": "insightface",
+        "dimension": DIMENSION,
+        "threshold": THRESHOLD,
+        "threshold_source": "made up",
+        "licence": "none",
+        "permitted_use": PermittedUse.ANY,
+    }
+    return FaceModel(**{**usual, **values})
+
+
 def face_model(session: Session) -> FaceModel:
-    """The installation's face model: the one that is stored, else a made-up one of short templates."""
-    made_up = FaceModel(
-        fingerprint="0" * 64,
-        name="made-up",
-        source="made-up",
-        engine="insightface",
-        dimension=DIMENSION,
-        threshold=THRESHOLD,
-        threshold_source="made up",
-        licence="none",
-    )
-    return current_face_model(session) or store_face_model(session, made_up)
+    """The installation's face model: the one that is stored, else a made-up one."""
+    return current_face_model(session) or store_face_model(session, made_up_model())
 
 
 def add_person(session: Session, organization: Organization, external_id: str, name: str = "Anna") -> Person:

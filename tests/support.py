@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import secrets
 import subprocess
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from bs4 import BeautifulSoup
@@ -128,6 +129,22 @@ def search(visitor: Visitor, photo: bytes) -> int:
     response = visitor.post("/search", {"photo": file(photo, "probe.jpg")})
     assert response.status_code == 302, visitor.page.get_text(" ", strip=True)
     return int(response.location.rsplit("/", 1)[1])
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test for want of something, or fail it where everything is said to be there."""
+    if os.environ.get("FACE_PORTAL_REQUIRE_ALL") == "1":
+        pytest.fail(f"{what}, and FACE_PORTAL_REQUIRE_ALL is set")
+    pytest.skip(what)
+
+
+def free_face_model() -> str:
+    """What PORTAL_FACE_MODEL is for a test that needs any: the one that set-up brings along."""
+    from jobs.faces.opencv_files import DETECTOR, FROM_SETUP, NAME
+
+    if not (FROM_SETUP / DETECTOR.name).is_file():
+        missing("needs the files of the face model opencv, which set-up could not fetch (make setup)")
+    return NAME
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60, every_s: float = 0.05) -> Any:

@@ -42,6 +42,7 @@ def stored_model(engine: FaceEngine) -> FaceModel:
             threshold=pack.card.threshold,
             threshold_source=pack.card.threshold_source,
             licence=pack.card.licence,
+            permitted_use=pack.card.permitted_use,
         ),
     )
 

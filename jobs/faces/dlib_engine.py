@@ -1,4 +1,4 @@
-"""The offline engine: dlib's detector, landmarks and ResNet, whose weights come with the dependencies."""
+"""dlib's detector, landmarks and ResNet: an extra, for those who have templates of it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class DlibEngine:
             self._recogniser: Any = dlib.face_recognition_model_v1(str(recogniser))
         except RuntimeError as error:
             raise FaceModelError(
-                f"dlib's weights can't be loaded: {error}. Run `make setup` again."
+                f"dlib's weights can't be loaded: {error}. Run `make setup EXTRAS=dlib` again."
             ) from error
         self.dimension = self.embed([np.zeros((SIDE, SIDE, 3), np.uint8)]).shape[1]
 

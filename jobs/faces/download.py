@@ -1,4 +1,4 @@
-"""Fetch one of InsightFace's own packs from its releases."""
+"""Fetch files of face models, and InsightFace's own packs from its releases."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def download(name: str, model_dir: Path, announce: Callable[[str], None]) -> Pat
     # On the same disk as the folder that it becomes, so that the last step is one rename.
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=model_dir) as scratch:
         archive = Path(scratch) / "pack.zip"
-        _fetch(address, archive, name)
+        fetch(address, archive, name)
         unpacked = Path(scratch) / name
         unpacked.mkdir()
         with zipfile.ZipFile(archive) as files:
@@ -63,7 +63,11 @@ def download(name: str, model_dir: Path, announce: Callable[[str], None]) -> Pat
     return folder
 
 
-def _fetch(address: str, target: Path, name: str) -> None:
+def fetch(address: str, target: Path, name: str) -> None:
+    """Write what is at an address into a file, with progress on the console under `name`.
+
+    Raises OSError where the network, the server or the disk fails.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     try:
         with (

@@ -9,9 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.faces.models import FaceModelError, ModelPack
+from jobs.faces.models import ModelPack
 from jobs.faces.quality import Nose
-from portal.settings import Device
 
 Pixels = NDArray[np.uint8]
 
@@ -61,27 +60,6 @@ class FaceEngine(Protocol):
     def embed(self, aligned: Sequence[Pixels]) -> NDArray[np.float32]:
         """Templates of aligned faces: float32, (n, dimension), unit length."""
         ...
-
-
-def open_engine(pack: ModelPack, device: Device) -> FaceEngine:
-    """Load a face model on the device, having tried that it works there.
-
-    "auto" takes CUDA where it works and the CPU elsewhere; "cuda" takes nothing else. Raises FaceModelError
-    with what to do when the files can't be loaded or the device does not work.
-    """
-    # Imported here: each brings its own heavy runtime, and an installation needs one of them.
-    if pack.engine == "dlib":
-        if device == "cuda":
-            raise FaceModelError(
-                "The dlib face model works on the CPU only, and PORTAL_DEVICE is cuda. Set PORTAL_DEVICE to"
-                " auto or cpu, or choose an InsightFace model with PORTAL_FACE_MODEL."
-            )
-        from jobs.faces.dlib_engine import DlibEngine
-
-        return DlibEngine(pack)
-    from jobs.faces.insightface_engine import open_insightface
-
-    return open_insightface(pack, device)
 
 
 def unit_length(templates: NDArray[np.float32]) -> NDArray[np.float32]:

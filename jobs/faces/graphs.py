@@ -1,7 +1,8 @@
-"""What an ONNX file of a face model pack is, read from its inputs and outputs and not from its name."""
+"""ONNX files of face models: what each is, read from its inputs and outputs and not from its name."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,10 +18,11 @@ _DETECTOR_OUTPUTS = {9, 15}
 
 @dataclass(frozen=True)
 class Graph:
-    """The outside of one ONNX file."""
+    """An ONNX graph with its weights, and what is to be known of its outside."""
 
-    path: Path
-    role: Role
+    # For messages.
+    name: str
+    model: onnx.ModelProto
     input_name: str
     # (batch, channels, height, width); None where the graph leaves the size open.
     input_shape: tuple[int | None, ...]
@@ -28,44 +30,74 @@ class Graph:
     # True: mean and scale are part of the graph, which then takes plain 0…255 pixels.
     scales_pixels: bool
 
+    @property
+    def role(self) -> Role:
+        """Which part of an InsightFace pack this is, by the rules of InsightFace's model router.
+
+        A detector has an output for scores, boxes and key points at each stride; a recogniser takes one
+        square image of 112 pixels or more and gives one vector; landmark (192), attribute (96) and swapping
+        (two inputs) models are "other".
+        """
+        if self.output_count in _DETECTOR_OUTPUTS:
+            return "detector"
+        if len(inputs_of(self.model)) != 1 or self.output_count != 1 or len(self.input_shape) != 4:
+            return "other"
+        height, width = self.input_shape[2:]
+        if height is None or height != width or height < 112 or height % 16 or height == 192:
+            return "other"
+        return "recogniser"
+
 
 def read(path: Path) -> Graph:
-    """Read the outside of an ONNX file and say which part of a face model it is.
-
-    The rules are those of InsightFace's model router: a detector has an output for scores, boxes and key
-    points at each stride; a recogniser takes one square image of 112 pixels or more and gives one vector;
-    landmark (192), attribute (96) and swapping (two inputs) models are "other".
-
-    Raises ValueError for a file that is no ONNX graph.
-    """
+    """Read an ONNX file. Raises ValueError for a file that is no ONNX graph."""
     try:
-        graph = onnx.load(path, load_external_data=False).graph
+        model = onnx.load(path)
     except (DecodeError, OSError, ValueError) as error:
         raise ValueError(f"{path} can't be read as an ONNX file ({error}).") from error
-    constants = {tensor.name for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in constants]
-    if not inputs:
+    if not inputs_of(model):
         raise ValueError(f"{path} is not an ONNX graph with an input.")
-    shape = tuple(dim.dim_value or None for dim in inputs[0].type.tensor_type.shape.dim)
+    return of(model, path.name)
+
+
+def of(model: onnx.ModelProto, name: str) -> Graph:
+    """A graph that is in memory, with one input or more."""
+    first = inputs_of(model)[0]
     return Graph(
-        path=path,
-        role=_role(len(inputs), shape, len(graph.output)),
-        input_name=inputs[0].name,
-        input_shape=shape,
-        output_count=len(graph.output),
-        scales_pixels=_scales_pixels(graph.node),
+        name=name,
+        model=model,
+        input_name=first.name,
+        input_shape=tuple(dim.dim_value or None for dim in first.type.tensor_type.shape.dim),
+        output_count=len(model.graph.output),
+        scales_pixels=_scales_pixels(model.graph.node),
     )
 
 
-def with_fixed_input(path: Path, shape: tuple[int, int, int, int]) -> bytes:
-    """The graph of `path` with its input fixed to `shape` (NCHW), as a serialized model.
+def inputs_of(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """The inputs that are given at every run; older files list their weights among the inputs, too."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
+
+
+def with_open_sides(graph: Graph, sides: Collection[int]) -> Graph:
+    """The graph with these sides of its input (0 batch, 2 height, 3 width) left open.
+
+    For files that name sizes although they compute the same with any.
+    """
+    model = onnx.ModelProto()
+    model.CopyFrom(graph.model)
+    for side in sides:
+        inputs_of(model)[0].type.tensor_type.shape.dim[side].ClearField("dim_value")
+    return of(model, graph.name)
+
+
+def with_fixed_input(graph: Graph, shape: tuple[int, int, int, int]) -> bytes:
+    """The graph with its input fixed to `shape` (NCHW), as a serialized model.
 
     A runtime that compiles a graph does so faster, and runs it faster, when no size is left open.
     """
-    model = onnx.load(path)
-    constants = {tensor.name for tensor in model.graph.initializer}
-    value = next(value for value in model.graph.input if value.name not in constants)
-    for dim, size in zip(value.type.tensor_type.shape.dim, shape, strict=True):
+    model = onnx.ModelProto()
+    model.CopyFrom(graph.model)
+    for dim, size in zip(inputs_of(model)[0].type.tensor_type.shape.dim, shape, strict=True):
         dim.ClearField("dim_param")
         dim.dim_value = size
     # What was noted about shapes inside and at the end followed from the old input.
@@ -73,17 +105,6 @@ def with_fixed_input(path: Path, shape: tuple[int, int, int, int]) -> bytes:
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     return bytes(model.SerializeToString())
-
-
-def _role(inputs: int, shape: tuple[int | None, ...], outputs: int) -> Role:
-    if outputs in _DETECTOR_OUTPUTS:
-        return "detector"
-    if inputs != 1 or outputs != 1 or len(shape) != 4:
-        return "other"
-    height, width = shape[2:]
-    if height is None or height != width or height < 112 or height % 16 or height == 192:
-        return "other"
-    return "recogniser"
 
 
 def _scales_pixels(nodes: list[onnx.NodeProto]) -> bool:

@@ -1,4 +1,4 @@
-"""Which face model: a pack of InsightFace, or dlib's weights that come with the dependencies."""
+"""Which face model: a pack of InsightFace, the OpenCV Zoo's YuNet and SFace, or dlib where that is there."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from jobs.faces import graphs
+from jobs.faces import graphs, opencv_files
 from jobs.faces.cards import ModelCard, card_of
 from jobs.faces.download import DOWNLOADABLE, download
+from jobs.faces.opencv_files import FilesMissing
 
 __all__ = ["FaceModelError", "ModelCard", "ModelPack", "find"]
 
 _BEST = "buffalo_l"
 _DLIB_FILES = ("shape_predictor_5_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat")
+
+
+Engine = Literal["insightface", "opencv", "dlib"]
 
 
 class FaceModelError(Exception):
@@ -30,7 +34,7 @@ class ModelPack:
     """A face model on disk. Templates of packs with different fingerprints mean nothing to each other."""
 
     name: str
-    engine: Literal["insightface", "dlib"]
+    engine: Engine
     # What finds faces (for dlib: their landmarks, its detector is part of the library) and what embeds them.
     files: tuple[Path, ...]
     # SHA-256 over the SHA-256 of each file, in their order: 64 hexadecimal digits.
@@ -43,8 +47,9 @@ def find(
 ) -> ModelPack:
     """The pack that `face_model` names.
 
-    "auto" is buffalo_l, from `model_dir` or downloaded into it, or else dlib; "dlib"; the name of a pack in
-    `model_dir` (one of InsightFace's own is downloaded when it is not there); or the path of a pack's folder.
+    "auto" is buffalo_l, from `model_dir` or downloaded into it, or else "opencv" (YuNet and SFace); "dlib",
+    where that extra is installed; the name of a pack in `model_dir` (one of InsightFace's own is downloaded
+    when it is not there); or the path of a pack's folder.
     `announce` is told, in one plain sentence at a time, what was chosen and why. With `may_download` false
     only what is on the disk is taken.
 
@@ -52,6 +57,8 @@ def find(
     """
     if face_model == "auto":
         return _auto(model_dir, announce, may_download)
+    if face_model == opencv_files.NAME:
+        return _opencv(model_dir, announce, may_download, "as asked for")
     pack = _dlib() if face_model == "dlib" else _named(face_model, model_dir, announce, may_download)
     announce(f"Face model: {pack.name}. Licence: {pack.card.licence}")
     return pack
@@ -66,19 +73,27 @@ def _auto(model_dir: Path, announce: Callable[[str], None], may_download: bool) 
     if not may_download:
         raise FaceModelError(
             f"No face model was chosen yet: the first `portal up` takes {_BEST} if it can be downloaded to"
-            f" {model_dir}, and dlib if not."
+            f" {model_dir}, and opencv (YuNet and SFace) if not."
         )
     try:
         download(_BEST, model_dir, announce)
     except (OSError, zipfile.BadZipFile) as error:
-        pack = _dlib()
-        announce(
-            f"Face model: dlib, which needs no download but is slower and less accurate, because {_BEST} is"
-            f" not in {model_dir} and could not be downloaded ({error}). Licence: {pack.card.licence}"
-        )
-        return pack
+        why = f"because {_BEST} is not in {model_dir} and could not be downloaded ({error})"
+        return _opencv(model_dir, announce, may_download, why)
     pack = _insightface(folder)
     announce(f"Face model: {_BEST}, downloaded to {model_dir}. Licence: {pack.card.licence}")
+    return pack
+
+
+def _opencv(model_dir: Path, announce: Callable[[str], None], may_download: bool, why: str) -> ModelPack:
+    try:
+        detector, recogniser, source = opencv_files.locate(model_dir, announce, may_download=may_download)
+    except FilesMissing as error:
+        raise FaceModelError(str(error)) from error
+    pack = _pack(opencv_files.NAME, "opencv", (detector, recogniser))
+    announce(
+        f"Face model: opencv (YuNet and SFace), {why}. Its files were {source}. Licence: {pack.card.licence}"
+    )
     return pack
 
 
@@ -100,14 +115,15 @@ def _named(
         except (OSError, zipfile.BadZipFile) as error:
             raise FaceModelError(
                 f"The face model {face_model} is not in {model_dir} and could not be downloaded ({error})."
-                f" Put its folder there by hand, or set PORTAL_FACE_MODEL to dlib, which needs no download."
+                " Put its folder there by hand, or set PORTAL_FACE_MODEL to opencv, whose files come with"
+                " set-up."
             ) from error
         return _insightface(folder)
     there = sorted(path.name for path in model_dir.iterdir() if path.is_dir()) if model_dir.is_dir() else []
     raise FaceModelError(
         f"PORTAL_FACE_MODEL is {face_model}, and {model_dir} holds no pack of that name"
         f" (it holds: {', '.join(there) or 'nothing'}). Put the pack's folder there, or set PORTAL_FACE_MODEL"
-        f" to one of {', '.join(DOWNLOADABLE)}, to a folder, to dlib or to auto."
+        f" to one of {', '.join(DOWNLOADABLE)}, to a folder, to opencv, dlib or auto."
     )
 
 
@@ -115,7 +131,7 @@ def _insightface(folder: Path) -> ModelPack:
     if _needs_manifest(folder):
         raise FaceModelError(
             f"{folder} is a pack of InsightFace's manifest format 2, which the portal does not read yet."
-            f" Set PORTAL_FACE_MODEL to one of {', '.join(DOWNLOADABLE)}, or to dlib."
+            f" Set PORTAL_FACE_MODEL to one of {', '.join(DOWNLOADABLE)}, or to opencv."
         )
     parts: dict[str, Path] = {}
     for path in sorted(folder.glob("*.onnx")):
@@ -136,23 +152,25 @@ def _insightface(folder: Path) -> ModelPack:
                 f"{folder} is not a complete face model: among its .onnx files is not {what}."
                 " Put all files of an InsightFace pack there."
             )
-    files = (parts["detector"], parts["recogniser"])
-    fingerprint = _fingerprint(files)
-    return ModelPack(folder.name, "insightface", files, fingerprint, card_of(folder.name, fingerprint))
+    return _pack(folder.name, "insightface", (parts["detector"], parts["recogniser"]))
 
 
 def _dlib() -> ModelPack:
-    # Found without importing the package, which needs a pkg_resources that setuptools no longer has.
+    # Found without importing the packages: one of them needs a pkg_resources that setuptools no longer has.
     spec = importlib.util.find_spec("face_recognition_models")
     folders = [Path(folder) / "models" for folder in (spec.submodule_search_locations or [])] if spec else []
     files = tuple(folder / name for folder in folders[:1] for name in _DLIB_FILES)
-    if not files or not all(path.is_file() for path in files):
+    if not files or not all(path.is_file() for path in files) or importlib.util.find_spec("dlib") is None:
         raise FaceModelError(
-            "dlib's weights are missing: the package face_recognition_models is not, or not wholly, there."
-            " Run `make setup` again."
+            "The face model dlib is not installed: it is an extra, for those who have templates of it."
+            " Run `make setup EXTRAS=dlib`, or set PORTAL_FACE_MODEL to another one."
         )
+    return _pack("dlib", "dlib", files)
+
+
+def _pack(name: str, engine: Engine, files: tuple[Path, ...]) -> ModelPack:
     fingerprint = _fingerprint(files)
-    return ModelPack("dlib", "dlib", files, fingerprint, card_of("dlib", fingerprint))
+    return ModelPack(name, engine, files, fingerprint, card_of(name, fingerprint))
 
 
 def _needs_manifest(folder: Path) -> bool:

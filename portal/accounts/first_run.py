@@ -13,7 +13,9 @@ from portal.accounts.models import Role, User
 from portal.accounts.services import AccountError, CredentialsError, add_user, any_user
 from portal.audit.services import Actor
 from portal.database import writing
+from portal.licensing import answer_licence
 from portal.organizations.services import add_organization
+from portal.system.models import LicenceChoice
 
 # Letters and digits that can't be taken for one another; 12 of them are 58 bits.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -41,12 +43,21 @@ def first_run_code(data_dir: Path) -> str:
 
 
 def create_first_admin(
-    session: Session, actor: Actor, data_dir: Path, *, code: str, organization: str, email: str, password: str
+    session: Session,
+    actor: Actor,
+    data_dir: Path,
+    *,
+    code: str,
+    organization: str,
+    email: str,
+    password: str,
+    licence: LicenceChoice | None,
 ) -> User:
-    """Make the first organization and its admin, and use up the code.
+    """Make the first organization and its admin, store the answer about the licence, and use up the code.
 
-    Raises CredentialsError for a wrong code, AccountError or OrganizationError for the rest; nothing is
-    written then, and the code stays good.
+    licence: None where nothing was answered. Raises CredentialsError for a wrong code, LicenceError for an
+    answer that is missing or not possible, AccountError or OrganizationError for the rest; nothing is written
+    then, and the code stays good.
     """
     if not hmac.compare_digest(_plain(code).encode(), _plain(first_run_code(data_dir)).encode()):
         raise CredentialsError("This is not the code. It was printed where the portal was started.")
@@ -55,6 +66,7 @@ def create_first_admin(
             raise AccountError("The portal has been set up already. Sign in instead.")
         created = add_organization(session, actor, organization)
         user = add_user(session, actor, email, password, created, Role.ADMIN)
+        answer_licence(session, Actor(user.id, user.email, actor.address), licence, created)
         # Of two people with the code, one removes it and goes on; the other is stopped here.
         try:
             _path(data_dir).unlink()

@@ -8,6 +8,8 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import EqualTo, InputRequired
 
 from portal.accounts.models import Role
+from portal.licensing import Licence
+from portal.system.models import LicenceChoice
 
 # What a role may do, in the words of the members page and of the choice in its forms.
 ROLES: dict[Role, str] = {
@@ -66,6 +68,31 @@ class FirstRunForm(NewPasswordForm):
         validators=[InputRequired("Enter your email address.")],
         render_kw={"type": "email", "autocomplete": "username", "spellcheck": "false"},
     )
+
+
+class ConfirmedLicenceForm(FirstRunForm):
+    """The first run with a face model whose licence does not allow every use."""
+
+    licence = RadioField(
+        "How may you use it?",
+        validate_choice=False,
+        validators=[InputRequired("Choose one of these, so that nobody uses the model without a right to.")],
+    )
+
+    def offer(self, licence: Licence) -> None:
+        """Ask about this licence."""
+        self.licence.choices = [
+            SelectChoice(choice.value, choice_words(licence, choice)) for choice in licence.choices
+        ]
+
+
+def choice_words(licence: Licence, choice: LicenceChoice) -> str:
+    """What the installer says with an answer."""
+    return {
+        LicenceChoice.RESEARCH: "We use the portal for non-commercial research only.",
+        LicenceChoice.LICENSED: f"We have a licence of our own for {licence.model.name}.",
+        LicenceChoice.DECLINED: "Neither: go on with YuNet and SFace, which are free for any use.",
+    }[choice]
 
 
 class ChangePasswordForm(FlaskForm):  # type: ignore[misc]

@@ -12,6 +12,7 @@ from portal.accounts.access import current_actor, current_membership, public, si
 from portal.accounts.forms import (
     ROLES,
     ChangePasswordForm,
+    ConfirmedLicenceForm,
     ConfirmPasswordForm,
     FirstRunForm,
     NewPasswordForm,
@@ -21,7 +22,9 @@ from portal.accounts.forms import (
 from portal.accounts.models import Invitation, Role, User
 from portal.audit.services import Actor
 from portal.extensions import db
+from portal.licensing import LicenceError, current_licence
 from portal.organizations.services import OrganizationError
+from portal.system.models import LicenceChoice
 
 blueprint = Blueprint("accounts", __name__)
 
@@ -95,9 +98,14 @@ def first_run() -> ResponseReturnValue:
         abort(404)
     data_dir = current_app.config["PORTAL"].data_dir
     first_run_services.first_run_code(data_dir)
-    form = FirstRunForm()
+    licence = current_licence(db.session())
+    if licence is not None and licence.is_to_confirm:
+        form = ConfirmedLicenceForm()
+        form.offer(licence)
+    else:
+        form = FirstRunForm()
     if not form.validate_on_submit():
-        return render_template("accounts/first_run.html", form=form), _status(form)
+        return render_template("accounts/first_run.html", form=form, licence=licence), _status(form)
     try:
         user = first_run_services.create_first_admin(
             db.session,
@@ -107,10 +115,13 @@ def first_run() -> ResponseReturnValue:
             organization=typed(form.organization),
             email=typed(form.email),
             password=typed(form.password),
+            licence=_licence_choice(form),
         )
     except services.CredentialsError as error:
         limits.count_failure()
         form.code.errors = [str(error)]
+    except LicenceError as error:
+        form.licence.errors = [str(error)]
     except OrganizationError as error:
         form.organization.errors = [str(error)]
     except services.EmailError as error:
@@ -123,7 +134,7 @@ def first_run() -> ResponseReturnValue:
     else:
         flash("The portal is set up, and you are its first admin.", "success")
         return _begin(user, services.first_organization_id(db.session, user))
-    return render_template("accounts/first_run.html", form=form), 422
+    return render_template("accounts/first_run.html", form=form, licence=licence), 422
 
 
 @blueprint.route("/invitations/<token>", methods=["GET", "POST"])
@@ -190,6 +201,12 @@ def _begin(user: User, organization_id: int | None) -> ResponseReturnValue:
         )
         return redirect(url_for("accounts.account"))
     return redirect(_next_page())
+
+
+def _licence_choice(form: FirstRunForm) -> LicenceChoice | None:
+    """What was chosen, or None where nothing, or nothing that can be, was."""
+    chosen = request.form.get("licence") if isinstance(form, ConfirmedLicenceForm) else None
+    return LicenceChoice(chosen) if chosen in set(LicenceChoice) else None
 
 
 def _next_page() -> str:

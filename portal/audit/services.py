@@ -65,6 +65,7 @@ class Action(StrEnum):
     PHOTO_CHECKED = "photo.checked"
     CALIBRATION_STARTED = "calibration.started"
     THRESHOLD_CHANGED = "calibration.threshold_changed"
+    LICENCE_ANSWERED = "installation.licence_answered"
     AUDIT_READ = "audit.read"
 
 

@@ -62,6 +62,7 @@ NAMES: dict[Action, str] = {
     Action.USER_CREATED: "Account created",
     Action.ORGANIZATION_CREATED: "Organization created",
     Action.SETTINGS_CHANGED: "Settings changed",
+    Action.LICENCE_ANSWERED: "Licence of the face model answered",
     Action.AUDIT_READ: "Audit read",
 }
 
@@ -78,6 +79,11 @@ FIELDS = {
 }
 
 THRESHOLDS = {"search": "of searches", "duplicates": "of duplicates"}
+LICENCES = {
+    "research": "that it is used for non-commercial research only",
+    "licensed": "that there is a licence for this use",
+    "declined": "that it is not used",
+}
 DECISIONS = {"duplicate": "one person", "distinct": "different people"}
 
 # The sentence before and after what it is about: a person, a search, a batch, a pair. Others are whole.
@@ -147,6 +153,10 @@ SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
     Action.USER_CREATED: lambda d: (f"Created the account {d['email']}, a member as {d['role']}.", ""),
     Action.ORGANIZATION_CREATED: lambda d: (f"Created the organization {d['name']}.", ""),
     Action.SETTINGS_CHANGED: lambda d: (f"Changed the settings: {_changes(d)}.", ""),
+    Action.LICENCE_ANSWERED: lambda d: (
+        f"Answered about the licence of the face model {d['model']}: {LICENCES[d['answer']]}.",
+        "",
+    ),
     Action.AUDIT_READ: lambda d: (f"Read the audit{_asked(d)}.", ""),
 }
 

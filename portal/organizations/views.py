@@ -11,9 +11,10 @@ from portal.accounts.forms import typed
 from portal.accounts.members import memberships_of
 from portal.calibration.services import thresholds_of
 from portal.extensions import db
+from portal.licensing import ANSWERED, current_licence, given_answers
 from portal.organizations.forms import FIRST, LAST, SettingsForm
 from portal.organizations.services import OrganizationError, change_settings, record_switch
-from portal.system.services import current_face_model, live_workers
+from portal.system.services import live_workers
 
 blueprint = Blueprint("organizations", __name__)
 
@@ -59,7 +60,9 @@ def settings() -> ResponseReturnValue:
         form=form,
         first_day=FIRST,
         last_day=LAST,
-        face_model=current_face_model(db.session),
+        licence=current_licence(db.session()),
+        licence_answers=given_answers(db.session(), organization),
+        answered=ANSWERED,
         thresholds=thresholds_of(db.session(), organization),
         workers=live_workers(db.session),
     )

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base, Identifier, now
+from portal.organizations.models import Organization
+
+
+class PermittedUse(StrEnum):
+    """For what the licence of a face model allows its use."""
+
+    ANY = "any"
+    # Non-commercial research, unless the user has another licence from whoever made it.
+    RESEARCH = "research"
+    UNKNOWN = "unknown"
+
+
+class LicenceChoice(StrEnum):
+    """What the installer answered, where the licence does not allow any use."""
+
+    RESEARCH = "research"
+    LICENSED = "licensed"
+    # The portal goes on with a face model that is free for any use.
+    DECLINED = "declined"
 
 
 class FaceModel(Base):
     """A detector and a recogniser, known by the SHA-256 of their files.
 
-    One is stored: the installation's choice. Its templates mean nothing to another.
+    `Installation` names the one in use. Templates of one mean nothing to another.
     """
 
     __tablename__ = "face_model"
@@ -21,7 +41,7 @@ class FaceModel(Base):
     id: Mapped[int] = mapped_column(Identifier, primary_key=True)
     fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
     name: Mapped[str] = mapped_column(String(100))
-    # What PORTAL_FACE_MODEL would be to name it again: "dlib", a pack's name or a folder.
+    # What PORTAL_FACE_MODEL would be to name it again: "opencv", "dlib", a pack's name or a folder.
     source: Mapped[str] = mapped_column(String(500))
     engine: Mapped[str] = mapped_column(String(20))
     dimension: Mapped[int]
@@ -29,6 +49,9 @@ class FaceModel(Base):
     threshold: Mapped[float]
     threshold_source: Mapped[str] = mapped_column(Text)
     licence: Mapped[str] = mapped_column(Text)
+    permitted_use: Mapped[str] = mapped_column(String(20))
+    # What else one should know before relying on it; empty: nothing.
+    remark: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -43,6 +66,21 @@ class Installation(Base):
     # When lost and expired things were last looked for; the worker that moves it does the looking.
     swept_at: Mapped[datetime] = mapped_column(default=now)
     cleaned_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class LicenceAnswer(Base):
+    """What was answered about the licence of a face model, by whom and when; the last one holds."""
+
+    __tablename__ = "licence_answer"
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
+    face_model_id: Mapped[int] = mapped_column(ForeignKey(FaceModel.id), index=True)
+    choice: Mapped[str] = mapped_column(String(20))
+    answered_at: Mapped[datetime] = mapped_column(default=now)
+    # The member's email as it was, or who acted instead ("portal command").
+    answered_by: Mapped[str] = mapped_column(String(254))
+    # Whose members may read the email; None: it is none.
+    organization_id: Mapped[int | None] = mapped_column(ForeignKey(Organization.id))
 
 
 class WorkerProcess(Base):

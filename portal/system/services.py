@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from portal.database import now, writing
@@ -20,6 +20,11 @@ def current_face_model(session: Session) -> FaceModel | None:
     return session.scalar(select(FaceModel).join(Installation, Installation.face_model_id == FaceModel.id))
 
 
+def find_face_model(session: Session, fingerprint: str) -> FaceModel | None:
+    """A face model that is stored, in use or not."""
+    return session.scalar(select(FaceModel).where(FaceModel.fingerprint == fingerprint))
+
+
 def store_face_model(session: Session, model: FaceModel) -> FaceModel:
     """Make a face model the installation's, for good; returns another process's where that was first."""
     with writing(session):
@@ -30,6 +35,19 @@ def store_face_model(session: Session, model: FaceModel) -> FaceModel:
         session.flush()
         session.add(Installation(face_model_id=model.id))
     return model
+
+
+def set_face_model(session: Session, model: FaceModel) -> None:
+    """Make a stored face model the installation's instead of the present one, in the caller's transaction.
+
+    Only where nobody is enrolled: templates of two models can't be compared. Workers notice and end.
+    """
+    session.execute(update(Installation).values(face_model_id=model.id))
+
+
+def is_current(session: Session, face_model_id: int) -> bool:
+    """Whether this is (still) the installation's face model."""
+    return session.scalar(select(Installation.face_model_id)) == face_model_id
 
 
 def live_workers(session: Session) -> list[WorkerProcess]:

@@ -17,6 +17,7 @@ from portal import create_app, migrations
 from portal.accounts.first_run import first_run_code
 from portal.accounts.services import any_user
 from portal.extensions import db
+from portal.licensing import current_licence
 from portal.settings import Settings
 from portal.up import private_redis
 from portal.up.children import Program, Stage
@@ -184,6 +185,7 @@ def _banner(settings: Settings, listener: Listener, model: dict[str, str], app: 
         f"  Address      {listener.url}",
         f"  Face model   {model['model']}",
         f"  Licence      {model['licence']}",
+        *_licence_to_confirm(app),
         f"  Device       {model['device']}, {model['provider']}, {model['precision']}",
         f"  Data folder  {settings.data_dir}",
     ]
@@ -194,6 +196,15 @@ def _banner(settings: Settings, listener: Listener, model: dict[str, str], app: 
                 f"  Code         {first_run_code(settings.data_dir)}   (asked for there, once)",
             ]
     return "\n".join([*lines, "  Ctrl-C stops it.", ""])
+
+
+def _licence_to_confirm(app: Flask) -> list[str]:
+    with app.app_context():
+        licence = current_licence(db.session())
+        if licence is None or not licence.is_to_confirm:
+            return []
+        how = "`portal licence`" if any_user(db.session()) else "the first-run page"
+        return [f"               Not confirmed yet: {how} asks how you may use it."]
 
 
 def _without_password(url: str) -> str:

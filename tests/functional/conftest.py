@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from tests.functional.looks import AXE, Seen, look_at
 from tests.functional.pages import ignored
 from tests.functional.support import PATIENCE_S, Mate, Staff, UpPortal, mates
 from tests.functional.video import write_video
-from tests.support import PASSWORD
+from tests.support import PASSWORD, missing
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
@@ -62,18 +61,12 @@ def in_the_picture(lfw: Path) -> Mate:
     return mates(lfw, photos=2)[-1]
 
 
-def _missing(what: str) -> None:
-    if os.environ.get("FACE_PORTAL_REQUIRE_ALL") == "1":
-        pytest.fail(f"{what}, and FACE_PORTAL_REQUIRE_ALL is set")
-    pytest.skip(what)
-
-
 @pytest.fixture(scope="session")
 def browser(in_the_picture: Mate) -> Iterator[Browser]:
     """Chromium, with a camera that shows somebody."""
     program = next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
     if program is None:
-        _missing("needs Chromium on the PATH")
+        missing("needs Chromium on the PATH")
     with tempfile.TemporaryDirectory(prefix="fp-") as folder, sync_playwright() as playwright:
         video = Path(folder) / "camera.y4m"
         write_video(video, in_the_picture.probe)
@@ -88,7 +81,7 @@ def browser(in_the_picture: Mate) -> Iterator[Browser]:
 def axe() -> str:
     """The source of axe-core."""
     if not AXE.is_file():
-        _missing("needs axe-core, which npm installs (make setup-dev)")
+        missing("needs axe-core, which npm installs (make setup-dev)")
     return AXE.read_text()
 
 
@@ -100,6 +93,9 @@ def first_run(portal: UpPortal, browser: Browser, axe: str) -> Seen:
         page = context.new_page()
         page.goto("/")
         seen = Seen(page.url, look_at(page, axe))
+        page.get_by_role("button", name="Set up").click()
+        seen.question = page.locator("fieldset.field--wrong").inner_text()
+        page.get_by_label("non-commercial research").check()
         page.get_by_label("One-time code").fill("AAAA-BBBB-CCCC")
         page.get_by_label("Organization").fill("Harbour Clinic")
         page.get_by_label("Your email").fill("ada@harbour.example")

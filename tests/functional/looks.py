@@ -38,6 +38,7 @@ class Seen:
     address: str
     faults: list[Any]
     refusal: str = ""
+    question: str = ""
     faults_after_refusal: list[Any] = field(default_factory=list)
     address_afterwards: str = ""
 

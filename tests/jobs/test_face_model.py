@@ -7,14 +7,26 @@ import shutil
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from jobs.face_model import choose, open_stored
+from jobs.face_model import choose, open_stored, prepare_free_model
+from jobs.faces import opencv_files
+from jobs.faces.engine import FaceEngine
 from jobs.faces.models import FaceModelError
+from portal.database import writing
+from portal.enrolment.models import UNFINISHED, Photo, WorkState
+from portal.extensions import db
+from portal.licensing import answer_licence
+from portal.organizations.models import Organization
 from portal.settings import Settings
-from portal.system.models import FaceModel
+from portal.system.models import FaceModel, LicenceChoice
 from portal.system.services import current_face_model
+from tests.photos import picture
+from tests.rows import SOMEBODY, add_person, add_photo
+from tests.support import Visitor, enrol
+from tests.workers import Worker
 
 
 def quiet(_: str) -> None:
@@ -61,7 +73,7 @@ def test_auto_goes_on_with_the_stored_one(session: Session, settings: Settings, 
     assert open_stored(session, named(settings, "auto", model_dir)).row.name == "mbf_v2"
 
 
-@pytest.mark.parametrize("other", ["mbf_v2", "dlib"])
+@pytest.mark.parametrize("other", ["mbf_v2", "opencv"])
 def test_another_model_is_refused_with_what_to_do(
     session: Session, settings: Settings, model_dir: Path, other: str
 ) -> None:
@@ -108,3 +120,92 @@ def test_a_stored_model_that_is_gone_is_told(
     choose(session, named(settings, "mbf", model_dir), quiet, store=True)
     with pytest.raises(FaceModelError, match="holds no pack of that name"):
         open_stored(session, named(settings, "auto", tmp_path))
+
+
+def offered(session: Session) -> FaceModel | None:
+    return session.scalar(select(FaceModel).where(FaceModel.engine == "opencv"))
+
+
+def test_a_free_model_is_at_hand_while_a_licence_is_to_be_confirmed(
+    session: Session, settings: Settings, model_dir: Path, opencv_engine: FaceEngine
+) -> None:
+    given = named(settings, "mbf", model_dir)
+    choose(session, given, quiet, store=True)
+    prepare_free_model(session, given, quiet)
+    free = offered(session)
+    assert free is not None
+    assert free.fingerprint == opencv_engine.pack.fingerprint
+    assert free.dimension == opencv_engine.dimension
+    # A second start adds nothing.
+    prepare_free_model(session, given, quiet)
+    assert session.scalar(select(func.count(FaceModel.id))) == 2
+
+
+@pytest.mark.parametrize("why", ["confirmed", "somebody is enrolled"])
+def test_nothing_is_offered_where_nothing_is_to_be_chosen(
+    session: Session, settings: Settings, model_dir: Path, clinic: Organization, why: str
+) -> None:
+    given = named(settings, "mbf", model_dir)
+    choose(session, given, quiet, store=True)
+    if why == "confirmed":
+        with writing(session):
+            answer_licence(session, SOMEBODY, LicenceChoice.LICENSED)
+    else:
+        add_photo(session, add_person(session, clinic, "A1"))
+    prepare_free_model(session, given, quiet)
+    assert offered(session) is None
+
+
+def test_a_free_model_that_is_not_to_be_had_is_told(
+    session: Session, settings: Settings, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opencv_files, "FROM_SETUP", tmp_path / "not installed")
+    monkeypatch.setattr(opencv_files, "ADDRESSES", ("http://127.0.0.1:1",))
+    given = named(settings, "mbf", model_dir)
+    choose(session, given, quiet, store=True)
+    said: list[str] = []
+    prepare_free_model(session, dataclasses.replace(given, model_dir=tmp_path / "models"), said.append)
+    assert said
+    assert said[-1].startswith("Nothing can be offered instead of mbf.")
+    assert offered(session) is None
+
+
+def declined(session: Session, given: Settings) -> None:
+    choose(session, given, quiet, store=True)
+    prepare_free_model(session, given, quiet)
+    with writing(session):
+        answer_licence(session, SOMEBODY, LicenceChoice.DECLINED)
+
+
+@pytest.mark.usefixtures("opencv_engine")
+def test_a_declined_model_is_not_taken_although_the_environment_names_it(
+    session: Session, settings: Settings, model_dir: Path
+) -> None:
+    given = named(settings, "mbf", model_dir)
+    declined(session, given)
+    said: list[str] = []
+    assert choose(session, given, said.append, store=True).row.name == "opencv"
+    assert "whose licence was declined here" in said[0]
+    assert open_stored(session, given).row.name == "opencv"
+    assert open_stored(session, named(settings, "auto", model_dir)).row.name == "opencv"
+    with pytest.raises(FaceModelError, match="is not that one"):
+        choose(session, named(settings, "mbf_v2", model_dir), quiet, store=True)
+
+
+@pytest.mark.usefixtures("opencv_engine")
+def test_a_worker_with_the_declined_model_leaves_all_work_to_the_next(
+    app: Flask, settings: Settings, model_dir: Path, face_engine: FaceEngine, bob: Visitor
+) -> None:
+    worker = Worker(app, face_engine)
+    with app.app_context():
+        declined(db.session(), named(settings, "mbf", model_dir))
+    enrol(bob, "Anna", "A1", picture())
+    assert worker.work(jobs=1) == ["jobs.enrolment.process_photos"]
+    assert worker.process.ends
+    with app.app_context():
+        photo = db.session.scalars(select(Photo)).one()
+        assert (photo.state, photo.attempts) == (WorkState.QUEUED, 0)
+        right = Worker(app, open_stored(db.session(), named(settings, "auto", model_dir)).engine)
+    assert right.work() == ["jobs.enrolment.process_photos"]
+    with app.app_context():
+        assert db.session.scalars(select(Photo.state)).one() not in UNFINISHED

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.commands import portal
+from tests.support import free_face_model
 
 
 def doctor(data_dir: Path, **variables: str) -> tuple[int, dict[str, str]]:
     """The exit code, and the line of each part."""
-    done = portal(data_dir, "doctor", **{"PORTAL_FACE_MODEL": "dlib", **variables})
+    done = portal(data_dir, "doctor", **{"PORTAL_FACE_MODEL": free_face_model(), **variables})
     assert done.stderr == ""
     return done.returncode, {line[7:22].strip(): line for line in done.stdout.splitlines()}
 
@@ -27,6 +28,7 @@ def test_a_portal_that_is_not_up_is_no_fault(tmp_path: Path) -> None:
         "database": "ok",
         "face model": "off",
         "licence": "ok",
+        "remark": "NOTE",
         "device": "ok",
         "comparison": "ok",
         "workers": "off",

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from jobs.faces import models
-from jobs.faces.engine import FaceEngine, open_engine
+from jobs.faces.engine import FaceEngine
+from jobs.faces.opening import open_engine
 from jobs.faces.pipeline import FacePipeline
 from tests.jobs.faces.support import quiet
+from tests.support import missing
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +27,8 @@ def mbf_v2(model_dir: Path) -> FaceEngine:
 
 @pytest.fixture(scope="session")
 def dlib_engine() -> FaceEngine:
+    if importlib.util.find_spec("dlib") is None:
+        missing("needs dlib (make setup EXTRAS=dlib)")
     return open_engine(models.find("dlib", Path("nowhere"), announce=quiet), "auto")
 
 
@@ -33,7 +37,7 @@ def pipeline(mbf: FaceEngine) -> FacePipeline:
     return FacePipeline(mbf)
 
 
-@pytest.fixture(params=["mbf", "mbf_v2", "dlib_engine"])
+@pytest.fixture(params=["mbf", "mbf_v2", "opencv_engine", "dlib_engine"])
 def any_pipeline(request: pytest.FixtureRequest) -> FacePipeline:
     return FacePipeline(request.getfixturevalue(request.param))
 

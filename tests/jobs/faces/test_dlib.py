@@ -1,19 +1,23 @@
-"""The offline engine."""
+"""dlib, where that extra is installed."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from pathlib import Path
+from typing import Any
 
 import cv2
-import dlib
 import numpy as np
 import pytest
 from skimage.data import astronaut
 
 from jobs.faces import models
-from jobs.faces.engine import FaceEngine, open_engine
+from jobs.faces.engine import FaceEngine
 from jobs.faces.models import FaceModelError
+from jobs.faces.opening import open_engine
 from jobs.faces.pipeline import FacePipeline
+from portal.system.models import PermittedUse
 from tests.jobs.faces.support import analysed, encoded, main_of, quiet
 
 
@@ -33,6 +37,7 @@ def test_it_needs_nothing_but_the_dependencies(dlib_engine: FaceEngine) -> None:
 def test_templates_are_those_of_dlib_itself(dlib_engine: FaceEngine) -> None:
     picture = np.ascontiguousarray(astronaut()[..., ::-1])
     face = main_of(analysed(FacePipeline(dlib_engine), encoded(picture)))
+    dlib: Any = importlib.import_module("dlib")
     landmarks, recogniser = (str(path) for path in dlib_engine.pack.files)
     rgb = astronaut()
     box = dlib.rectangle(*(round(value) for value in face.box))
@@ -68,7 +73,18 @@ def test_small_faces_are_found_when_there_are_no_larger_ones(
     assert analysed(FacePipeline(dlib_engine), encoded(small)).main is not None
 
 
-def test_it_does_not_work_on_a_gpu_and_says_so() -> None:
-    pack = models.find("dlib", Path("nowhere"), announce=quiet)
+def test_it_does_not_work_on_a_gpu_and_says_so(dlib_engine: FaceEngine) -> None:
     with pytest.raises(FaceModelError, match="CPU only"):
-        open_engine(pack, "cuda")
+        open_engine(dlib_engine.pack, "cuda")
+
+
+def test_it_is_measured_and_free_for_any_use(dlib_engine: FaceEngine) -> None:
+    card = dlib_engine.pack.card
+    assert (card.threshold, card.permitted_use) == (0.953, PermittedUse.ANY)
+    assert "public domain" in card.licence
+
+
+@pytest.mark.skipif(importlib.util.find_spec("dlib") is not None, reason="dlib is installed here")
+def test_where_it_is_not_installed_it_says_how_to() -> None:
+    with pytest.raises(FaceModelError, match="make setup EXTRAS=dlib"):
+        models.find("dlib", Path("nowhere"), announce=quiet)

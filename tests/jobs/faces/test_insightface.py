@@ -15,11 +15,12 @@ from insightface.app import FaceAnalysis
 from numpy.typing import NDArray
 
 from jobs.faces import models
-from jobs.faces.engine import FaceEngine, open_engine
-from jobs.faces.insightface_engine import AGREEMENT
+from jobs.faces.detector import suppress
+from jobs.faces.engine import FaceEngine
 from jobs.faces.models import FaceModelError
+from jobs.faces.onnx_engine import AGREEMENT
+from jobs.faces.opening import open_engine
 from jobs.faces.pipeline import FacePipeline, PhotoAnalysis
-from jobs.faces.scrfd import suppress
 from tests.jobs.faces.support import analysed, encoded, main_of, pixels, quiet
 
 # scikit-image says that the call which insightface makes goes away.

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import io
 import shutil
-import threading
 import zipfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import onnx
@@ -18,7 +15,9 @@ from onnx import TensorProto, helper
 
 from jobs.faces import download, graphs, models
 from jobs.faces.models import FaceModelError
-from tests.jobs.faces.support import quiet
+from portal.system.models import PermittedUse
+from tests.jobs.faces.support import quiet, serving
+from tests.support import free_face_model
 
 
 @pytest.fixture
@@ -26,18 +25,8 @@ def releases(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A server of pack archives, and the folder that it serves."""
     served = tmp_path / "served"
     served.mkdir()
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Not on the console."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(served)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", served
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(served) as address:
+        yield address, served
 
 
 def archive(folder: Path, inside: str = "") -> bytes:
@@ -96,7 +85,7 @@ def test_parts_that_are_neither_detector_nor_recogniser_are_left_alone(
     assert pack.fingerprint == models.find("mbf", model_dir, announce=quiet).fingerprint
 
 
-@pytest.mark.parametrize("name", ["mbf", "mbf_v2", "dlib"])
+@pytest.mark.parametrize("name", ["mbf", "mbf_v2", "opencv"])
 def test_every_measured_model_has_its_card(model_dir: Path, name: str) -> None:
     said: list[str] = []
     pack = models.find(name, model_dir, announce=said.append)
@@ -104,7 +93,8 @@ def test_every_measured_model_has_its_card(model_dir: Path, name: str) -> None:
     assert pack.card.threshold_source.startswith("Measured on LFW")
     assert name in said[0]
     assert pack.card.licence in said[0]
-    assert ("non-commercial" in pack.card.licence) == (name != "dlib")
+    assert ("non-commercial" in pack.card.licence) == (name != "opencv")
+    assert pack.card.permitted_use == (PermittedUse.ANY if name == "opencv" else PermittedUse.RESEARCH)
 
 
 def test_what_was_not_measured_says_so(model_dir: Path, tmp_path: Path) -> None:
@@ -121,6 +111,7 @@ def test_what_was_not_measured_says_so(model_dir: Path, tmp_path: Path) -> None:
     assert "not measured" in cards["buffalo_l"].threshold_source
     assert "non-commercial" in cards["buffalo_l"].licence
     assert "Not known" in cards["own"].licence
+    assert cards["own"].permitted_use == PermittedUse.UNKNOWN
     assert "not known" in cards["own"].threshold_source
 
 
@@ -157,7 +148,7 @@ def test_auto_downloads_buffalo_l(
 
 
 @pytest.mark.parametrize("served_as", ["missing", "no zip", "no model"])
-def test_auto_without_a_download_is_dlib_and_says_why(
+def test_auto_without_a_download_is_opencv_and_says_why(
     tmp_path: Path, releases: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, served_as: str
 ) -> None:
     address, served = releases
@@ -170,11 +161,12 @@ def test_auto_without_a_download_is_dlib_and_says_why(
     said: list[str] = []
     own = tmp_path / "models"
     pack = models.find("auto", own, announce=said.append)
-    assert pack.engine == "dlib"
+    assert pack.engine == free_face_model()
     assert list(own.iterdir()) == []
-    assert "dlib" in said[-1]
+    assert "opencv" in said[-1]
     assert "could not be downloaded" in said[-1]
-    assert "public domain" in said[-1]
+    assert "installed by set-up" in said[-1]
+    assert "Apache License 2.0" in said[-1]
 
 
 def test_a_known_name_that_can_not_be_downloaded_is_an_error(
@@ -200,7 +192,7 @@ def test_a_download_that_breaks_off_leaves_nothing(
 def test_an_unknown_name_is_an_error_that_lists_what_there_is(model_dir: Path) -> None:
     with pytest.raises(FaceModelError, match="no pack of that name") as caught:
         models.find("bufalo_l", model_dir, announce=quiet)
-    for word in ("mbf", "mbf_v2", "buffalo_l", "dlib", "auto", str(model_dir)):
+    for word in ("mbf", "mbf_v2", "buffalo_l", "opencv", "dlib", "auto", str(model_dir)):
         assert word in str(caught.value)
 
 

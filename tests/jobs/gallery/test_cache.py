@@ -23,8 +23,7 @@ from portal.organizations.services import create_organization
 from portal.people.models import Person
 from portal.people.services import delete_person
 from portal.storage import photo_store
-from portal.system.models import FaceModel
-from tests.rows import DIMENSION, SOMEBODY, add_person, add_photo, face_model, template
+from tests.rows import DIMENSION, SOMEBODY, add_person, add_photo, face_model, made_up_model, template
 from tests.support import on_both_databases
 
 NUMBERS = count(1)
@@ -138,16 +137,7 @@ def test_organizations_and_face_models_never_mix(
     assert held(cache, session, clinic) == {mine.person_id}
     assert held(cache, session, school) == {theirs.person_id}
     with writing(session):
-        other = FaceModel(
-            fingerprint="1" * 64,
-            name="another",
-            source="another",
-            engine="insightface",
-            dimension=DIMENSION,
-            threshold=0.4,
-            threshold_source="made up",
-            licence="none",
-        )
+        other = made_up_model("another", dimension=DIMENSION)
         session.add(other)
     assert held(GalleryCache(other.id, DIMENSION), session, clinic) == set()
 

@@ -16,9 +16,9 @@ from portal.duplicates.models import DuplicateScan
 from portal.enrolment.models import WorkState
 from portal.extensions import db
 from portal.organizations.models import Organization
-from portal.system.models import FaceModel, Installation
+from portal.system.models import Installation
 from tests.calibrations import add_calibration, curves
-from tests.rows import THRESHOLD, add_person, add_photo, add_search, face_model, template
+from tests.rows import THRESHOLD, add_person, add_photo, add_search, face_model, made_up_model, template
 from tests.support import Visitor
 from tests.templates import enrol_templates
 
@@ -263,10 +263,7 @@ def test_a_calibration_of_another_face_model_is_not_in_force(
         alice.post(URL, {"purpose": purpose, "threshold": "0.55"})
     with app.app_context():
         with writing(db.session()) as session:
-            columns = {key: getattr(old, key) for key in ("source", "engine", "dimension", "licence")}
-            new = FaceModel(
-                fingerprint="1" * 64, name="new", threshold=0.3, threshold_source="made up", **columns
-            )
+            new = made_up_model("new", dimension=old.dimension, threshold=0.3)
             session.add(new)
             session.flush()
             session.scalars(select(Installation)).one().face_model_id = new.id

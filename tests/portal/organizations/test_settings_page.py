@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from portal.database import now, writing
 from portal.extensions import db
 from portal.search.models import Search
-from portal.system.models import FaceModel, Installation, WorkerProcess
+from portal.system.models import FaceModel, Installation, PermittedUse, WorkerProcess
 from tests.support import Visitor
 
 FINGERPRINT = "0123456789abcdef" * 4
@@ -29,6 +29,7 @@ def face_model(app: Flask) -> FaceModel:
             threshold=0.4321,
             threshold_source="The model's card.",
             licence="Non-commercial research only.",
+            permitted_use=PermittedUse.RESEARCH,
         )
         session.add(model)
         session.flush()

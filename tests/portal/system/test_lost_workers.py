@@ -14,8 +14,9 @@ from portal.database import now, writing
 from portal.extensions import db
 from portal.storage import photo_store
 from portal.system import workers
-from portal.system.models import FaceModel, Installation, WorkerProcess
+from portal.system.models import Installation, WorkerProcess
 from portal.system.services import HEARTBEAT_S, WORKER_LOST_S, store_face_model
+from tests.rows import made_up_model
 
 A_FEW_BEATS_S = 4 * HEARTBEAT_S
 
@@ -23,17 +24,7 @@ A_FEW_BEATS_S = 4 * HEARTBEAT_S
 @pytest.fixture
 def face_model_id(app: Flask) -> int:
     with app.app_context():
-        model = FaceModel(
-            fingerprint="0" * 64,
-            name="a model",
-            source="a model",
-            engine="insightface",
-            dimension=512,
-            threshold=0.4,
-            threshold_source="made up",
-            licence="none",
-        )
-        return store_face_model(db.session(), model).id
+        return store_face_model(db.session(), made_up_model()).id
 
 
 def swept(app: Flask, face_model_id: int, name: str, silent_s: float) -> list[str]:

@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support import free_face_model
+
 # How long something that is to happen may take on the slowest machine, before a test gives up.
 PATIENCE_S = 90
 
@@ -103,4 +105,4 @@ def portal_environment(data_dir: Path | None, **variables: str) -> dict[str, str
     """The environment of a portal with the face model that needs no download."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
     folder = {"PORTAL_DATA_DIR": str(data_dir)} if data_dir else {}
-    return others | {"PORTAL_FACE_MODEL": "dlib"} | folder | variables
+    return others | {"PORTAL_FACE_MODEL": free_face_model()} | folder | variables

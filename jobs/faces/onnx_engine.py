@@ -1,4 +1,7 @@
-"""InsightFace packs on ONNX Runtime: SCRFD finds the faces, an ArcFace recogniser embeds them."""
+"""Face models on ONNX Runtime: a detector with five landmarks, ArcFace's alignment, and a recogniser.
+
+InsightFace's packs (SCRFD and an ArcFace recogniser) and the OpenCV Zoo's models (YuNet and SFace).
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,15 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from jobs.faces import graphs
 from jobs.faces.alignment import arcface_landmarks, scale_of, similarity
-from jobs.faces.engine import Detections, Pixels, unit_length
+from jobs.faces.detector import Decoder, Detector
+from jobs.faces.engine import Detections, Pixels
+from jobs.faces.graphs import Graph
 from jobs.faces.models import FaceModelError, ModelPack
-from jobs.faces.quality import Nose
+from jobs.faces.quantisation import read_dequantised
+from jobs.faces.recogniser import Recogniser
 from jobs.faces.runtime import REFERENCE, Runtime, runtimes
 from jobs.faces.scrfd import Scrfd
+from jobs.faces.yunet import YuNet
 from portal.settings import Device
 
 _LOG = logging.getLogger(__name__)
@@ -41,41 +48,12 @@ _BROKEN = (
 )
 
 
-class Recogniser:
-    """Aligned faces to templates."""
+class OnnxEngine:
+    """A face model on ONNX Runtime."""
 
-    def __init__(self, graph: graphs.Graph, runtime: Runtime) -> None:
-        fixed_batch = graph.input_shape[0]
-        self.batch = fixed_batch or runtime.batch
-        self.side = int(graph.input_shape[2] or 0)
-        # InsightFace: (pixel - 127.5) / 127.5 in the order RGB, unless the graph does that itself.
-        self._mean, self._scale = (0.0, 1.0) if graph.scales_pixels else (127.5, 1 / 127.5)
-        self._input_name = graph.input_name
-        model = graph.path if fixed_batch else _with_batch(graph, self.batch)
-        self.runtime = runtime
-        self._session = runtime.open(model)
-        self.dimension = self.embed([np.zeros((self.side, self.side, 3), np.uint8)]).shape[1]
-
-    def embed(self, aligned: Sequence[Pixels]) -> NDArray[np.float32]:
-        """float32, (n, dimension), unit length. Runs are of one size: the last is filled up."""
-        mean = (self._mean, self._mean, self._mean)
-        parts = []
-        for start in range(0, len(aligned), self.batch):
-            part = aligned[start : start + self.batch]
-            filled = [*part, *[part[0]] * (self.batch - len(part))]
-            blob = cv2.dnn.blobFromImages(filled, self._scale, mean=mean, swapRB=True)
-            parts.append(self._session.run(None, {self._input_name: blob})[0][: len(part)])
-        return unit_length(np.concatenate(parts).reshape(len(aligned), -1))
-
-
-class InsightFaceEngine:
-    """An InsightFace pack on ONNX Runtime."""
-
-    # The tip of the nose (ArcFace's template, and heads as they are).
-    nose = Nose(depth=0.5, part=0.495)
-
-    def __init__(self, pack: ModelPack, detector: Scrfd, recogniser: Recogniser) -> None:
+    def __init__(self, pack: ModelPack, detector: Detector, recogniser: Recogniser) -> None:
         self.pack = pack
+        self.nose = detector.nose
         self.provider = recogniser.runtime.provider
         precisions = (detector.runtime.precision, recogniser.runtime.precision)
         # Detector and recogniser, where they differ.
@@ -102,7 +80,7 @@ class InsightFaceEngine:
         return self._recogniser.embed(aligned)
 
 
-def open_insightface(pack: ModelPack, device: Device) -> InsightFaceEngine:
+def open_onnx(pack: ModelPack, device: Device) -> OnnxEngine:
     """The fastest detector and recogniser of the device that agree with float32 on the CPU.
 
     Each is tried on the faces of a photo that comes with the insightface package, which also warms it up.
@@ -116,9 +94,9 @@ def open_insightface(pack: ModelPack, device: Device) -> InsightFaceEngine:
             " RUNTIME=gpu, or set PORTAL_DEVICE to auto or cpu."
         )
     try:
-        detector_graph, recogniser_graph = (graphs.read(path) for path in pack.files)
-        reference = InsightFaceEngine(
-            pack, Scrfd(detector_graph, REFERENCE), Recogniser(recogniser_graph, REFERENCE)
+        detector_graph, decoder, recogniser_graph = _parts(pack)
+        reference = OnnxEngine(
+            pack, Detector(detector_graph, decoder, REFERENCE), Recogniser(recogniser_graph, REFERENCE)
         )
     except _BROKEN as error:
         raise FaceModelError(
@@ -128,7 +106,7 @@ def open_insightface(pack: ModelPack, device: Device) -> InsightFaceEngine:
     trial = _Trial(reference)
     detector = _first_that_agrees(
         candidates,
-        lambda runtime: Scrfd(detector_graph, runtime),
+        lambda runtime: Detector(detector_graph, decoder, runtime),
         lambda detector: trial.agreement(detector, reference),
     )
     recogniser = _first_that_agrees(
@@ -136,7 +114,17 @@ def open_insightface(pack: ModelPack, device: Device) -> InsightFaceEngine:
         lambda runtime: Recogniser(recogniser_graph, runtime),
         lambda recogniser: trial.agreement(detector, recogniser),
     )
-    return InsightFaceEngine(pack, detector, recogniser)
+    return OnnxEngine(pack, detector, recogniser)
+
+
+def _parts(pack: ModelPack) -> tuple[Graph, Decoder, Graph]:
+    """The detector, how to read what it says, and the recogniser."""
+    if pack.engine == "opencv":
+        detector, recogniser = (read_dequantised(path) for path in pack.files)
+        # They name a size and a batch, and compute the same with any.
+        return graphs.with_open_sides(detector, (2, 3)), YuNet(), graphs.with_open_sides(recogniser, (0,))
+    detector, recogniser = (graphs.read(path) for path in pack.files)
+    return detector, Scrfd(detector.output_count), recogniser
 
 
 Part = TypeVar("Part")
@@ -168,7 +156,7 @@ def _first_that_agrees(
 class _Trial:
     """The faces of a photo of six people, and their templates as plain float32 on the CPU gives them."""
 
-    def __init__(self, reference: InsightFaceEngine) -> None:
+    def __init__(self, reference: OnnxEngine) -> None:
         self._align = reference.align
         self._picture = _test_photo()
         self._faces = reference.detect(self._picture)
@@ -180,7 +168,7 @@ class _Trial:
             )
         self._expected = self._templates(reference, self._faces.landmarks)
 
-    def agreement(self, detector: Detector, recogniser: Embedder) -> float:
+    def agreement(self, detector: Finder, recogniser: Embedder) -> float:
         """The lowest cosine between the templates that these two make of the photo and the expected ones;
         -1 where the detector finds other faces."""
         found = detector.detect(self._picture)
@@ -194,7 +182,7 @@ class _Trial:
         return recogniser.embed([self._align(self._picture, points) for points in landmarks])
 
 
-class Detector(Protocol):
+class Finder(Protocol):
     def detect(self, picture: Pixels) -> Detections: ...
 
 
@@ -212,8 +200,3 @@ def _test_photo() -> Pixels:
     if picture is None:
         raise FaceModelError(f"{path} is missing or damaged. Run `make setup` again.")
     return picture  # type: ignore[return-value]
-
-
-def _with_batch(graph: graphs.Graph, batch: int) -> bytes:
-    side = graph.input_shape[2] or 0
-    return graphs.with_fixed_input(graph.path, (batch, 3, side, side))
