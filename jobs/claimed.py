@@ -12,10 +12,11 @@ from jobs import process
 from portal.claims import Claimable, requeue_failed, requeue_untouched
 from portal.database import writing
 from portal.extensions import db
+from portal.system.services import FaceModelChanged
 
-# A full disk, a database or a Redis that went away: not the fault of what was worked on. Other errors of
-# the database are: a row that it does not take is not taken the next time either.
-FAULTS_OF_THE_INSTALLATION = (OSError, OperationalError, InterfaceError, RedisError)
+# A full disk, a database or a Redis that went away, another face model: not the fault of what was worked on.
+# Other errors of the database are: a row that it does not take is not taken the next time either.
+FAULTS_OF_THE_INSTALLATION = (OSError, OperationalError, InterfaceError, RedisError, FaceModelChanged)
 
 
 @contextmanager

@@ -12,10 +12,15 @@ from jobs.faces.engine import FaceEngine
 from jobs.faces.models import FaceModelError, ModelPack, find
 from jobs.faces.opening import open_engine
 from portal.database import writing
-from portal.licensing import anybody_enrolled, current_licence, was_declined
+from portal.licensing import anybody_enrolled, was_declined
 from portal.settings import Settings
-from portal.system.models import FaceModel
-from portal.system.services import current_face_model, find_face_model, store_face_model
+from portal.system.models import FaceModel, PermittedUse
+from portal.system.services import (
+    current_face_model,
+    find_face_model,
+    forget_unused_models,
+    store_face_model,
+)
 
 
 @dataclass(frozen=True)
@@ -53,19 +58,24 @@ def choose(
 
 
 def prepare_free_model(session: Session, settings: Settings, announce: Callable[[str], None]) -> None:
-    """Have a face model at hand that is free for any use, where the licence of the present one is to be
-    confirmed and nobody is enrolled yet: whoever does not confirm goes on with it."""
-    licence = current_licence(session)
-    if licence is None or not licence.is_to_confirm or anybody_enrolled(session):
+    """Have a face model at hand that is free for any use, and runs here, where the licence of the present one
+    does not allow every use and nobody is enrolled yet: whoever can't confirm goes on with it."""
+    current = current_face_model(session)
+    if current is None or current.permitted_use == PermittedUse.ANY or anybody_enrolled(session):
         return
+    row = None
     try:
-        pack = find(opencv_files.NAME, settings.model_dir, announce=lambda _: None)
-    except FaceModelError as error:
-        announce(f"Nothing can be offered instead of {licence.model.name}. {error}")
-        return
-    with writing(session):
+        pack = find(opencv_files.NAME, settings.model_dir, announce=announce)
         if find_face_model(session, pack.fingerprint) is None:
-            session.add(_row(pack, opencv_files.NAME, opencv_files.DIMENSION))
+            row = _row(pack, opencv_files.NAME, open_engine(pack, settings.device).dimension)
+    except FaceModelError as error:
+        announce(f"Nothing can be offered instead of {current.name}. {error}")
+        forget_unused_models(session, opencv_files.NAME, but="")
+        return
+    forget_unused_models(session, opencv_files.NAME, but=pack.fingerprint)
+    if row is not None:
+        with writing(session):
+            session.add(row)
 
 
 def _find(
@@ -95,7 +105,7 @@ def _find(
 def _refuse_another(stored: FaceModel, pack: ModelPack) -> None:
     if pack.fingerprint != stored.fingerprint:
         raise FaceModelError(
-            f"Everybody here was enrolled with the face model {stored.name} ({stored.fingerprint[:12]}), and"
+            f"This portal enrols with the face model {stored.name} ({stored.fingerprint[:12]}), and"
             f" {pack.name} ({pack.fingerprint[:12]}) is not that one: their templates can't be compared."
             f" Start with PORTAL_FACE_MODEL={stored.source}, or give another PORTAL_DATA_DIR to begin anew."
         )

@@ -32,7 +32,7 @@ def run_search(search_id: int) -> None:
     """Work out a search: find the faces of its photo if that was not done, then compare the chosen one."""
     queues.forget_waiting("jobs.search.run_search", search_id)
     worker = process.current().worker.name
-    search = claim_search(db.session(), worker, search_id)
+    search = claim_search(db.session(), worker, search_id, process.current().face_model_id)
     if search is None:
         return
     with given_back_on_failure(Search, [search_id]):
@@ -61,6 +61,7 @@ def _work(worker: str, search: ClaimedSearch) -> None:
         db.session(),
         worker,
         search.id,
+        process.current().face_model_id,
         face,
         [CandidateRecord(match.person_id, match.face_id, match.score) for match in matches],
         gallery.people,

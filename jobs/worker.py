@@ -53,12 +53,12 @@ class PhotoWorker(SimpleWorker):
         structlog.contextvars.bind_contextvars(job_id=job.id, job=job.func_name)
         current.job_since = time.monotonic()
         with current.app.app_context():
-            if is_current(db.session(), current.face_model_id):
-                done = super().perform_job(job, queue)
-            else:
+            if _has_another_model(current):
                 # For a worker that has the right model; this one makes room for it.
                 queue.enqueue_job(job, at_front=True)
                 done, current.ends = True, True
+            else:
+                done = super().perform_job(job, queue)
         current.job_since = None
         structlog.contextvars.clear_contextvars()
         if _memory() > self.memory_when_ready + current.galleries.memory_bytes + GROWTH_LIMIT_BYTES:
@@ -75,6 +75,7 @@ class Heart(threading.Thread):
     def __init__(self, app: Flask, worker: WorkerProcess) -> None:
         super().__init__(name="heart", daemon=True)
         self._app, self._worker = app, worker
+        self._asked_to_end = False
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -92,15 +93,21 @@ class Heart(threading.Thread):
             raise TimeoutError("A job hangs in code that can't be interrupted.")
         with self._app.app_context():
             try:
-                if not is_current(db.session(), self._worker.face_model_id):
-                    log.warning("the face model was changed, and the worker ends for one that has it")
-                    os.kill(os.getpid(), signal.SIGTERM)
-                    return
+                self._end_if_outdated()
                 workers.beat(db.session(), self._worker, _memory())
                 workers.sweep(db.session(), photo_store())
             except SQLAlchemyError:
                 # Without its database the portal stands still; it goes on when the database is back.
                 log.exception("the heartbeat did not reach the database")
+
+    def _end_if_outdated(self) -> None:
+        """Have the worker end after its job where the installation has another face model than it has."""
+        if self._asked_to_end or is_current(db.session(), self._worker.face_model_id):
+            return
+        log.warning("the face model was changed, and the worker ends for one that has it")
+        # Once: a second signal would break off the job.
+        self._asked_to_end = True
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def stop(self) -> None:
         """End the thread, waiting for a beat that is on its way."""
@@ -160,6 +167,13 @@ def _work(settings: Settings, name: str) -> None:
     gc.freeze()
     log.info("the worker is ready", worker=name)
     worker.work(logging_level=None)
+
+
+def _has_another_model(current: process.Process) -> bool:
+    try:
+        return not is_current(db.session(), current.face_model_id)
+    except SQLAlchemyError:
+        return False  # the job will not reach the database either, and fails in its own way
 
 
 def _log_failure(job: Job, *failure: Any) -> bool:

@@ -174,12 +174,13 @@ def _face_model(app: Flask, settings: Settings) -> Iterator[Finding]:
 def _licence(app: Flask, text: str) -> Finding:
     with app.app_context():
         licence = current_licence(db.session())
-        if licence is None or not licence.is_to_confirm:
-            answer = licence.answer if licence else None
-            return Finding("licence", True, f"{text} {_answered(answer)}".rstrip())
-        return Finding(
-            "licence", None, f"{text} Nobody has confirmed that it may be used here: `portal licence`.", "ASK"
-        )
+        if licence is None:
+            return Finding("licence", True, text)
+        text = f"{text} {licence.allows}"
+        if licence.is_to_confirm:
+            unanswered = f"{text} Nobody has confirmed that it may be used here: `portal licence`."
+            return Finding("licence", None, unanswered, "ASK")
+        return Finding("licence", True, f"{text} {_answered(licence.answer)}".rstrip())
 
 
 def _answered(answer: LicenceAnswer | None) -> str:

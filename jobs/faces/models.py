@@ -136,7 +136,7 @@ def _insightface(folder: Path) -> ModelPack:
     parts: dict[str, Path] = {}
     for path in sorted(folder.glob("*.onnx")):
         try:
-            graph = graphs.read(path)
+            graph = graphs.read(path, weights=False)
         except ValueError as error:
             raise FaceModelError(
                 f"{error} Delete {folder} and put a fresh copy of the pack there."
@@ -163,7 +163,7 @@ def _dlib() -> ModelPack:
     if not files or not all(path.is_file() for path in files) or importlib.util.find_spec("dlib") is None:
         raise FaceModelError(
             "The face model dlib is not installed: it is an extra, for those who have templates of it."
-            " Run `make setup EXTRAS=dlib`, or set PORTAL_FACE_MODEL to another one."
+            " Run `make setup EXTRAS=dlib`."
         )
     return _pack("dlib", "dlib", files)
 

@@ -22,6 +22,7 @@ from jobs.faces.detector import Decoder, Detector
 from jobs.faces.engine import Detections, Pixels
 from jobs.faces.graphs import Graph
 from jobs.faces.models import FaceModelError, ModelPack
+from jobs.faces.opencv_files import FROM_SETUP
 from jobs.faces.quantisation import read_dequantised
 from jobs.faces.recogniser import Recogniser
 from jobs.faces.runtime import REFERENCE, Runtime, runtimes
@@ -100,8 +101,7 @@ def open_onnx(pack: ModelPack, device: Device) -> OnnxEngine:
         )
     except _BROKEN as error:
         raise FaceModelError(
-            f"The face model {pack.name} can't be loaded: {error}. Delete its folder"
-            f" ({pack.files[0].parent}) and put a fresh copy of the pack there."
+            f"The face model {pack.name} can't be loaded: {error}. {_how_to_renew(pack)}"
         ) from error
     trial = _Trial(reference)
     detector = _first_that_agrees(
@@ -115,6 +115,13 @@ def open_onnx(pack: ModelPack, device: Device) -> OnnxEngine:
         lambda recogniser: trial.agreement(detector, recogniser),
     )
     return OnnxEngine(pack, detector, recogniser)
+
+
+def _how_to_renew(pack: ModelPack) -> str:
+    folder = pack.files[0].parent
+    if folder == FROM_SETUP:
+        return f"Delete {folder} and run `make setup`."
+    return f"Delete its folder ({folder}) and put a fresh copy of the pack there."
 
 
 def _parts(pack: ModelPack) -> tuple[Graph, Decoder, Graph]:

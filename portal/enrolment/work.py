@@ -17,6 +17,7 @@ from portal.enrolment.gallery import leave_gallery, next_version
 from portal.enrolment.models import Face, Photo, WorkState
 from portal.enrolment.reasons import Reason
 from portal.people.models import Person
+from portal.system.services import hold_face_model
 
 # A face with this share of the main one's area may be the one that was meant.
 SIMILAR_SIZE = 0.5
@@ -109,9 +110,10 @@ def record_photos(
     """Write what was found, by photo id, all in one transaction; main faces join the gallery.
 
     Returns the ids of photos that were deleted meanwhile: what the worker put into the store for them
-    is nobody's. Those that are another worker's by now are left alone.
+    is nobody's. Those that are another worker's by now are left alone. Raises FaceModelChanged.
     """
     with writing(session):
+        hold_face_model(session, face_model_id)
         if any(isinstance(record, ChosenFaceRecord) for record in records.values()):
             # The face that was chosen before leaves the gallery, and pairs may rest on it.
             hold(session, organization_id)

@@ -16,6 +16,7 @@ from portal.enrolment.reasons import Reason
 from portal.enrolment.work import PhotoRecord
 from portal.organizations.models import Organization
 from portal.search.models import Candidate, ProbeFace, Search
+from portal.system.services import hold_face_model
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,11 @@ class CandidateRecord:
     score: float
 
 
-def claim_search(session: Session, worker: str, search_id: int) -> ClaimedSearch | None:
-    """Claim a queued search; None if it is gone or somebody else's."""
+def claim_search(session: Session, worker: str, search_id: int, face_model_id: int) -> ClaimedSearch | None:
+    """Claim a queued search; None if it is gone or somebody else's.
+
+    A template that another face model than the worker's has made comes as None, to be made again.
+    """
     with writing(session):
         search = lock_queued(session, Search, search_id)
         if search is None:
@@ -56,7 +60,10 @@ def claim_search(session: Session, worker: str, search_id: int) -> ClaimedSearch
             face = session.scalar(
                 select(ProbeFace).where(ProbeFace.id == search.face_id).options(undefer(ProbeFace.template))
             )
-    chosen = ProbeFaceToSearch(face.id, face.landmarks, face.template) if face else None
+    chosen = None
+    if face is not None:
+        template = face.template if face.face_model_id == face_model_id else None
+        chosen = ProbeFaceToSearch(face.id, face.landmarks, template)
     return ClaimedSearch(search.id, search.organization_id, search.file_key, search.limit, chosen)
 
 
@@ -68,6 +75,7 @@ def record_probe(
     None ends the work: the search failed for a reason that is written, or it is not this worker's.
     """
     with writing(session):
+        hold_face_model(session, face_model_id)
         search = lock_claimed(session, Search, worker, search_id)
         if search is None:
             return None
@@ -108,6 +116,7 @@ def record_candidates(
     session: Session,
     worker: str,
     search_id: int,
+    face_model_id: int,
     face: ProbeFaceToSearch,
     candidates: Sequence[CandidateRecord],
     gallery_people: int,
@@ -115,6 +124,7 @@ def record_candidates(
 ) -> None:
     """Write the candidate list, best first, and the threshold that it was judged by."""
     with writing(session):
+        hold_face_model(session, face_model_id)
         search = lock_claimed(session, Search, worker, search_id)
         if search is None:
             return
@@ -145,7 +155,8 @@ def record_candidates(
             )
             for rank, candidate in enumerate(kept, start=1)
         )
-        probe.template, probe.threshold = face.template, thresholds.search
+        probe.template, probe.face_model_id = face.template, face_model_id
+        probe.threshold = thresholds.search
         probe.gallery_people = gallery_people
         search.processing_ms = processing_ms
         _finish(search, WorkState.DONE)

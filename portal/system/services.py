@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from portal.database import now, writing
@@ -25,6 +25,18 @@ def find_face_model(session: Session, fingerprint: str) -> FaceModel | None:
     return session.scalar(select(FaceModel).where(FaceModel.fingerprint == fingerprint))
 
 
+def forget_unused_models(session: Session, engine: str, *, but: str) -> None:
+    """Remove stored face models of an engine that are not the installation's, but for one fingerprint."""
+    with writing(session):
+        session.execute(
+            delete(FaceModel).where(
+                FaceModel.engine == engine,
+                FaceModel.fingerprint != but,
+                FaceModel.id.not_in(select(Installation.face_model_id)),
+            )
+        )
+
+
 def store_face_model(session: Session, model: FaceModel) -> FaceModel:
     """Make a face model the installation's, for good; returns another process's where that was first."""
     with writing(session):
@@ -40,9 +52,24 @@ def store_face_model(session: Session, model: FaceModel) -> FaceModel:
 def set_face_model(session: Session, model: FaceModel) -> None:
     """Make a stored face model the installation's instead of the present one, in the caller's transaction.
 
-    Only where nobody is enrolled: templates of two models can't be compared. Workers notice and end.
+    The caller holds the installation, and nobody is enrolled: templates of two models can't be compared.
+    Workers notice and end.
     """
     session.execute(update(Installation).values(face_model_id=model.id))
+
+
+class FaceModelChanged(RuntimeError):
+    """What was found with one face model is not to be written: the installation has another one by now."""
+
+
+def hold_face_model(session: Session, face_model_id: int) -> None:
+    """Keep the installation's face model as it is until the commit; before all other locks.
+
+    Raises FaceModelChanged if it is another one.
+    """
+    current = session.scalar(select(Installation.face_model_id).with_for_update(read=True))
+    if current != face_model_id:
+        raise FaceModelChanged("The installation's face model was changed meanwhile.")
 
 
 def is_current(session: Session, face_model_id: int) -> bool:

@@ -185,7 +185,7 @@ def _banner(settings: Settings, listener: Listener, model: dict[str, str], app: 
         f"  Address      {listener.url}",
         f"  Face model   {model['model']}",
         f"  Licence      {model['licence']}",
-        *_licence_to_confirm(app),
+        *_what_is_allowed(app),
         f"  Device       {model['device']}, {model['provider']}, {model['precision']}",
         f"  Data folder  {settings.data_dir}",
     ]
@@ -198,13 +198,16 @@ def _banner(settings: Settings, listener: Listener, model: dict[str, str], app: 
     return "\n".join([*lines, "  Ctrl-C stops it.", ""])
 
 
-def _licence_to_confirm(app: Flask) -> list[str]:
+def _what_is_allowed(app: Flask) -> list[str]:
     with app.app_context():
         licence = current_licence(db.session())
-        if licence is None or not licence.is_to_confirm:
+        if licence is None:
             return []
-        how = "`portal licence`" if any_user(db.session()) else "the first-run page"
-        return [f"               Not confirmed yet: {how} asks how you may use it."]
+        lines = [licence.allows]
+        if licence.is_to_confirm:
+            how = "`portal licence`" if any_user(db.session()) else "the first-run page"
+            lines.append(f"Not confirmed yet: {how} asks how you may use it.")
+        return [f"               {line}" for line in lines]
 
 
 def _without_password(url: str) -> str:

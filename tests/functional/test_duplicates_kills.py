@@ -96,7 +96,10 @@ def test_workers_that_race_find_all_pairs_and_each_once(busy: UpPortal, lfw: Pat
 
 def add_strangers(portal: UpPortal, number: int, seed: int) -> None:
     """People with made-up templates, some of them twice; all enrolled and none compared."""
-    random_, dimension = np.random.default_rng(seed), portal.one("SELECT dimension FROM face_model")
+    random_, dimension = (
+        np.random.default_rng(seed),
+        portal.one("SELECT dimension FROM face_model WHERE id = (SELECT face_model_id FROM installation)"),
+    )
     vectors = random_.normal(size=(STRANGERS, dimension))
     copies = random_.choice(STRANGERS // 2, PLANTED, replace=False)
     vectors[-PLANTED:] = vectors[copies] + 0.5 * random_.normal(size=(PLANTED, dimension))
@@ -105,7 +108,7 @@ def add_strangers(portal: UpPortal, number: int, seed: int) -> None:
         closing(sqlite3.connect(portal.data_dir / "portal.sqlite3", timeout=PATIENCE_S)) as database,
         database,
     ):
-        model = database.execute("SELECT id FROM face_model").fetchone()[0]
+        model = database.execute("SELECT face_model_id FROM installation").fetchone()[0]
         first = database.execute("SELECT coalesce(max(id), 0) + 1 FROM person").fetchone()[0]
         photo = database.execute("SELECT coalesce(max(id), 0) + 1 FROM photo").fetchone()[0]
         ids = range(STRANGERS)

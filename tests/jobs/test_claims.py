@@ -296,13 +296,14 @@ def test_a_claim_passes_over_what_another_is_just_claiming(
 
 @on_postgresql
 def test_a_search_is_claimed_once(bob: Visitor, session: Session) -> None:
+    model = face_model(session)
     found = search(bob, picture(1))
     with Session(db.engine) as other, writing(other):
         other.execute(select(Search.id).with_for_update())
-        assert claim_search(session, "host:1:x", found) is None
-    assert claim_search(session, "host:1:x", found) is not None
-    assert claim_search(session, "host:2:x", found) is None
-    assert record_probe(session, "host:2:x", found, face_model(session).id, PhotoRecord()) is None
+        assert claim_search(session, "host:1:x", found, model.id) is None
+    assert claim_search(session, "host:1:x", found, model.id) is not None
+    assert claim_search(session, "host:2:x", found, model.id) is None
+    assert record_probe(session, "host:2:x", found, model.id, PhotoRecord()) is None
     assert session.scalar(select(Search.state)) == "running"
 
 

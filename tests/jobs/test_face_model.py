@@ -15,17 +15,19 @@ from jobs.face_model import choose, open_stored, prepare_free_model
 from jobs.faces import opencv_files
 from jobs.faces.engine import FaceEngine
 from jobs.faces.models import FaceModelError
+from portal.claims import requeue_untouched
 from portal.database import writing
 from portal.enrolment.models import UNFINISHED, Photo, WorkState
+from portal.enrolment.work import PhotoRecord, claim_photos, record_photos
 from portal.extensions import db
 from portal.licensing import answer_licence
 from portal.organizations.models import Organization
 from portal.settings import Settings
 from portal.system.models import FaceModel, LicenceChoice
-from portal.system.services import current_face_model
-from tests.photos import picture
-from tests.rows import SOMEBODY, add_person, add_photo
-from tests.support import Visitor, enrol
+from portal.system.services import FaceModelChanged, current_face_model
+from tests.photos import mate, picture
+from tests.rows import SOMEBODY, add_person, add_photo, made_up_model
+from tests.support import Visitor, enrol, search
 from tests.workers import Worker
 
 
@@ -84,7 +86,7 @@ def test_another_model_is_refused_with_what_to_do(
     ):
         with pytest.raises(FaceModelError) as problem:
             act(named(settings, other, model_dir))
-        assert f"enrolled with the face model mbf ({stored.fingerprint[:12]})" in str(problem.value)
+        assert f"enrols with the face model mbf ({stored.fingerprint[:12]})" in str(problem.value)
         assert other in str(problem.value)
         assert "Start with PORTAL_FACE_MODEL=mbf, or give another PORTAL_DATA_DIR" in str(problem.value)
     current = current_face_model(session)
@@ -141,17 +143,12 @@ def test_a_free_model_is_at_hand_while_a_licence_is_to_be_confirmed(
     assert session.scalar(select(func.count(FaceModel.id))) == 2
 
 
-@pytest.mark.parametrize("why", ["confirmed", "somebody is enrolled"])
-def test_nothing_is_offered_where_nothing_is_to_be_chosen(
-    session: Session, settings: Settings, model_dir: Path, clinic: Organization, why: str
+def test_nothing_is_offered_where_people_are_enrolled(
+    session: Session, settings: Settings, model_dir: Path, clinic: Organization
 ) -> None:
     given = named(settings, "mbf", model_dir)
     choose(session, given, quiet, store=True)
-    if why == "confirmed":
-        with writing(session):
-            answer_licence(session, SOMEBODY, LicenceChoice.LICENSED)
-    else:
-        add_photo(session, add_person(session, clinic, "A1"))
+    add_photo(session, add_person(session, clinic, "A1"))
     prepare_free_model(session, given, quiet)
     assert offered(session) is None
 
@@ -165,8 +162,12 @@ def test_a_free_model_that_is_not_to_be_had_is_told(
     choose(session, given, quiet, store=True)
     said: list[str] = []
     prepare_free_model(session, dataclasses.replace(given, model_dir=tmp_path / "models"), said.append)
-    assert said
     assert said[-1].startswith("Nothing can be offered instead of mbf.")
+    assert offered(session) is None
+    # Nor is what was at hand before, and is not any more.
+    with writing(session):
+        session.add(made_up_model("opencv", engine="opencv"))
+    prepare_free_model(session, dataclasses.replace(given, model_dir=tmp_path / "models"), quiet)
     assert offered(session) is None
 
 
@@ -200,6 +201,16 @@ def test_a_worker_with_the_declined_model_leaves_all_work_to_the_next(
     with app.app_context():
         declined(db.session(), named(settings, "mbf", model_dir))
     enrol(bob, "Anna", "A1", picture())
+    # What the old one had found in the meantime is not written either.
+    with app.app_context():
+        organization = db.session.scalars(select(Photo.organization_id)).one()
+        (claimed,), _ = claim_photos(db.session(), worker.name, organization, 1)
+        with pytest.raises(FaceModelChanged):
+            record_photos(
+                db.session(), worker.name, organization, worker.row.face_model_id, {claimed.id: PhotoRecord()}
+            )
+        with writing(db.session()):
+            requeue_untouched(db.session(), Photo, worker.name, [claimed.id])
     assert worker.work(jobs=1) == ["jobs.enrolment.process_photos"]
     assert worker.process.ends
     with app.app_context():
@@ -209,3 +220,22 @@ def test_a_worker_with_the_declined_model_leaves_all_work_to_the_next(
     assert right.work() == ["jobs.enrolment.process_photos"]
     with app.app_context():
         assert db.session.scalars(select(Photo.state)).one() not in UNFINISHED
+
+
+@pytest.mark.usefixtures("opencv_engine")
+def test_a_search_from_before_is_repeated_with_the_new_model(
+    app: Flask, settings: Settings, model_dir: Path, face_engine: FaceEngine, bob: Visitor, lfw: Path
+) -> None:
+    worker = Worker(app, face_engine)
+    number = search(bob, mate(lfw, "Ai_Sugiyama", 1))
+    worker.work()
+    with app.app_context():
+        declined(db.session(), named(settings, "mbf", model_dir))
+        right = Worker(app, open_stored(db.session(), named(settings, "auto", model_dir)).engine)
+    enrol(bob, "Ai", "A1", mate(lfw, "Ai_Sugiyama", 3))
+    right.work()
+    assert bob.post(f"/search/{number}/repeat").status_code == 302
+    right.work()
+    bob.get(f"/search/{number}")
+    (candidate,) = bob.page.select("[data-candidate]")
+    assert (candidate["data-external-id"], candidate["data-match"]) == ("A1", "true")

@@ -163,6 +163,19 @@ def test_with_somebody_enrolled_the_model_stays(app: Flask, browser: Visitor, cl
     assert browser.post("/first-run", form(app, licence="licensed")).status_code == 302
 
 
+def test_where_nothing_else_is_ready_the_page_says_what_to_do(app: Flask, browser: Visitor) -> None:
+    with app.app_context():
+        store_face_model(db.session(), model("buffalo_l", PermittedUse.RESEARCH))
+    browser.get("/first-run")
+    assert [choice["value"] for choice in browser.page.select("input[name=licence]")] == [
+        "research",
+        "licensed",
+    ]
+    assert "run `make setup`" in browser.page.get_text()
+    assert browser.post("/first-run", form(app, licence="declined")).status_code == 422
+    assert "YuNet and SFace are not ready" in browser.page.select_one(".field--wrong").get_text()
+
+
 def test_what_is_free_is_shown_and_nothing_is_asked(app: Flask, browser: Visitor) -> None:
     with app.app_context():
         store_face_model(db.session(), model("opencv", PermittedUse.ANY, "opencv"))
@@ -222,6 +235,8 @@ def stored(data_dir: Path, use: PermittedUse) -> None:
 
 def test_the_command_shows_asks_and_answers(tmp_path: Path) -> None:
     assert "No face model was chosen yet" in portal(tmp_path, "licence").stdout
+    early = portal(tmp_path, "licence", "--confirm", "research")
+    assert (early.returncode, "No face model was chosen yet" in early.stderr) == (1, True)
     stored(tmp_path, PermittedUse.RESEARCH)
     shown = portal(tmp_path, "licence").stdout
     for words in (

@@ -9,7 +9,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import onnx
+import onnx.numpy_helper
 import pytest
 from onnx import TensorProto, helper
 
@@ -216,6 +218,28 @@ def test_a_file_that_is_no_model_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "bad" / "model.onnx").write_bytes(b"\x01\x02 nothing of the kind")
     with pytest.raises(FaceModelError, match="fresh copy"):
         models.find("bad", tmp_path, announce=quiet)
+
+
+def test_a_part_that_is_not_needed_may_be_without_its_weights(model_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pack"
+    shutil.copytree(model_dir / "mbf", folder, copy_function=shutil.copyfile)
+    folder.chmod(0o755)
+    weights = onnx.numpy_helper.from_array(np.zeros(4096, np.float32), "weights")
+    data = helper.make_tensor_value_info("data", TensorProto.FLOAT, [4096])
+    both = [data, helper.make_tensor_value_info("more", TensorProto.FLOAT, [4096])]
+    sum_ = helper.make_tensor_value_info("sum", TensorProto.FLOAT, [4096])
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["data", "weights"], ["sum"])], "test", both, [sum_], [weights]
+    )
+    onnx.save(
+        helper.make_model(graph), folder / "extra.onnx", save_as_external_data=True, location="extra.data"
+    )
+    (folder / "extra.data").unlink()
+    assert models.find(str(folder), tmp_path, announce=quiet).fingerprint == (
+        models.find("mbf", model_dir, announce=quiet).fingerprint
+    )
+    with pytest.raises(ValueError, match="can't be read"):
+        graphs.read(folder / "extra.onnx")
 
 
 def test_packs_of_the_new_manifest_are_refused_in_words(model_dir: Path, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
-from jobs.faces import opencv_files
 from jobs.faces.detector import Detector
 from jobs.faces.engine import FaceEngine
 from jobs.faces.graphs import with_open_sides
@@ -87,10 +86,6 @@ def test_blocks_have_scales_of_their_own_and_the_last_may_be_short(axis: int) ->
     for place in np.ndindex(values.shape):
         block = tuple(index // 4 if side == axis else index for side, index in enumerate(place))
         assert found[place] == (np.float32(values[place]) - np.float32(zeros[block])) * scales[block]
-
-
-def test_the_dimension_is_the_one_that_is_stored_without_loading(opencv_engine: FaceEngine) -> None:
-    assert opencv_engine.dimension == opencv_files.DIMENSION
 
 
 def test_landmarks_begin_with_the_eye_at_the_left_of_the_picture(
