@@ -28,6 +28,7 @@ lint: setup-dev ## Check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 bench: setup ## Measure speed and accuracy; ARGS are passed on
 	$(BIN)/python -m bench $(ARGS)

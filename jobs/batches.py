@@ -6,13 +6,14 @@ from jobs import process
 from jobs.claimed import given_back_on_failure
 from jobs.slices import Slice
 from portal import queues
-from portal.batches import undoing, unpacking
+from portal.batches import unpacking
 from portal.batches.announcing import NotOpen
 from portal.batches.models import BatchArchive
-from portal.claims import requeue_untouched
 from portal.database import writing
 from portal.extensions import db
+from portal.removal import undoing
 from portal.storage import photo_store
+from portal.work.claims import requeue_untouched
 
 
 def unpack(archive_id: int) -> None:

@@ -9,10 +9,10 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs import process
-from portal.claims import Claimable, requeue_failed, requeue_untouched
 from portal.database import writing
 from portal.extensions import db
-from portal.system.services import FaceModelChanged
+from portal.installation.services import FaceModelChanged
+from portal.work.claims import Claimable, requeue_failed, requeue_untouched
 
 # A full disk, a database or a Redis that went away, another face model: not the fault of what was worked on.
 # Other errors of the database are: a row that it does not take is not taken the next time either.

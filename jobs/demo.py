@@ -20,21 +20,22 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal import create_app, migrations
-from portal.accounts.first_run import ALPHABET
 from portal.accounts.models import Role
 from portal.accounts.services import add_user, find_user, is_member
 from portal.audit.services import Actor
 from portal.database import writing
-from portal.enrolment.models import UNFINISHED, Photo
-from portal.enrolment.reasons import MAX_PHOTO_BYTES
-from portal.enrolment.services import Upload
+from portal.enrolment.adding import create_person
 from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.organizations.services import add_organization, find_organization
 from portal.people.models import Person
-from portal.people.services import create_person
+from portal.photos.models import Photo
+from portal.photos.reasons import MAX_PHOTO_BYTES
+from portal.photos.services import Upload
+from portal.setting_up.first_run import ALPHABET
 from portal.settings import Settings
 from portal.storage import PhotoStore, photo_store
+from portal.work.models import UNFINISHED
 
 NAME, SLUG = "Demo", "demo"
 # RFC 2606 keeps this domain for examples: the address is nobody's.

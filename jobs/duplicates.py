@@ -14,15 +14,16 @@ from jobs.gallery.pairs import FacePairs, best_of_people, strongest_of_each
 from jobs.gallery.scan import Scan
 from jobs.slices import Slice
 from portal import queues
-from portal.calibration.services import Thresholds, thresholds_of
-from portal.claims import requeue_untouched
 from portal.database import writing
-from portal.duplicates import finding, passes, scans
-from portal.duplicates.finding import FoundPair
-from portal.duplicates.models import DuplicatePass, DuplicateScan
-from portal.duplicates.odd_photos import Likeness, record_likeness
 from portal.extensions import db
+from portal.installation.thresholds import Thresholds, thresholds_of
 from portal.organizations.models import Organization
+from portal.pairs import finding, passes, scans
+from portal.pairs.finding import FoundPair
+from portal.pairs.models import DuplicateScan
+from portal.pairs.odd_photos import Likeness, record_likeness
+from portal.photos.comparing import DuplicatePass, lock_pairs
+from portal.work.claims import requeue_untouched
 
 # Compared, and committed, at a time.
 FACES_AT_ONCE = 256
@@ -58,8 +59,9 @@ def _pass(session: Session, worker: str, organization_id: int, mine: DuplicatePa
         )
         likeness = _likeness(gallery, new.person_ids)
         with writing(session):
-            finding.hold(session, organization_id)
+            lock_pairs(session, organization_id)
             in_force = _thresholds(session, organization_id)
+            finding.mark_stale(session, organization_id, mine.compared_version, new.version)
             finding.record_found(session, organization_id, found, in_force.duplicates, model_id)
             record_likeness(session, organization_id, likeness, in_force.search)
             passes.advance(session, worker, mine, new.version)
@@ -95,7 +97,7 @@ def _scan(session: Session, worker: str, row: DuplicateScan) -> None:
         likeness = _likeness(gallery, people)
         with writing(session):
             # In this order everywhere: the lock of who adds pairs, then the rest.
-            finding.hold(session, organization_id)
+            lock_pairs(session, organization_id)
             if not scans.still_mine(session, worker, row):
                 scans.end_scan(session, worker, row)
                 return
@@ -174,7 +176,7 @@ def _measure_again(session: Session, organization_id: int) -> None:
     while stale := finding.stale_pairs(session, organization_id, last, STALE_AT_ONCE):
         templates = finding.templates_of(session, sorted({one for _, a, b in stale for one in (a, b)}))
         with writing(session):
-            finding.hold(session, organization_id)
+            lock_pairs(session, organization_id)
             for last, a_id, b_id in stale:
                 best = _best_between(a_id, templates[a_id], b_id, templates[b_id])
                 finding.remeasure(session, last, best)

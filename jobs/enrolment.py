@@ -13,21 +13,15 @@ from jobs.faces.decode import heic_as_jpeg
 from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
 from jobs.records import photo_record, template_bytes, write_pictures
 from portal import queues
-from portal.batches.enrolling import take_in
-from portal.claims import requeue_untouched
 from portal.database import writing
-from portal.enrolment.models import Photo
-from portal.enrolment.reasons import Reason
-from portal.enrolment.work import (
-    ChosenFace,
-    ChosenFaceRecord,
-    ClaimedPhoto,
-    PhotoRecord,
-    claim_photos,
-    record_photos,
-)
+from portal.enrolment.admitting import admit_received
+from portal.enrolment.work import claim_photos, record_photos
 from portal.extensions import db
+from portal.photos.models import Photo
+from portal.photos.reasons import Reason
+from portal.photos.records import ChosenFace, ChosenFaceRecord, ClaimedPhoto, PhotoRecord
 from portal.storage import PhotoStore, photo_store
+from portal.work.claims import requeue_untouched
 
 # What a worker claims, and commits, at a time.
 CLAIMED_PHOTOS = 64
@@ -39,7 +33,7 @@ def process_photos(organization_id: int) -> None:
     """Work on a few of the organization's queued photos; another worker may take the next meanwhile."""
     queues.forget_waiting("jobs.enrolment.process_photos", organization_id)
     worker = process.current().worker.name
-    waiting, unneeded = take_in(db.session(), organization_id)
+    waiting, unneeded = admit_received(db.session(), organization_id)
     for key in unneeded:
         photo_store().delete(key)
     claimed, more = claim_photos(db.session(), worker, organization_id, CLAIMED_PHOTOS)
@@ -55,7 +49,7 @@ def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> Non
     store, session = photo_store(), db.session()
     records: dict[int, PhotoRecord | ChosenFaceRecord] = {}
     size = 1
-    while len(records) < len(claimed) and not (records and queues.somebody_waits()):
+    while len(records) < len(claimed) and not (records and queues.search_is_waiting()):
         began = time.monotonic()
         part = claimed[len(records) : len(records) + size]
         records |= _look_at(store, part)

@@ -12,15 +12,15 @@ from jobs.faces.engine import FaceEngine
 from jobs.faces.models import FaceModelError, ModelPack, find
 from jobs.faces.opening import open_engine
 from portal.database import writing
-from portal.licensing import anybody_enrolled, was_declined
-from portal.settings import Settings
-from portal.system.models import FaceModel, PermittedUse
-from portal.system.services import (
+from portal.installation.models import FaceModel, PermittedUse
+from portal.installation.services import (
     current_face_model,
     find_face_model,
     forget_unused_models,
     store_face_model,
 )
+from portal.setting_up.licensing import anybody_enrolled, was_declined
+from portal.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from sqlalchemy import select
 from portal import queues
 from portal.batches.models import BatchArchive, BatchItem
 from portal.chunks import chunks
-from portal.enrolment.models import UNFINISHED, Photo
 from portal.extensions import db
+from portal.photos.models import Photo
 from portal.search.models import Search
 from portal.storage import PhotoStore, photo_store
+from portal.work.models import UNFINISHED
 
 # But for a form of many photos (PhotoStore.arriving), an upload has its row long before this.
 ORPHAN_AGE_S = 3600

@@ -8,7 +8,7 @@ from flask import Flask
 
 from jobs.faces.pipeline import FacePipeline
 from jobs.gallery.cache import GalleryCache
-from portal.system.models import WorkerProcess
+from portal.installation.models import WorkerProcess
 
 
 @dataclass

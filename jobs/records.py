@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.faces.pipeline import FoundFace, PhotoAnalysis, UnusablePhoto
-from portal.enrolment.work import FaceRecord, PhotoRecord
+from portal.photos.records import FaceRecord, PhotoRecord
 from portal.storage import PhotoStore
 
 

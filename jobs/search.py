@@ -11,9 +11,9 @@ from jobs.claimed import given_back_on_failure
 from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
 from jobs.records import photo_record, template_bytes, write_pictures
 from portal import queues
-from portal.enrolment.reasons import Reason
-from portal.enrolment.work import PhotoRecord
 from portal.extensions import db
+from portal.photos.reasons import Reason
+from portal.photos.records import PhotoRecord
 from portal.search.models import Search
 from portal.search.work import (
     CandidateRecord,

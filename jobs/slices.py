@@ -23,4 +23,4 @@ class Slice:
         if moment - self._looked < queues.LOOK_UP_EVERY_S:
             return False
         self._looked = moment
-        return queues.somebody_waits()
+        return queues.search_is_waiting()

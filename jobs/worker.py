@@ -19,7 +19,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs import process
+from jobs import process, sweep
 from jobs.face_model import open_stored
 from jobs.faces.models import FaceModelError
 from jobs.faces.pipeline import FacePipeline
@@ -27,12 +27,12 @@ from jobs.gallery.cache import GalleryCache
 from jobs.gallery.quantized import comparison_path
 from portal import create_app, logs
 from portal.extensions import db
+from portal.installation import workers
+from portal.installation.models import WorkerProcess
+from portal.installation.services import HEARTBEAT_S, is_current
 from portal.queues import JOB_TIMEOUT_S, QUEUES, connect, queue
 from portal.settings import Settings
 from portal.storage import photo_store
-from portal.system import workers
-from portal.system.models import WorkerProcess
-from portal.system.services import HEARTBEAT_S, is_current
 
 # A worker that grew by this much since it was ready ends after its job, and a fresh one takes its place.
 GROWTH_LIMIT_BYTES = 2 * 1024**3
@@ -95,7 +95,7 @@ class Heart(threading.Thread):
             try:
                 self._end_if_outdated()
                 workers.beat(db.session(), self._worker, _memory())
-                workers.sweep(db.session(), photo_store())
+                sweep.sweep(db.session(), photo_store())
             except SQLAlchemyError:
                 # Without its database the portal stands still; it goes on when the database is back.
                 log.exception("the heartbeat did not reach the database")
@@ -147,7 +147,7 @@ def main() -> int:
     finally:
         heart.stop()
         with app.app_context():
-            workers.sign_out(db.session(), row.name)
+            sweep.sign_out(db.session(), row.name)
     return 0
 
 

@@ -9,8 +9,8 @@ from portal.audit import models as _audit  # noqa: F401
 from portal.batches import models as _batches  # noqa: F401
 from portal.calibration import models as _calibration  # noqa: F401
 from portal.database import Base
-from portal.duplicates import models as _duplicates  # noqa: F401
 from portal.extensions import db
+from portal.pairs import models as _duplicates  # noqa: F401
 from portal.search import models as _search  # noqa: F401
 
 

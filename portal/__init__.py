@@ -9,23 +9,24 @@ from portal.settings import Settings
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The app, ready to serve; its settings come from the environment unless they are given."""
-    from portal import configuration, errors, extensions, logs, pages, security
-    from portal.accounts import access, sessions
-    from portal.accounts.member_views import blueprint as members
-    from portal.accounts.views import blueprint as accounts
-    from portal.audit.views import blueprint as audit
-    from portal.batches.upload_views import blueprint as batch_uploads
-    from portal.batches.views import blueprint as batches
-    from portal.calibration.views import blueprint as calibration
-    from portal.dashboard.views import blueprint as dashboard
-    from portal.duplicates.pair_views import blueprint as pairs
-    from portal.duplicates.scan_views import blueprint as scans
-    from portal.duplicates.views import blueprint as duplicates
-    from portal.enrolment.views import blueprint as enrolment
-    from portal.organizations.views import blueprint as organizations
-    from portal.people.views import blueprint as people
-    from portal.search.views import blueprint as search
-    from portal.system.views import blueprint as system
+    from portal import extensions, logs
+    from portal.web import configuration, errors, pages, security
+    from portal.web.accounts import access, sessions
+    from portal.web.accounts.member_views import blueprint as members
+    from portal.web.accounts.views import blueprint as accounts
+    from portal.web.audit.views import blueprint as audit
+    from portal.web.batches.upload_views import blueprint as batch_uploads
+    from portal.web.batches.views import blueprint as batches
+    from portal.web.calibration.views import blueprint as calibration
+    from portal.web.dashboard.views import blueprint as dashboard
+    from portal.web.duplicates.pair_views import blueprint as pairs
+    from portal.web.duplicates.scan_views import blueprint as scans
+    from portal.web.duplicates.views import blueprint as duplicates
+    from portal.web.organizations.views import blueprint as organizations
+    from portal.web.people.views import blueprint as people
+    from portal.web.photos.views import blueprint as enrolment
+    from portal.web.search.views import blueprint as search
+    from portal.web.system.views import blueprint as system
 
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     configuration.init_app(app, settings or Settings.from_environment())

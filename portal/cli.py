@@ -19,24 +19,24 @@ from portal.accounts.models import Role
 from portal.accounts.services import AccountError, create_user, reset_password
 from portal.audit.services import Actor
 from portal.batches.announcing import BatchError
-from portal.batches.console import import_and_watch
 from portal.batches.importing import find_source
 from portal.batches.manifest import ManifestError
 from portal.batches.models import KnownPeople
 from portal.batches.naming import Grouping, Label
 from portal.calibration.services import bands_for_pairs
+from portal.console.batches import import_and_watch
+from portal.console.duplicates import scan_and_watch
 from portal.database import writing
-from portal.duplicates.console import scan_and_watch
-from portal.duplicates.models import PairStatus
 from portal.duplicates.pairs import Filter
 from portal.duplicates.report import ReportError, csv_lines, end_of_day, record_report
-from portal.duplicates.scans import ScanError
 from portal.extensions import db
-from portal.licensing import LicenceError, answer_licence, licence_lines
+from portal.installation.models import LicenceChoice
 from portal.organizations.models import Organization
 from portal.organizations.services import OrganizationError, create_organization, find_organization
+from portal.pairs.models import PairStatus
+from portal.pairs.scans import ScanError
+from portal.setting_up.licensing import LicenceError, answer_licence, licence_lines
 from portal.settings import Settings, SettingsError
-from portal.system.models import LicenceChoice
 from portal.up.launch import Options, StartError, up
 from portal.up.listener import ListenError
 from portal.up.lock import AlreadyUp

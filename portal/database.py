@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, CursorResult, Dialect, Engine
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -75,6 +76,12 @@ class Gone(LookupError):
 def is_text(value: str) -> bool:
     """Whether every database takes this text: no NUL, no half of a character."""
     return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
+
+
+def insert_or_leave(session: Session, table: type[Base], unique: Sequence[str]) -> Any:
+    """An INSERT that leaves rows alone whose `unique` columns are taken, also by somebody else just now."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing(index_elements=unique)
 
 
 def lock(session: Session, row: Base, *, key_share: bool = False) -> None:

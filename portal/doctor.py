@@ -19,10 +19,10 @@ from sqlalchemy.exc import DBAPIError
 
 from portal import create_app, migrations
 from portal.extensions import db
-from portal.licensing import ANSWERED, current_licence
+from portal.installation.models import LicenceAnswer, LicenceChoice
+from portal.installation.services import current_face_model, live_workers
+from portal.setting_up.licensing import ANSWERED, current_licence
 from portal.settings import Settings
-from portal.system.models import LicenceAnswer, LicenceChoice
-from portal.system.services import current_face_model, live_workers
 from portal.up.children import ROOT
 from portal.up.lock import is_up
 from portal.up.private_redis import RedisUnavailable, answers, find_server

@@ -84,7 +84,7 @@ def enqueue_cleaning() -> None:
     _send(ENROLMENT, "jobs.maintenance.remove_orphaned_files", 0)
 
 
-def somebody_waits() -> bool:
+def search_is_waiting() -> bool:
     """Whether an interactive job waits for a worker: whoever does bulk work makes way."""
     connection = connect(current_app.config["PORTAL"].redis_url)
     try:

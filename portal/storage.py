@@ -18,9 +18,9 @@ from typing import IO, Literal, Protocol, cast, get_args
 
 from flask import current_app
 
-from portal.enrolment.formats import HEAD_BYTES
-
 CHUNK_BYTES = 1024 * 1024
+# So much of how a file begins is kept aside: enough to tell its format.
+HEAD_BYTES = 1024
 # Left for the database and for what workers make of the photos.
 RESERVE_BYTES = 512 * 1024**2
 _libc = ctypes.CDLL(None, use_errno=True)

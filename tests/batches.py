@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from portal.batches.models import Batch, BatchArchive, BatchItem, ItemState
 from portal.batches.progress import count_items
-from portal.enrolment.models import Photo, WorkState
 from portal.people.models import Person
+from portal.photos.models import Photo
 from portal.search.models import Search
 from portal.storage import photo_store
+from portal.work.models import WorkState
 from tests.support import Visitor
 from tests.workers import Worker, sweep
 

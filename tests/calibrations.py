@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from portal.calibration.curves import Curves, Estimate, Histogram
 from portal.calibration.models import Calibration
 from portal.database import now, writing
-from portal.enrolment.models import WorkState
 from portal.organizations.models import Organization
+from portal.work.models import WorkState
 from tests.rows import face_model
 
 PEOPLE = 1000

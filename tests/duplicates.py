@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from portal.duplicates.models import DuplicatePair, PairStatus
+from portal.database import writing
 from portal.duplicates.pairs import Filter, list_pairs
-from portal.enrolment.models import Face
 from portal.organizations.models import Organization
-from portal.people.merging import merge_people
+from portal.pairs import finding
+from portal.pairs.models import DuplicatePair, PairStatus
 from portal.people.models import Merge, Person
+from portal.photos.models import Face
+from tests.make.merges import merge_people
 from tests.rows import SOMEBODY
 
 Found = dict[tuple[str, str], float]
@@ -80,6 +82,13 @@ def merge(session: Session, survivor: Person, absorbed: Person) -> Merge:
     organization = session.get_one(Organization, survivor.organization_id)
     kept = {"name": survivor.name, "external_id": survivor.external_id}
     return merge_people(session, organization, SOMEBODY, survivor, absorbed, **kept)
+
+
+def mark_stale(session: Session, organization: Organization) -> None:
+    """Note of which pairs a face left the gallery, as a pass does before it writes what it found."""
+    with writing(session):
+        row = session.get_one(Organization, organization.id, populate_existing=True)
+        finding.mark_stale(session, organization.id, 0, row.gallery_version)
 
 
 def pair_of(session: Session, one_id: int, other_id: int) -> DuplicatePair:

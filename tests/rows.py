@@ -15,20 +15,21 @@ from portal.audit.services import Actor
 from portal.batches.models import ON_THE_WAY, Batch, BatchItem, Decision, KnownPeople
 from portal.batches.naming import Grouping, Label
 from portal.database import now, writing
-from portal.duplicates.finding import FoundPair, record_found
-from portal.duplicates.models import DuplicatePair, OddPhoto
-from portal.duplicates.odd_photos import Likeness, record_likeness
-from portal.enrolment.gallery import next_version
-from portal.enrolment.models import Face, Photo, WorkState
-from portal.enrolment.services import Upload
+from portal.enrolment.adding import create_person
+from portal.installation.models import FaceModel, PermittedUse
+from portal.installation.services import current_face_model, store_face_model
 from portal.organizations.models import Organization
+from portal.pairs.finding import FoundPair, record_found
+from portal.pairs.models import DuplicatePair, OddPhoto
+from portal.pairs.odd_photos import Likeness, record_likeness
 from portal.people.models import Person
-from portal.people.services import create_person
+from portal.photos.gallery import next_version
+from portal.photos.models import Face, Photo
+from portal.photos.services import Upload
 from portal.search.models import Candidate, ProbeFace, Search
 from portal.search.services import create_search
 from portal.storage import PhotoStore, photo_store
-from portal.system.models import FaceModel, PermittedUse
-from portal.system.services import current_face_model, store_face_model
+from portal.work.models import WorkState
 from tests.photos import picture
 
 SOMEBODY = Actor(None, "test")

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from portal.database import writing
-from portal.enrolment.gallery import next_version
-from portal.enrolment.models import Face, Photo, WorkState
 from portal.organizations.models import Organization
 from portal.people.models import Person
+from portal.photos.gallery import next_version
+from portal.photos.models import Face, Photo
+from portal.work.models import WorkState
 from tests.rows import QUALITY, face_model
 
 # By external id: the templates of a person, float32 of unit length, one for each photo.

@@ -11,6 +11,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import delete, update
 
 from jobs import process
+from jobs import sweep as sweeping
 from jobs.faces.engine import FaceEngine
 from jobs.faces.pipeline import FacePipeline
 from jobs.gallery.cache import GalleryCache
@@ -19,11 +20,11 @@ from jobs.process import Process
 from jobs.worker import PhotoWorker
 from portal.database import writing
 from portal.extensions import db
+from portal.installation import workers
+from portal.installation.models import FaceModel, Installation, WorkerProcess
+from portal.installation.services import store_face_model
 from portal.queues import QUEUES, connect, queue
 from portal.storage import photo_store
-from portal.system import workers
-from portal.system.models import FaceModel, Installation, WorkerProcess
-from portal.system.services import store_face_model
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -117,4 +118,4 @@ def sweep(app: Flask) -> None:
     with app.app_context():
         with writing(db.session()) as session:
             session.execute(update(Installation).values(swept_at=LONG_AGO))
-        workers.sweep(db.session(), photo_store())
+        sweeping.sweep(db.session(), photo_store())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from portal.system.models import PermittedUse
+from portal.installation.models import PermittedUse
 
 
 @dataclass(frozen=True)

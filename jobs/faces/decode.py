@@ -14,8 +14,9 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from portal.enrolment.formats import HEAD_BYTES, MediaFormat, format_of
-from portal.enrolment.reasons import MAX_PHOTO_PIXELS, Reason
+from portal.photos.formats import MediaFormat, format_of
+from portal.photos.reasons import MAX_PHOTO_PIXELS, Reason
+from portal.storage import HEAD_BYTES
 
 Pixels = NDArray[np.uint8]
 

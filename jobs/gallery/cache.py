@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from jobs.gallery.exact import ExactGallery
-from portal.enrolment.models import Face, GalleryRemoval
 from portal.organizations.models import Organization
+from portal.photos.models import Face, GalleryRemoval
 
 # Rows that are fetched at a time: 10,000 templates of 512 float32 are 20 MB.
 FETCHED_AT_ONCE = 10_000

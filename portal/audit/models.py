@@ -9,7 +9,6 @@ from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base, Identifier, now
-from portal.organizations.models import Organization
 
 
 class AuditEvent(Base):
@@ -31,7 +30,7 @@ class AuditEvent(Base):
 
     id: Mapped[int] = mapped_column(Identifier, primary_key=True)
     # None: an act on the installation or by nobody known, such as a refused sign-in.
-    organization_id: Mapped[int | None] = mapped_column(ForeignKey(Organization.id))
+    organization_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
     at: Mapped[datetime] = mapped_column(default=now)
     actor_id: Mapped[int | None] = mapped_column(Identifier)
     # The member's email as it was, or who acted instead ("portal command", "retention").

@@ -20,9 +20,9 @@ from portal.batches.naming import Grouping, Label, Naming, Unnamed, normal_path,
 from portal.batches.reasons import ItemReason
 from portal.chunks import chunks
 from portal.database import execute_change, lock, now, writing
-from portal.enrolment.models import UNFINISHED, WorkState
-from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.people.services import PersonError, clean_external_id, clean_name
+from portal.photos.reasons import MAX_PHOTO_BYTES
+from portal.work.models import UNFINISHED, WorkState
 
 AT_ONCE = 500
 # A manifest that names a photo by more folders than this is not understood.
@@ -90,7 +90,7 @@ def announce(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> li
     with writing(session):
         lock_open(session, batch)
         items = (_match if batch.has_manifest else _read_names)(session, batch, files)
-        batch.finished_at = batch.counts = None
+        batch.reopen()
     return items
 
 

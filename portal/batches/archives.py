@@ -23,7 +23,7 @@ from typing import IO, Any, Self
 from portal.batches.naming import UNPRINTABLE, is_system_file, normal_path
 from portal.batches.reasons import ItemReason
 from portal.batches.zip_directory import LOCAL_SIGNATURE, ArchiveError, Record, ZipDirectory
-from portal.enrolment.reasons import MAX_PHOTO_BYTES
+from portal.photos.reasons import MAX_PHOTO_BYTES
 
 __all__ = ["Archive", "ArchiveError", "Entry", "EntryError"]
 

@@ -11,12 +11,14 @@ from portal.batches.models import Batch, BatchItem, Decision, ItemState
 from portal.batches.reasons import ItemReason
 from portal.batches.services import record_event, tell_workers
 from portal.database import execute_change, lock, writing
-from portal.enrolment import services as enrolment
-from portal.enrolment.formats import format_of
-from portal.enrolment.models import Photo, WorkState
-from portal.enrolment.reasons import WORDS, Reason
 from portal.organizations.models import Organization
+from portal.photos import services as enrolment
+from portal.photos.formats import format_of
+from portal.photos.models import Photo
+from portal.photos.reasons import WORDS, Reason
 from portal.storage import PhotoStore
+from portal.work.claims import requeued
+from portal.work.models import WorkState
 
 
 def retry(
@@ -44,7 +46,7 @@ def retry(
             session,
             update(Photo)
             .where(Photo.id.in_(photos), Photo.state == WorkState.FAILED)
-            .values(state=WorkState.QUEUED, reason=None, finished_at=None, attempts=0, claimed_by=None)
+            .values(requeued())
             .execution_options(synchronize_session=False),
         )
         queued = exists().where(Photo.id == BatchItem.photo_id, Photo.state == WorkState.QUEUED)
@@ -118,7 +120,7 @@ def mark_checked(session: Session, actor: Actor, batch: Batch, item: BatchItem) 
         lock(session, item)
         if item.reason == ItemReason.SEVERAL_FACES:
             item.reason = ""
-            batch.finished_at = batch.counts = None
+            batch.reopen()
             record(
                 session,
                 actor,
@@ -131,6 +133,6 @@ def mark_checked(session: Session, actor: Actor, batch: Batch, item: BatchItem) 
 
 
 def _reopen(batch: Batch) -> None:
-    batch.finished_at = batch.counts = None
+    batch.reopen()
     if batch.decision == Decision.CANCEL:
         batch.decision = Decision.GO_ON

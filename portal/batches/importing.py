@@ -27,8 +27,8 @@ from portal.batches.receiving import Arrival, receive
 from portal.batches.services import decide_naming, find_unfinished, start_batch
 from portal.batches.unpacking import MAX_ARCHIVE_BYTES, take_archive
 from portal.chunks import chunks
-from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.organizations.models import Organization
+from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.storage import FileTooLarge, PhotoStore
 
 RECEIVED_AT_ONCE = 64

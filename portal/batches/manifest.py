@@ -16,8 +16,8 @@ from enum import StrEnum
 from typing import IO
 
 from portal.csv_cells import plain_cell
-from portal.enrolment.services import MAX_PHOTOS_OF_PERSON
-from portal.people.words import key_of
+from portal.people.search_terms import key_of
+from portal.photos.services import MAX_PHOTOS_OF_PERSON
 
 LONGEST_LINE = 64 * 1024  # bytes; of a row of several lines too
 MOST_ROWS = 1_000_000

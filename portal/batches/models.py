@@ -10,9 +10,10 @@ from sqlalchemy import JSON, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base, Identifier, now
-from portal.enrolment.models import Photo, Work
 from portal.organizations.models import Organization
 from portal.people.models import Person
+from portal.photos.models import Photo
+from portal.work.models import Work
 
 PATH_LENGTH = 400
 # What is taken out of an item's row when the person is deleted or the batch undone; the row still counts.
@@ -91,6 +92,14 @@ class Batch(Base):
     finished_at: Mapped[datetime | None]
     counts: Mapped[dict[str, int] | None] = mapped_column(JSON)
 
+    def reopen(self) -> None:
+        """There is something to do again: its items are counted again."""
+        self.finished_at = self.counts = None
+
+
+# The same for many at once.
+REOPENED: dict[str, None] = {"finished_at": None, "counts": None}
+
 
 class BatchItem(Base):
     """A photo of a batch: announced, received, enrolled or not."""
@@ -146,7 +155,6 @@ class BatchArchive(Work, Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
     batch_id: Mapped[int] = mapped_column(ForeignKey(Batch.id), index=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
     file_name: Mapped[str] = mapped_column(String(255))

@@ -11,11 +11,12 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from portal.batches.announcing import end_items, expect_no_more
-from portal.batches.enrolling import close_items
+from portal.batches.items import close_items
 from portal.batches.models import ON_THE_WAY, Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.batches.reasons import ItemReason
 from portal.database import lock, now, writing
-from portal.enrolment.models import UNFINISHED, Photo, WorkState
+from portal.photos.models import Photo
+from portal.work.models import UNFINISHED, WorkState
 
 PACE_OVER_S = 20
 LATEST = 12
@@ -163,7 +164,7 @@ def archives_of(session: Session, batch: Batch) -> list[BatchArchive]:
     )
 
 
-def settle(session: Session) -> None:
+def reconcile(session: Session) -> None:
     """Heal and close batches: called by the sweep.
 
     What a worker could not note itself (its photo was set aside, or removed) is noted here, and a batch
@@ -175,7 +176,7 @@ def settle(session: Session) -> None:
             continue  # nothing to do but to wait, for files or for staff
         with writing(session):
             lock(session, batch, key_share=True)
-            _heal(session, batch)
+            _reconcile_photos(session, batch)
             _close_if_done(session, batch)
 
 
@@ -192,7 +193,7 @@ def _any_in(session: Session, batch: Batch, state: ItemState, *conditions: Colum
     return session.scalar(first.limit(1)) is not None
 
 
-def _heal(session: Session, batch: Batch) -> None:
+def _reconcile_photos(session: Session, batch: Batch) -> None:
     queued = (BatchItem.batch_id == batch.id, BatchItem.state == ItemState.QUEUED)
     close_items(
         session,

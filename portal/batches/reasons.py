@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from portal.enrolment.reasons import WORDS as PHOTO_WORDS
-from portal.enrolment.reasons import Reason
+from portal.photos.reasons import WORDS as PHOTO_WORDS
+from portal.photos.reasons import Reason
 
 
 class ItemReason(StrEnum):

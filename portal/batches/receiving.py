@@ -12,8 +12,8 @@ from portal.batches.announcing import AnnouncedItem, NotOpen, key_of_another, lo
 from portal.batches.models import Batch, BatchItem, ItemState
 from portal.batches.reasons import ItemReason
 from portal.database import now, writing
-from portal.enrolment.formats import format_of
-from portal.enrolment.reasons import Reason
+from portal.photos.formats import format_of
+from portal.photos.reasons import Reason
 from portal.queues import enqueue_enrolment
 from portal.storage import PhotoStore, StoredFile
 
@@ -56,7 +56,7 @@ def _give(
     unneeded: list[StoredFile] = []
     with writing(session):
         lock_open(session, batch)
-        batch.finished_at = batch.counts = None
+        batch.reopen()
         items = {
             item.id: item
             for item in session.scalars(

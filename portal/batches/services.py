@@ -29,12 +29,13 @@ from portal.batches.naming import Grouping, Label, guess
 from portal.batches.progress import progress_of
 from portal.batches.reasons import ItemReason
 from portal.database import lock, writing
-from portal.enrolment.models import Photo, WorkState
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
 from portal.people.models import Person
+from portal.photos.models import Photo
 from portal.queues import enqueue_archive, enqueue_enrolment, enqueue_undo
 from portal.storage import PhotoStore
+from portal.work.models import WorkState
 
 BATCHES_A_PAGE = 20
 ITEMS_A_PAGE = 50
@@ -254,7 +255,7 @@ def undo(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> Non
         if not progress.can_be_undone:
             raise BatchError("A batch can be undone within a day. This one is older.")
         batch.decision, batch.announced = Decision.UNDO, True
-        batch.finished_at = batch.counts = None
+        batch.reopen()
         given_up = give_up_archives(session, batch, "The batch was undone before it was unpacked.")
         record_event(session, actor, Action.BATCH_UNDONE, batch)
     store.delete_archives(given_up)

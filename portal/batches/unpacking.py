@@ -22,12 +22,12 @@ from portal.batches.models import Batch, BatchArchive, BatchItem, Decision, Item
 from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving import Arrival, receive
 from portal.batches.services import decide_naming
-from portal.claims import claim, finished, lock_claimed, lock_queued, requeue_untouched
 from portal.database import writing
-from portal.enrolment.models import WorkState
-from portal.enrolment.reasons import MAX_PHOTO_BYTES
+from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.queues import enqueue_archive
 from portal.storage import FileTooLarge, PhotoStore, Readable
+from portal.work.claims import claim, finished, lock_claimed, lock_queued, requeue_untouched
+from portal.work.models import WorkState
 
 MAX_ARCHIVE_BYTES = 100 * 1024**3
 # Unpacked between two looks at whether somebody waits.
@@ -75,7 +75,7 @@ def _new_archive(session: Session, batch: Batch, file_name: str, size_bytes: int
         size_bytes=size_bytes,
     )
     session.add(archive)
-    batch.finished_at = batch.counts = None
+    batch.reopen()
     return archive
 
 

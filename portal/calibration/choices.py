@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from portal.calibration.choosing import HIGHEST, LOWEST, Purpose
 from portal.calibration.curves import (
     Curves,
-    Price,
+    ErrorRates,
     price_of,
     threshold_for_false_pairs,
     threshold_for_fpir,
 )
-from portal.calibration.services import Thresholds
+from portal.installation.thresholds import Thresholds
 
 # A search of an unknown person shows a wrong name so often.
 FPIRS = (1 / 20, 1 / 100, 1 / 300, 1 / 1000)
@@ -27,7 +27,7 @@ class Choice:
     value: str
     threshold: float
     # None where nothing was measured.
-    price: Price | None
+    price: ErrorRates | None
     of_the_card: bool
     in_force: bool
 
@@ -62,5 +62,5 @@ def _by_price(purpose: Purpose, curves: Curves | None) -> list[float]:
     return [threshold for threshold in found if threshold is not None and LOWEST <= threshold <= HIGHEST]
 
 
-def _price(curves: Curves | None, threshold: float) -> Price | None:
+def _price(curves: Curves | None, threshold: float) -> ErrorRates | None:
     return None if curves is None else price_of(curves, threshold)

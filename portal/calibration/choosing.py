@@ -7,13 +7,13 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
-from portal.calibration.services import chosen_for, thresholds_of
 from portal.database import lock, writing
-from portal.duplicates.finding import hold
-from portal.duplicates.scans import apply_threshold
+from portal.installation.services import current_face_model
+from portal.installation.thresholds import chosen_for, thresholds_of
 from portal.organizations.models import Organization
+from portal.pairs.scans import apply_threshold
+from portal.photos.comparing import lock_pairs
 from portal.queues import enqueue_scan
-from portal.system.services import current_face_model
 
 # Cosines: outside of this nearly everybody, or nobody, would match.
 LOWEST, HIGHEST = 0.01, 0.99
@@ -55,7 +55,7 @@ def choose_threshold(
             raise ThresholdError(f"A threshold is a number from {LOWEST} to {HIGHEST}.")
     with writing(session):
         # Before the organization, as wherever pairs are added; others may write audit events meanwhile.
-        hold(session, organization.id)
+        lock_pairs(session, organization.id)
         lock(session, organization, key_share=True)
         model, before = current_face_model(session), thresholds_of(session, organization)
         if model is None or before is None:

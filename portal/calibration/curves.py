@@ -59,7 +59,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Price:
+class ErrorRates:
     """What a threshold costs. Rates are 0…1; `fnir` is None where nobody has two photos."""
 
     fpir: Interval
@@ -69,11 +69,11 @@ class Price:
     more_false_pairs: bool
 
 
-def price_of(curves: Curves, threshold: float) -> Price:
+def price_of(curves: Curves, threshold: float) -> ErrorRates:
     """What was measured at this threshold (a cosine, -1…1)."""
     grid = curves["thresholds"]
     fnir = curves["fnir"]
-    return Price(
+    return ErrorRates(
         _interval(grid, curves["fpir"], threshold),
         None if fnir is None else _interval(grid, fnir, threshold),
         _interval(grid, curves["false_pairs"], threshold),

@@ -9,9 +9,9 @@ from sqlalchemy import JSON, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base, Identifier
-from portal.enrolment.models import Work
+from portal.installation.models import FaceModel
 from portal.organizations.models import Organization
-from portal.system.models import FaceModel
+from portal.work.models import Work
 
 
 class Calibration(Work, Base):
@@ -24,7 +24,6 @@ class Calibration(Work, Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
     face_model_id: Mapped[int] = mapped_column(ForeignKey(FaceModel.id))
     measured_at: Mapped[datetime | None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from portal.calibration.curves import Curves, Histogram, Price, price_of
+from portal.calibration.curves import Curves, ErrorRates, Histogram, price_of
 
 # Units of the drawing: the scores of different people above the axis, those of one person below.
 WIDTH, HEIGHT = 640.0, 300.0
@@ -39,7 +39,7 @@ class Row:
     start: float
     different_people: int
     same_person: int | None
-    price: Price
+    price: ErrorRates
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,19 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
 from portal.calibration.bands import UNCALIBRATED, Bands, pair_bands, search_bands
-from portal.calibration.curves import Curves, Price, price_of
+from portal.calibration.curves import Curves, ErrorRates, price_of
 from portal.calibration.models import Calibration
 from portal.database import lock, writing
-from portal.duplicates.passes import is_behind
-from portal.enrolment.models import UNFINISHED, Face, Photo, WorkState
-from portal.enrolment.services import count_photos
+from portal.installation.models import FaceModel, Installation
+from portal.installation.services import current_face_model
+from portal.installation.thresholds import thresholds_of
 from portal.organizations.models import Organization
+from portal.pairs.passes import is_behind
 from portal.people.models import Person
+from portal.photos.models import Face, Photo
+from portal.photos.services import count_photos
 from portal.queues import enqueue_calibration
-from portal.system.models import FaceModel, Installation
-from portal.system.services import current_face_model
+from portal.work.models import UNFINISHED, WorkState
 
 # With fewer people nothing is measured: a rate of 1 in 100 is one person then.
 PEOPLE_NEEDED = 100
@@ -37,49 +39,14 @@ class CalibrationError(ValueError):
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """From which scores (cosines, -1…1) on a search says "match", and two people are shown as a pair."""
-
-    search: float
-    duplicates: float
-    # An admin chose it; else it is the face model's card's.
-    search_chosen: bool
-    duplicates_chosen: bool
-    # What they mean was measured on the organization's own people, with the present face model.
-    calibrated: bool
-
-
-@dataclass(frozen=True)
 class Meaning:
     """What the scores of a search say: the bands of its candidates, and what its threshold costs."""
 
     bands: Bands
     # None where nothing was measured.
-    price: Price | None
+    price: ErrorRates | None
     # In the gallery when it was measured.
     people: int
-
-
-def thresholds_of(session: Session, organization: Organization) -> Thresholds | None:
-    """The thresholds in force; None before the first worker has chosen the installation's face model."""
-    model = current_face_model(session)
-    if model is None:
-        return None
-    search, duplicates = chosen_for(organization, model)
-    return Thresholds(
-        model.threshold if search is None else search,
-        model.threshold if duplicates is None else duplicates,
-        search is not None,
-        duplicates is not None,
-        current(session, organization) is not None,
-    )
-
-
-def chosen_for(organization: Organization, model: FaceModel) -> tuple[float | None, float | None]:
-    """The thresholds of searches and of duplicates that were chosen for this face model; None: its card's."""
-    if organization.thresholds_model_id != model.id:
-        return None, None
-    return organization.search_threshold, organization.duplicate_threshold
 
 
 def current(session: Session, organization: Organization) -> Calibration | None:

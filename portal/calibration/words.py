@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from portal.calibration.curves import Interval, Price
+from portal.calibration.curves import ErrorRates, Interval
 
 # Rarer than this is not told apart: no organization makes so many searches.
 RAREST = 1e-6
@@ -44,7 +44,7 @@ def share_missed(fnir: Interval) -> str:
     return "fewer than 1 in 100" if fnir.value <= 0.005 else f"{_of_100(fnir.value)} in 100"
 
 
-def false_pairs(price: Price) -> str:
+def false_pairs(price: ErrorRates) -> str:
     """ "about 12 false pairs (between 7 and 20)" """
     pairs = price.false_pairs
     if price.more_false_pairs:
@@ -57,7 +57,7 @@ def false_pairs(price: Price) -> str:
     return f"about {_number(pairs.value)} {noun} (between {low} and {high})"
 
 
-def pair_count(price: Price) -> str:
+def pair_count(price: ErrorRates) -> str:
     """ "about 12", "at least 3,400", "fewer than 1" """
     pairs = price.false_pairs.value
     if price.more_false_pairs:

@@ -14,12 +14,13 @@ from portal.calibration.curves import Curves
 from portal.calibration.models import Calibration
 from portal.calibration.services import TOO_FEW_PEOPLE
 from portal.chunks import chunks
-from portal.claims import claim, finished, lock_claimed, lock_queued, requeue_untouched
 from portal.database import now, writing
-from portal.duplicates.groups import is_asked
-from portal.duplicates.models import DuplicatePair, PairStatus
-from portal.enrolment.models import Face, Photo, WorkState
+from portal.pairs.groups import needs_decision
+from portal.pairs.models import DuplicatePair, PairStatus
 from portal.people.models import Merge
+from portal.photos.models import Face, Photo
+from portal.work.claims import claim, close, lock_claimed, lock_queued, requeue_untouched
+from portal.work.models import WorkState
 
 PEOPLE_AT_ONCE = 500
 
@@ -135,7 +136,11 @@ def _groups(pairs: Iterable[tuple[int, int]]) -> defaultdict[int, set[int]]:
 
 def undecided_pairs(session: Session, organization_id: int) -> int:
     """Pairs above the duplicates' threshold that nobody has decided on, and that say something."""
-    undecided = (DuplicatePair.organization_id == organization_id, is_asked(), ~DuplicatePair.same_photo)
+    undecided = (
+        DuplicatePair.organization_id == organization_id,
+        needs_decision(),
+        ~DuplicatePair.same_photo,
+    )
     return session.scalar(select(func.count()).where(*undecided)) or 0
 
 
@@ -154,7 +159,10 @@ def record_measured(session: Session, worker: str, calibration_id: int, measured
     with writing(session):
         calibration = lock_claimed(session, Calibration, worker, calibration_id)
         if calibration is not None:
-            _finish(calibration, WorkState.DONE, measured_at=now(), **vars(measured))
+            for column, value in vars(measured).items():
+                setattr(calibration, column, value)
+            calibration.measured_at, calibration.collected = now(), None
+            close(calibration, WorkState.DONE)
 
 
 def record_too_few(session: Session, worker: str, calibration_id: int, people: int) -> None:
@@ -162,9 +170,5 @@ def record_too_few(session: Session, worker: str, calibration_id: int, people: i
     with writing(session):
         calibration = lock_claimed(session, Calibration, worker, calibration_id)
         if calibration is not None:
-            _finish(calibration, WorkState.FAILED, reason=TOO_FEW_PEOPLE, gallery_people=people)
-
-
-def _finish(calibration: Calibration, state: WorkState, **values: Any) -> None:
-    for column, value in {**finished(state), "collected": None, **values}.items():
-        setattr(calibration, column, value)
+            calibration.gallery_people, calibration.collected = people, None
+            close(calibration, WorkState.FAILED, TOO_FEW_PEOPLE)

@@ -11,13 +11,16 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import User
 from portal.audit.services import Action, Actor, record
 from portal.database import is_text, lock, now, writing
-from portal.duplicates.finding import add_event, hold, open_again
-from portal.duplicates.groups import regroup
-from portal.duplicates.models import DuplicatePair, PairEventKind, PairStatus
 from portal.duplicates.pairs import who_may_decide
+from portal.merging.merging import merge_people, part_people
 from portal.organizations.models import Organization
-from portal.people.merging import merge_people, undo_merge
+from portal.pairs.finding import add_event, open_again
+from portal.pairs.groups import regroup
+from portal.pairs.models import DuplicatePair, PairEventKind, PairStatus
+from portal.people.aliases import lock_with_aliases
 from portal.people.models import Merge, Person
+from portal.photos.comparing import lock_pairs
+from portal.queues import enqueue_comparison
 
 # So long a pair is nobody else's after its page was last heard of.
 RESERVED_FOR = timedelta(seconds=90)
@@ -31,7 +34,7 @@ class PairError(ValueError):
 def reserve(session: Session, actor: Actor, pair: DuplicatePair) -> bool:
     """Keep a pair for somebody who looks at it; False if it is kept for somebody else. Raises Gone."""
     with writing(session):
-        hold(session, pair.organization_id)
+        lock_pairs(session, pair.organization_id)
         lock(session, pair)
         if is_reserved(pair, actor):
             return False
@@ -43,7 +46,7 @@ def reserve(session: Session, actor: Actor, pair: DuplicatePair) -> bool:
 def release(session: Session, actor: Actor, pair: DuplicatePair) -> None:
     """Let others have a pair. Raises Gone."""
     with writing(session):
-        hold(session, pair.organization_id)
+        lock_pairs(session, pair.organization_id)
         lock(session, pair)
         if pair.reserved_by_id == actor.user_id:
             _release_group(session, pair, actor)
@@ -99,7 +102,7 @@ def decide(session: Session, actor: Actor, pair: DuplicatePair, status: PairStat
     """Say that two people are one (without merging them), or are not. Raises PairError, and Gone."""
     note = clean_note(note)
     with writing(session):
-        hold(session, pair.organization_id)
+        lock_pairs(session, pair.organization_id)
         _lock_open(session, actor, pair)
         _decide(session, actor, pair, status, note)
 
@@ -116,19 +119,19 @@ def decide_and_merge(
     external_id: str,
     note: str = "",
 ) -> Merge:
-    """Make one person of two, and note it, or do neither; see people.merging.merge_people.
+    """Make one person of two, and note it, or do neither; see merging.merge_people.
 
     Raises what that raises, PairError, and Gone.
     """
     note = clean_note(note)
-
-    def decide_it() -> None:
+    with writing(session):
+        merge = merge_people(
+            session, organization, actor, survivor, absorbed, name=name, external_id=external_id
+        )
         _lock_open(session, actor, pair, merging=True)
         _decide(session, actor, pair, PairStatus.DUPLICATE, note)
-
-    return merge_people(
-        session, organization, actor, survivor, absorbed, name=name, external_id=external_id, also=decide_it
-    )
+    enqueue_comparison(organization.id)
+    return merge
 
 
 def leave_open(
@@ -142,7 +145,7 @@ def leave_open(
     if asked is not None and asked.id == actor.user_id:
         raise PairError("Ask somebody else than yourself, or leave the pair to anybody.")
     with writing(session):
-        hold(session, pair.organization_id)
+        lock_pairs(session, pair.organization_id)
         _lock_open(session, actor, pair)
         pair.note, pair.unsure_by_id, pair.unsure_by = note, actor.user_id, actor.name
         pair.asked_id = asked.id if asked else None
@@ -161,34 +164,44 @@ def take_back(
     """Open a decided pair again; if the two were merged for it, that is undone.
 
     decided_at: when the decision was made that is meant; a newer one stays. Returns what could not be taken
-    back of the merge, in sentences. Raises PairError, Gone, and what people.merging.undo_merge raises.
+    back of the merge, in sentences. Raises PairError, Gone, and what merging.undo_merge raises.
     """
 
-    def check() -> None:
-        lock(session, pair)
-        if pair.status == PairStatus.OPEN:
-            raise PairError("Nothing is decided about this pair.")
-        if pair.decided_at != decided_at:
-            raise PairError(f"This pair was decided anew, by {pair.decided_by}. Look at it again.")
-        alias = None if merge else _alias_in(session, pair)
-        if alias is not None:
-            # Nobody is asked about an alias: the pair would be open in vain, and the other one stay decided.
-            kept = session.get_one(Person, alias.merged_into_id)
-            raise PairError(
-                f"{alias.name} was merged into {kept.name} ({kept.external_id}). "
-                f"Decide on the pair of {kept.name} instead, or undo that merge first."
-            )
-
     merge = merge_of(session, pair)
-    if merge is not None:
-        return undo_merge(session, organization, actor, merge, first=check)
     with writing(session):
-        hold(session, organization.id)
-        check()
-        open_again(session, pair, actor.name, actor.user_id)
-        _record(session, actor, Action.PAIR_UNDONE, pair)
-        regroup(session, pair.organization_id, (pair.a_id, pair.b_id))
-    return []
+        lock_pairs(session, organization.id)
+        if merge is not None:
+            lock_with_aliases(session, organization, (merge.survivor_id, merge.absorbed_id))
+        _lock_decided(session, pair, decided_at, merge)
+        if merge is not None:
+            remarks = part_people(session, organization, actor, merge)
+        else:
+            remarks = []
+            open_again(session, pair, actor.name, actor.user_id)
+            _record(session, actor, Action.PAIR_UNDONE, pair)
+            regroup(session, pair.organization_id, (pair.a_id, pair.b_id))
+    if merge is not None:
+        enqueue_comparison(organization.id)
+    return remarks
+
+
+def _lock_decided(
+    session: Session, pair: DuplicatePair, decided_at: datetime | None, merge: Merge | None
+) -> None:
+    """Hold a pair whose decision can be taken back, in a transaction that holds the organization's pairs."""
+    lock(session, pair)
+    if pair.status == PairStatus.OPEN:
+        raise PairError("Nothing is decided about this pair.")
+    if pair.decided_at != decided_at:
+        raise PairError(f"This pair was decided again, by {pair.decided_by}. Look at it again.")
+    alias = None if merge else _alias_in(session, pair)
+    if alias is not None:
+        # Nobody is asked about an alias: the pair would be open in vain, and the other one stay decided.
+        kept = session.get_one(Person, alias.merged_into_id)
+        raise PairError(
+            f"{alias.name} was merged into {kept.name} ({kept.external_id}). "
+            f"Decide on the pair of {kept.name} instead, or undo that merge first."
+        )
 
 
 def merge_of(session: Session, pair: DuplicatePair) -> Merge | None:
@@ -242,7 +255,7 @@ def _alias_in(session: Session, pair: DuplicatePair) -> Person | None:
     """Who of the two was merged into somebody."""
     return session.scalars(
         select(Person)
-        .where(Person.id.in_((pair.a_id, pair.b_id)), Person.merged_into_id.is_not(None))
+        .where(Person.id.in_((pair.a_id, pair.b_id)), Person.is_alias)
         .order_by(Person.id)
         .execution_options(populate_existing=True)
     ).first()

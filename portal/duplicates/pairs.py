@@ -9,17 +9,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from portal.accounts.access import ROLES_WITH, Permission
 from portal.accounts.models import Membership
+from portal.accounts.roles import ROLES_WITH, Permission
 from portal.audit.services import Actor
 from portal.database import now
-from portal.duplicates.groups import are_people, has_one_of, is_asked
-from portal.duplicates.models import DuplicatePair, PairEvent, PairStatus
-from portal.enrolment.models import Face
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
+from portal.pairs.groups import are_people, has_one_of, needs_decision
+from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.people.aliases import merged_ids
 from portal.people.models import Merge, Person
+from portal.photos.models import Face
 
 PAIRS_A_PAGE = 20
 # A person in so many open pairs is pointed out: a poor photo, or a face that resembles many.
@@ -69,11 +69,11 @@ def conditions(organization: Organization, wanted: Filter) -> list[ColumnElement
     """The conditions for an organization's pairs that a filter lets through."""
     found = [DuplicatePair.organization_id == organization.id]
     if wanted.status == PairStatus.OPEN:
-        found.append(is_asked())
+        found.append(needs_decision())
     elif wanted.status is not None:
         found.append((DuplicatePair.status == wanted.status) & _is_decided(organization))
     else:
-        found.append(_is_decided(organization) | is_asked())
+        found.append(_is_decided(organization) | needs_decision())
     if wanted.least_score is not None:
         found.append(DuplicatePair.score >= wanted.least_score)
     if wanted.found_from is not None:
@@ -288,7 +288,7 @@ def next_pair(
 def _shown_with(person: Person) -> ColumnElement[bool]:
     """The condition for the pairs that a person's page shows: to decide, or marked and not merged."""
     marked = (DuplicatePair.status == PairStatus.DUPLICATE) & are_people()
-    return has_one_of([person.id]) & (is_asked() | marked)
+    return has_one_of([person.id]) & (needs_decision() | marked)
 
 
 def pairs_of_person(session: Session, person: Person) -> tuple[list[DuplicatePair], int]:
@@ -307,7 +307,7 @@ def open_pairs_of(session: Session, person_ids: Sequence[int]) -> dict[int, int]
     counts = dict.fromkeys(person_ids, 0)
     for column in (DuplicatePair.a_id, DuplicatePair.b_id):
         rows = session.execute(
-            select(column, func.count()).where(column.in_(person_ids), is_asked()).group_by(column)
+            select(column, func.count()).where(column.in_(person_ids), needs_decision()).group_by(column)
         )
         for person_id, count in rows:
             counts[person_id] += count

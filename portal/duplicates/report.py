@@ -15,11 +15,11 @@ from portal.audit.services import Action, Actor, record
 from portal.calibration.bands import Bands
 from portal.csv_cells import safe_cell
 from portal.database import now, writing
-from portal.duplicates.models import DuplicatePair, PairEvent, PairStatus
 from portal.duplicates.pairs import Filter, conditions
+from portal.installation.models import FaceModel
 from portal.organizations.models import Organization
+from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.people.models import Merge, Person
-from portal.system.models import FaceModel
 
 FETCHED_AT_ONCE = 1_000
 # What the score is of a pair that can't be measured; see finding.remeasure.
@@ -166,7 +166,7 @@ def _as_of(organization: Organization, wanted: Filter, at: datetime) -> Select[*
         Merge.undone_at.is_(None) | (Merge.undone_at > at),
     )
     merged = (PairEvent.status == PairStatus.DUPLICATE) & of_alias.where(Merge.survivor_id.in_(both)).exists()
-    # As groups.is_asked and pairs.conditions have it for now.
+    # As groups.needs_decision and pairs.conditions have it for now.
     told = decided | (PairEvent.score >= PairEvent.threshold)
     query = query.where(merged | told & ~of_alias.exists())
     if wanted.least_score is not None:

@@ -3,71 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from portal.batches.enrolling import close_items
-from portal.claims import claim, finished, still_claimed
+from portal.batches.items import close_items
 from portal.database import writing
-from portal.duplicates.finding import hold
-from portal.enrolment.gallery import leave_gallery, next_version
-from portal.enrolment.models import Face, Photo, WorkState
-from portal.enrolment.reasons import Reason
+from portal.installation.services import hold_face_model
 from portal.people.models import Person
-from portal.system.services import hold_face_model
+from portal.photos.comparing import lock_pairs
+from portal.photos.gallery import leave_gallery, next_version
+from portal.photos.models import Face, Photo
+from portal.photos.reasons import Reason
+from portal.photos.records import ChosenFace, ChosenFaceRecord, ClaimedPhoto, PhotoRecord
+from portal.work.claims import claim, finished, still_claimed
+from portal.work.models import WorkState
 
 # A face with this share of the main one's area may be the one that was meant.
 SIMILAR_SIZE = 0.5
-
-
-@dataclass(frozen=True)
-class ChosenFace:
-    """Where a face is, in pixels of the upright photo."""
-
-    box: list[float]
-    landmarks: list[list[float]]
-
-
-@dataclass(frozen=True)
-class ClaimedPhoto:
-    """A photo to work on: whole, or only the face that a member chose in it."""
-
-    id: int
-    file_key: str
-    chosen: ChosenFace | None
-
-
-@dataclass(frozen=True)
-class FaceRecord:
-    """A face as it is stored; see models.FoundFace for the units."""
-
-    box: list[float]
-    landmarks: list[list[float]]
-    detection_score: float
-    quality: dict[str, float | str | list[str]]
-    template: bytes | None
-
-
-@dataclass(frozen=True)
-class PhotoRecord:
-    """What a worker found in a photo, or why it found nothing."""
-
-    media_format: str | None = None
-    width: int | None = None
-    height: int | None = None
-    faces: Sequence[FaceRecord] = field(default_factory=tuple)
-    main: int | None = None
-    reason: Reason | None = None
-
-
-@dataclass(frozen=True)
-class ChosenFaceRecord:
-    """The template of the face that a member chose: float32, little-endian, unit length."""
-
-    template: bytes
 
 
 def claim_photos(
@@ -116,7 +70,7 @@ def record_photos(
         hold_face_model(session, face_model_id)
         if any(isinstance(record, ChosenFaceRecord) for record in records.values()):
             # The face that was chosen before leaves the gallery, and pairs may rest on it.
-            hold(session, organization_id)
+            lock_pairs(session, organization_id)
         aliases = _hold_people(session, list(records))
         photos = session.execute(
             select(Photo.id, Photo.person_id)

@@ -11,10 +11,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
 from portal.database import writing
-from portal.duplicates.models import DuplicatePass
-from portal.enrolment.models import WorkState
 from portal.organizations.models import Organization
-from portal.search.services import apply_retention
 
 NAME_LENGTH = 200
 SLUG_LENGTH = 63
@@ -56,7 +53,6 @@ def add_organization(session: Session, actor: Actor, name: str, slug: str | None
     organization = Organization(name=name, slug=slug)
     session.add(organization)
     session.flush()
-    session.add(DuplicatePass(organization_id=organization.id, state=WorkState.DONE))
     record(
         session,
         actor,
@@ -74,7 +70,7 @@ def change_settings(
 ) -> bool:
     """Change an organization's settings; returns whether any was another one. Raises OrganizationError.
 
-    A change of the retention dates the end of existing searches anew as well.
+    The retention is that of existing searches as well.
     """
     name = clean_name(name)
     if retention_days not in RETENTION_DAYS:
@@ -91,8 +87,6 @@ def change_settings(
         if not changes:
             return False
         organization.name, organization.retention_days = name, retention_days
-        if "retention_days" in changes:
-            apply_retention(session, organization)
         record(
             session,
             actor,

@@ -12,10 +12,9 @@ from sqlalchemy import Select, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
 from portal.database import Gone, lock
-from portal.enrolment.models import Photo
 from portal.organizations.models import Organization
 from portal.people.models import Merge, Person, PersonWord
-from portal.people.words import words_of
+from portal.people.search_terms import words_of
 
 
 def aliases_of(session: Session, person: Person) -> list[Person]:
@@ -33,7 +32,7 @@ def merged_ids(organization: Organization) -> Select[int]:
 def lock_person(session: Session, person: Person) -> None:
     """Read a person again and hold them. Raises Gone, also if they were merged into another meanwhile."""
     lock(session, person)
-    if person.merged_into_id is not None:
+    if person.is_alias:
         raise Gone
 
 
@@ -71,7 +70,7 @@ def index_words(session: Session, people: Sequence[Person]) -> None:
     rows = [
         {"person_id": person.id, "word": word, "organization_id": person.organization_id}
         for person in people
-        if person.merged_into_id is None
+        if not person.is_alias
         for word in words_of(
             *(text for one in (person, *aliases_of(session, person)) for text in (one.name, one.external_id))
         )
@@ -106,24 +105,3 @@ def absorbed_by(session: Session, person_id: int) -> set[int]:
         )
         found |= newly
     return found
-
-
-def without_anything_left(session: Session, ids: Collection[int]) -> set[int]:
-    """Those of people without photos of whom nothing is left anywhere.
-
-    An alias whose photos moved with its merge is left as long as one of them is there; and whoever
-    absorbed somebody is left as long as that one is.
-    """
-    merges = session.scalars(
-        select(Merge).where(
-            Merge.undone_at.is_(None), or_(Merge.absorbed_id.in_(ids), Merge.survivor_id.in_(ids))
-        )
-    ).all()
-    moved = {photo_id for merge in merges if merge.absorbed_id in ids for photo_id in merge.photo_ids}
-    there = set(session.scalars(select(Photo.id).where(Photo.id.in_(moved))))
-    left = set(ids) - {merge.absorbed_id for merge in merges if there & set(merge.photo_ids)}
-    while kept := {
-        merge.survivor_id for merge in merges if merge.survivor_id in left and merge.absorbed_id not in left
-    }:
-        left -= kept
-    return left

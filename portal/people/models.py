@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.accounts.models import User
@@ -33,6 +34,16 @@ class Person(Base):
     updated_at: Mapped[datetime] = mapped_column(default=now)
     # Another person with whom this one was found to be one: photos are there, and this row is an alias.
     merged_into_id: Mapped[int | None] = mapped_column(Identifier, index=True)
+
+    @hybrid_property
+    def is_alias(self) -> bool:
+        """Whether this one was merged into another, under whom they are found."""
+        return self.merged_into_id is not None
+
+    @is_alias.inplace.expression
+    @classmethod
+    def _is_alias(cls) -> ColumnElement[bool]:
+        return cls.merged_into_id.is_not(None)
 
 
 class Merge(Base):

@@ -6,24 +6,17 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, func, select, update
+from sqlalchemy import Row, exists, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy.orm import Session, aliased
 
 from portal.audit.services import Action, Actor, record
-from portal.batches.models import FORGOTTEN, BatchItem
-from portal.database import Gone, now, writing
-from portal.duplicates.finding import hold
-from portal.duplicates.groups import partners_of, regroup
-from portal.enrolment import services as enrolment
-from portal.enrolment.models import Photo
+from portal.database import now, writing
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
-from portal.people.aliases import index_words, lock_person, lock_with_aliases, merged_ids
+from portal.people.aliases import index_words, lock_person, merged_ids
 from portal.people.models import Person, PersonWord
-from portal.people.words import key_of, query_words
-from portal.queues import enqueue_enrolment
-from portal.storage import PhotoStore
+from portal.people.search_terms import key_of, query_words
 
 PAGE_SIZE = 50
 LAST_CHARACTER = chr(0x10FFFF)
@@ -61,9 +54,7 @@ def list_people(
     words = query_words(query)
     if not words:
         cursor = Cursor.decode(after, (str, int)) if after else None
-        everyone = select(Person).where(
-            Person.organization_id == organization.id, Person.merged_into_id.is_(None)
-        )
+        everyone = select(Person).where(Person.organization_id == organization.id, ~Person.is_alias)
         rows = fetch_page(
             session,
             everyone,
@@ -119,47 +110,6 @@ def _search(
     )
 
 
-def create_person(
-    session: Session,
-    organization: Organization,
-    actor: Actor,
-    *,
-    external_id: str,
-    name: str,
-    photos: Sequence[enrolment.Upload],
-    store: PhotoStore,
-) -> Person:
-    """Enrol a person with photos that are in the store already, and have the workers at them.
-
-    Raises PersonError and enrolment.PhotoError; nothing is written then.
-    """
-    external_id, name = clean_external_id(external_id), clean_name(name)
-    try:
-        with writing(session):
-            _refuse_taken(session, organization, external_id)
-            person = Person(
-                organization_id=organization.id, external_id=external_id, name=name, name_key=key_of(name)
-            )
-            session.add(person)
-            index_words(session, [person])
-            repeated = enrolment.add_photos(session, organization, person, photos)
-            record(
-                session,
-                actor,
-                Action.PERSON_CREATED,
-                organization_id=organization.id,
-                subject_type="person",
-                subject_id=person.id,
-                details={"external_id": external_id, "photos": len(photos) - len(repeated)},
-            )
-    except IntegrityError as error:
-        raise _taken(external_id) from error  # somebody else was faster by a moment
-    for upload in repeated:
-        store.delete(upload.file.key)
-    enqueue_enrolment(organization.id)
-    return person
-
-
 def change_person(
     session: Session, organization: Organization, actor: Actor, person: Person, *, external_id: str, name: str
 ) -> None:
@@ -176,7 +126,7 @@ def change_person(
             if not changes:
                 return
             if "external_id" in changes:
-                _refuse_taken(session, organization, external_id)
+                refuse_taken(session, organization, external_id)
             person.external_id, person.name, person.name_key = external_id, name, key_of(name)
             person.updated_at = now()
             index_words(session, [person])
@@ -191,52 +141,7 @@ def change_person(
                 details={"name": "name" in changes, "external_id": changes.get("external_id")},
             )
     except IntegrityError as error:
-        raise _taken(external_id) from error
-
-
-def delete_person(
-    session: Session, organization: Organization, actor: Actor, person: Person, store: PhotoStore
-) -> None:
-    """Delete a person with photos, faces, templates and files; they leave the gallery and old searches.
-
-    Everybody who was merged into them goes with them. Raises Gone.
-    """
-    person_id = person.id
-    with writing(session):
-        hold(session, organization.id)
-        held = lock_with_aliases(session, organization, [person_id])
-        if held[person_id].merged_into_id is not None:
-            raise Gone
-        photos = enrolment.count_photos_of(session, held)
-        keys = enrolment.delete_photos_of(session, organization, list(held))
-        delete_rows(session, organization, list(held))
-        for one in held.values():
-            record(
-                session,
-                actor,
-                Action.PERSON_DELETED,
-                organization_id=organization.id,
-                subject_type="person",
-                subject_id=one.id,
-                details={"external_id": one.external_id, "photos": photos[one.id]},
-            )
-    for key in keys:
-        store.delete(key)
-
-
-def delete_rows(session: Session, organization: Organization, ids: Sequence[int]) -> None:
-    """Delete people who have no photos any more, in the transaction that deleted those, which holds pairs."""
-    partners = partners_of(session, ids)
-    session.execute(delete(PersonWord).where(PersonWord.person_id.in_(ids)))
-    # The batches in which they came go on counting their photos, and forget whose they were.
-    session.execute(
-        update(BatchItem)
-        .where(BatchItem.person_id.in_(ids))
-        .values(FORGOTTEN)
-        .execution_options(synchronize_session=False)
-    )
-    session.execute(delete(Person).where(Person.id.in_(ids), Person.organization_id == organization.id))
-    regroup(session, organization.id, partners)
+        raise external_id_taken(external_id) from error
 
 
 def record_view(session: Session, organization: Organization, actor: Actor, person: Person) -> None:
@@ -250,15 +155,6 @@ def record_view(session: Session, organization: Organization, actor: Actor, pers
             subject_type="person",
             subject_id=person.id,
         )
-
-
-def photos_of(session: Session, people: Sequence[Person]) -> dict[int, list[Photo]]:
-    """The photos of each of these people, by person id, oldest first."""
-    photos: dict[int, list[Photo]] = {person.id: [] for person in people}
-    query = select(Photo).options(selectinload(Photo.faces)).where(Photo.person_id.in_(photos))
-    for photo in session.scalars(query.order_by(Photo.id)):
-        photos[photo.person_id].append(photo)
-    return photos
 
 
 def clean_name(text: str) -> str:
@@ -282,14 +178,15 @@ def _clean(text: str, field: str, word: str, length: int) -> str:
     return clean
 
 
-def _refuse_taken(session: Session, organization: Organization, external_id: str) -> None:
+def refuse_taken(session: Session, organization: Organization, external_id: str) -> None:
+    """Raise PersonError if somebody has this external id, or had it before they were merged."""
     taken_by = session.scalar(
         select(Person).where(Person.organization_id == organization.id, Person.external_id == external_id)
     )
     if taken_by is None:
         return
-    if taken_by.merged_into_id is None:
-        raise _taken(external_id)
+    if not taken_by.is_alias:
+        raise external_id_taken(external_id)
     survivor = session.get_one(Person, taken_by.merged_into_id)
     raise PersonError(
         "external_id",
@@ -298,5 +195,6 @@ def _refuse_taken(session: Session, organization: Organization, external_id: str
     )
 
 
-def _taken(external_id: str) -> PersonError:
+def external_id_taken(external_id: str) -> PersonError:
+    """What is wrong with an external id that somebody has."""
     return PersonError("external_id", f"Somebody with the external ID {external_id} is enrolled already.")

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.accounts.models import User
 from portal.database import Base, Identifier
-from portal.enrolment.models import Face, FoundFace, UploadedPhoto
 from portal.organizations.models import Organization
 from portal.people.models import Person
+from portal.photos.models import Face, FoundFace, UploadedPhoto
 
 
 class Search(UploadedPhoto, Base):
     __tablename__ = "search"
     __table_args__ = (
         Index(None, "organization_id", "id"),
+        Index(None, "organization_id", "created_at"),
         Index(None, "state", "claimed_by"),
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
     searched_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     # The longest candidate list that was asked for.
     limit: Mapped[int] = mapped_column("candidate_limit", default=20)
     # The face to search for: None until one was found, or chosen by the member.
     face_id: Mapped[int | None] = mapped_column(Identifier)
-    expires_at: Mapped[datetime] = mapped_column(index=True)
     # From the start of the work to its end, without the wait in the queue.
     processing_ms: Mapped[float | None]
 

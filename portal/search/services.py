@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
 from portal.database import lock, now, writing
-from portal.enrolment.models import UNFINISHED, Face, WorkState
-from portal.enrolment.services import PhotoError, Upload
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
+from portal.photos.models import Face
+from portal.photos.services import PhotoError, Upload
 from portal.queues import enqueue_search
 from portal.search.models import Candidate, ProbeFace, Search
 from portal.storage import PhotoStore
+from portal.work.claims import requeue
+from portal.work.models import UNFINISHED
 
 PAGE_SIZE = 30
 EXPIRED_AT_ONCE = 200
@@ -32,7 +34,6 @@ def create_search(session: Session, organization: Organization, actor: Actor, up
             file_key=upload.file.key,
             file_name=upload.name[-255:],
             size_bytes=upload.file.size_bytes,
-            expires_at=now() + timedelta(days=organization.retention_days),
         )
         session.add(search)
         session.flush()
@@ -51,7 +52,7 @@ def find_search(session: Session, organization: Organization, search_id: int) ->
             .selectinload(ProbeFace.candidates)
             .options(selectinload(Candidate.person), selectinload(Candidate.face).selectinload(Face.photo)),
         )
-        .where(Search.id == search_id, Search.organization_id == organization.id, Search.expires_at > now())
+        .where(Search.id == search_id, *are_kept(organization))
         .execution_options(populate_existing=True)
     )
 
@@ -64,7 +65,7 @@ def list_searches(session: Session, organization: Organization, after: str | Non
             selectinload(Search.searched_by),
             selectinload(Search.faces).selectinload(ProbeFace.candidates).selectinload(Candidate.person),
         )
-        .where(Search.organization_id == organization.id, Search.expires_at > now())
+        .where(*are_kept(organization))
     )
     cursor = Cursor.decode(after, (int,)) if after else None
     rows = fetch_page(
@@ -86,7 +87,7 @@ def choose_face(
         if search.state in UNFINISHED:
             raise PhotoError("This search is still running. Wait a moment and choose again.")
         search.face_id = face_id
-        search.state, search.attempts, search.claimed_by = WorkState.QUEUED, 0, None
+        requeue(search)
         _record(session, organization, actor, Action.SEARCH_FACE_CHOSEN, search)
     enqueue_search(search.id)
 
@@ -100,8 +101,7 @@ def repeat_search(session: Session, organization: Organization, actor: Actor, se
         lock(session, search)
         if search.state in UNFINISHED:
             raise PhotoError("This search is still running. Wait a moment.")
-        search.state, search.reason = WorkState.QUEUED, None
-        search.attempts, search.claimed_by = 0, None
+        requeue(search)
         _record(session, organization, actor, Action.SEARCH_REPEATED, search)
     enqueue_search(search.id)
 
@@ -119,13 +119,40 @@ def delete_search(
     store.delete(search.file_key)
 
 
+def kept_until(organization: Organization, search: Search) -> datetime:
+    """When a search is deleted by itself."""
+    return search.created_at + timedelta(days=organization.retention_days)
+
+
+def are_kept(organization: Organization) -> tuple[ColumnElement[bool], ...]:
+    """The condition for an organization's searches that it has not kept long enough."""
+    made_after = now() - timedelta(days=organization.retention_days)
+    return Search.organization_id == organization.id, Search.created_at > made_after
+
+
 def expire_searches(session: Session, store: PhotoStore) -> None:
     """Delete searches that are older than their organization keeps them, a few hundred at a time."""
-    old = select(Search.id, Search.organization_id, Search.file_key).where(Search.expires_at <= now())
-    if session.execute(old.limit(1)).first() is None:
+    for days in session.scalars(select(Organization.retention_days).distinct()).all():
+        _expire_older_than(session, store, days)
+
+
+def _expire_older_than(session: Session, store: PhotoStore, days: int) -> None:
+    """Of the organizations that keep searches for so many days."""
+    made_before = now() - timedelta(days=days)
+    is_old = (Search.organization_id == Organization.id) & (Search.created_at <= made_before)
+    # Asked of each organization, by the index: others may keep any number of older searches.
+    has_old = select(Organization.id).where(Organization.retention_days == days, exists().where(is_old))
+    organization_ids = session.scalars(has_old).all()
+    if not organization_ids:
         return
     with writing(session):
-        expired = session.execute(old.limit(EXPIRED_AT_ONCE)).all()
+        expired = session.execute(
+            select(Search.id, Search.organization_id, Search.file_key)
+            .join(Organization, is_old)
+            # The retention may just have been changed.
+            .where(Organization.id.in_(organization_ids), Organization.retention_days == days)
+            .limit(EXPIRED_AT_ONCE)
+        ).all()
         session.execute(delete(Search).where(Search.id.in_([search.id for search in expired])))
         for search in expired:
             record(
@@ -138,17 +165,6 @@ def expire_searches(session: Session, store: PhotoStore) -> None:
             )
     for search in expired:
         store.delete(search.file_key)
-
-
-def apply_retention(session: Session, organization: Organization) -> None:
-    """Date the end of existing searches anew, in the transaction that changes the retention."""
-    kept = timedelta(days=organization.retention_days)
-    made = session.execute(
-        select(Search.id, Search.created_at).where(Search.organization_id == organization.id)
-    )
-    ends = [{"id": search.id, "expires_at": search.created_at + kept} for search in made]
-    if ends:
-        session.execute(update(Search), ends)
 
 
 def record_view(session: Session, organization: Organization, actor: Actor, search: Search) -> None:

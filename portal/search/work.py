@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, undefer
 
-from portal.calibration.services import thresholds_of
-from portal.claims import claim, finished, lock_claimed, lock_queued
 from portal.database import writing
-from portal.enrolment.models import Face, WorkState
-from portal.enrolment.reasons import Reason
-from portal.enrolment.work import PhotoRecord
+from portal.installation.services import hold_face_model
+from portal.installation.thresholds import thresholds_of
 from portal.organizations.models import Organization
+from portal.photos.models import Face
+from portal.photos.reasons import Reason
+from portal.photos.records import PhotoRecord
 from portal.search.models import Candidate, ProbeFace, Search
-from portal.system.services import hold_face_model
+from portal.work.claims import claim, close, lock_claimed, lock_queued
+from portal.work.models import WorkState
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def record_probe(
         search.media_format, search.width, search.height = photo.media_format, photo.width, photo.height
         reason = photo.reason or (Reason.NO_FACE if photo.main is None else None)
         if reason is not None or photo.main is None:
-            _finish(search, WorkState.FAILED, reason)
+            close(search, WorkState.FAILED, reason)
             return None
         faces = [
             ProbeFace(
@@ -109,7 +110,7 @@ def record_failure(session: Session, worker: str, search_id: int, reason: Reason
     with writing(session):
         search = lock_claimed(session, Search, worker, search_id)
         if search is not None:
-            _finish(search, WorkState.FAILED, reason)
+            close(search, WorkState.FAILED, reason)
 
 
 def record_candidates(
@@ -159,14 +160,9 @@ def record_candidates(
         probe.threshold = thresholds.search
         probe.gallery_people = gallery_people
         search.processing_ms = processing_ms
-        _finish(search, WorkState.DONE)
+        close(search, WorkState.DONE)
 
 
 def is_there(session: Session, search_id: int) -> bool:
     """Whether nobody deleted a search yet."""
     return session.scalar(select(Search.id).where(Search.id == search_id)) is not None
-
-
-def _finish(search: Search, state: WorkState, reason: Reason | None = None) -> None:
-    for column, value in finished(state, reason).items():
-        setattr(search, column, value)

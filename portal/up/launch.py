@@ -14,10 +14,10 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 
 from portal import create_app, migrations
-from portal.accounts.first_run import first_run_code
 from portal.accounts.services import any_user
 from portal.extensions import db
-from portal.licensing import current_licence
+from portal.setting_up.first_run import first_run_code
+from portal.setting_up.licensing import current_licence
 from portal.settings import Settings
 from portal.up import private_redis
 from portal.up.children import Program, Stage

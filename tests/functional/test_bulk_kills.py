@@ -19,9 +19,9 @@ from jobs.maintenance import ORPHAN_AGE_S
 from portal.batches.importing import RECEIVED_AT_ONCE
 from portal.batches.models import ItemState
 from portal.batches.reasons import ItemReason
-from portal.batches.undoing import AT_ONCE as UNDONE_AT_ONCE
 from portal.batches.unpacking import ENTRIES_AT_ONCE
 from portal.queues import ENROLMENT, queue
+from portal.removal.undoing import AT_ONCE as UNDONE_AT_ONCE
 from portal.storage import CHUNK_BYTES, PhotoStore
 from tests.functional.bulk import PARCEL_FILES, Photos, Sending
 from tests.functional.conftest import up

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from redis import Redis
 
-from portal.claims import MAX_ATTEMPTS
+from portal.work.claims import MAX_ATTEMPTS
 from tests.functional.conftest import up
 from tests.functional.interrupting import process_of, ready_workers, stop
 from tests.functional.support import KILLING, PATIENCE_S, Mate, Staff, UpPortal, mates

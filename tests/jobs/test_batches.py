@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 
 from jobs.faces.engine import FaceEngine
 from portal.audit.services import Actor
-from portal.batches import announcing, services, undoing, unpacking
+from portal.batches import announcing, services, unpacking
 from portal.batches.models import Batch, BatchArchive
-from portal.claims import MAX_ATTEMPTS
 from portal.extensions import db
 from portal.people.models import Person
 from portal.queues import enqueue_archive, enqueue_undo
+from portal.removal import undoing
 from portal.storage import photo_store
+from portal.work.claims import MAX_ATTEMPTS
 from tests.batches import (
     all_announced,
     all_fates,
@@ -559,7 +560,7 @@ def test_a_batch_is_undone_in_parts_by_worker_after_worker(
     new_worker: Callable[[], Worker],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("portal.batches.undoing.AT_ONCE", 2)
+    monkeypatch.setattr("portal.removal.undoing.AT_ONCE", 2)
     monkeypatch.setattr("jobs.slices.SLICE_S", -1.0)
     kept = enrol(bob, "Kept", "P0", picture(100))
     batch = drop(bob, photos(8))
@@ -622,7 +623,7 @@ def test_a_batch_cancelled_while_its_zip_is_closed_meets_no_deadlock(
             own = db.session()
             services.cancel(own, Actor(None, "test"), own.get_one(Batch, batch), photo_store())
 
-    def somebody_waits() -> bool:
+    def search_is_waiting() -> bool:
         with engine.connect() as watcher:
             waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
             return bool(watcher.scalar(waiting))
@@ -634,7 +635,7 @@ def test_a_batch_cancelled_while_its_zip_is_closed_meets_no_deadlock(
             future: Future[None] = pool.submit(cancel)
             cancelled.append(future)
             wait_until(
-                lambda: somebody_waits() or future.done(), "the cancellation to meet the worker's locks"
+                lambda: search_is_waiting() or future.done(), "the cancellation to meet the worker's locks"
             )
             return finished(*arguments)
 

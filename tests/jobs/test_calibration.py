@@ -25,17 +25,19 @@ from portal.calibration.services import (
     current,
     curves_of,
     request_calibration,
-    thresholds_of,
 )
 from portal.calibration.work import known_mates, undecided_pairs
 from portal.database import writing
-from portal.duplicates.models import DuplicatePair, PairStatus
-from portal.enrolment.models import Face, Photo, WorkState
-from portal.enrolment.services import delete_photos_of
+from portal.installation.thresholds import thresholds_of
 from portal.organizations.models import Organization
-from portal.people.merging import merge_people
-from portal.people.services import delete_rows, find_person
+from portal.pairs.models import DuplicatePair, PairStatus
+from portal.people.services import find_person
+from portal.photos.models import Face, Photo
+from portal.photos.services import delete_photos_of
+from portal.removal.services import delete_rows
 from portal.search.models import ProbeFace
+from portal.work.models import WorkState
+from tests.make.merges import merge_people
 from tests.photos import mate
 from tests.rows import SOMEBODY, add_person
 from tests.support import Visitor, enrol, on_both_databases, search
@@ -344,7 +346,7 @@ def test_it_is_measured_by_itself_with_enough_people_and_when_they_have_doubled(
         request_calibration(session, clinic, SOMEBODY)
     some("b", 1)
     assert measurements() == 1
-    assert thresholds_of(session, clinic).calibrated  # type: ignore[union-attr]
+    assert current(session, clinic) is not None
     some("c", PEOPLE_NEEDED - 1)
     assert measurements() == 1
     some("d", 1)

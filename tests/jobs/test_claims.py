@@ -13,18 +13,19 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from jobs.faces.engine import FaceEngine
-from portal.claims import MAX_ATTEMPTS
 from portal.database import writing
 from portal.enrolment import work
-from portal.enrolment.models import Face, GalleryRemoval, Photo
-from portal.enrolment.reasons import Reason
-from portal.enrolment.services import remove_photo
-from portal.enrolment.work import PhotoRecord, claim_photos, record_photos
+from portal.enrolment.work import claim_photos, record_photos
 from portal.extensions import db
 from portal.organizations.models import Organization
+from portal.photos.models import Face, GalleryRemoval, Photo
+from portal.photos.reasons import Reason
+from portal.photos.records import PhotoRecord
+from portal.removal.services import remove_photo
 from portal.search.models import Search
 from portal.search.work import claim_search, record_probe
 from portal.storage import photo_store
+from portal.work.claims import MAX_ATTEMPTS
 from tests.photos import mate, picture, six_people
 from tests.rows import SOMEBODY, face_model
 from tests.support import Visitor, enrol, on_both_databases, on_postgresql, search, wait_until
@@ -329,7 +330,7 @@ def test_a_photo_removed_while_its_face_joins_leaves_the_gallery_too(
             organization, photo = own.get_one(Organization, clinic.id), own.scalars(select(Photo)).one()
             remove_photo(own, organization, SOMEBODY, photo, photo_store())
 
-    def somebody_waits() -> bool:
+    def search_is_waiting() -> bool:
         with engine.connect() as watcher:
             waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
             return bool(watcher.scalar(waiting))
@@ -338,7 +339,7 @@ def test_a_photo_removed_while_its_face_joins_leaves_the_gallery_too(
 
         def in_the_middle_of_the_transaction(*arguments: Any) -> int:
             removals.append(pool.submit(remove))
-            wait_until(somebody_waits, "the removal to meet the worker's locks")
+            wait_until(search_is_waiting, "the removal to meet the worker's locks")
             return next_version(*arguments)
 
         monkeypatch.setattr(work, "next_version", in_the_middle_of_the_transaction)

@@ -17,21 +17,16 @@ from sqlalchemy.orm import Session
 from jobs import duplicates
 from jobs.faces.engine import FaceEngine
 from portal.audit.services import Actor
-from portal.claims import MAX_ATTEMPTS
 from portal.database import now
-from portal.duplicates import judging, passes, scans
-from portal.duplicates.models import (
-    DuplicatePair,
-    DuplicatePass,
-    DuplicateScan,
-    OddPhoto,
-    PairEvent,
-    PairStatus,
-)
-from portal.enrolment.models import Photo
+from portal.duplicates import judging
 from portal.extensions import db
 from portal.organizations.models import Organization
+from portal.pairs import passes, scans
+from portal.pairs.models import DuplicatePair, DuplicateScan, OddPhoto, PairEvent, PairStatus
 from portal.people.models import Person
+from portal.photos.comparing import DuplicatePass
+from portal.photos.models import Photo
+from portal.work.claims import MAX_ATTEMPTS
 from tests.batches import drop
 from tests.duplicates import expected, recorded, same, twins
 from tests.photos import mate

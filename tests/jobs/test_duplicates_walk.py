@@ -15,21 +15,25 @@ from sqlalchemy.orm import Session
 from jobs import duplicates, process
 from portal import queues
 from portal.calibration.choosing import Purpose, choose_threshold
-from portal.calibration.services import thresholds_of
 from portal.database import Gone, writing
-from portal.duplicates import judging, passes, scans
-from portal.duplicates.finding import is_another_question, rises_clearly
-from portal.duplicates.models import DuplicatePair, PairStatus
-from portal.duplicates.odd_photos import list_odd
-from portal.enrolment import services as enrolment
+from portal.duplicates import judging
 from portal.enrolment import work
-from portal.enrolment.models import Photo, WorkState
+from portal.installation.thresholds import thresholds_of
+from portal.merging.merging import MergeError, undo_merge
 from portal.organizations.models import Organization
-from portal.people.merging import MergeError, merge_people, undo_merge
+from portal.pairs import passes, scans
+from portal.pairs.finding import is_another_question, rises_clearly
+from portal.pairs.models import DuplicatePair, PairStatus
+from portal.pairs.odd_photos import list_odd
 from portal.people.models import Merge, Person
-from portal.people.services import delete_person
+from portal.photos import services as enrolment
+from portal.photos.models import Photo
+from portal.photos.records import ChosenFaceRecord, ClaimedPhoto, FaceRecord, PhotoRecord
+from portal.removal.services import delete_person, remove_photo
 from portal.storage import PhotoStore, photo_store
+from portal.work.models import WorkState
 from tests.duplicates import assert_grouped, merge, pair_of, queue, towards
+from tests.make.merges import merge_people
 from tests.rows import QUALITY, SOMEBODY, add_person, add_photo, face_model
 from tests.support import on_both_databases
 from tests.workers import Worker
@@ -63,7 +67,7 @@ class Scene:
         return add_photo(self.session, self.people[name], shade=next(self._shades), vector=vector)
 
     def remove(self, photo: Photo) -> None:
-        enrolment.remove_photo(self.session, self.organization, SOMEBODY, photo, photo_store())
+        remove_photo(self.session, self.organization, SOMEBODY, photo, photo_store())
 
     def compare(self) -> None:
         while passes.is_behind(self.session, self.organization.id):
@@ -158,7 +162,7 @@ def test_a_scan_that_others_always_wait_for_gets_on(scene: Scene, monkeypatch: p
     monkeypatch.setattr("jobs.duplicates.FACES_A_COMMIT", 2)
     monkeypatch.setattr("jobs.gallery.scan.FEWEST_OF_A_BLOCK", 2)
     monkeypatch.setattr("jobs.gallery.scan.COMPARISONS_OF_A_BLOCK", 1)
-    monkeypatch.setattr(queues, "somebody_waits", lambda: True)
+    monkeypatch.setattr(queues, "search_is_waiting", lambda: True)
     monkeypatch.setattr(queues, "LOOK_UP_EVERY_S", 0)
     scan = scans.start_scan(scene.session, scene.organization, SOMEBODY)
     for compared in (2, 4, 6, 6):
@@ -267,7 +271,7 @@ class Walk:
 
     def remove(self, x: int, y: int, z: int) -> None:
         for photo in _one(self.photos(), x):
-            enrolment.remove_photo(self.session, self.organization, SOMEBODY, photo, self.store)
+            remove_photo(self.session, self.organization, SOMEBODY, photo, self.store)
 
     def delete(self, x: int, y: int, z: int) -> None:
         for person in _one(self.people(), x):
@@ -320,19 +324,19 @@ class Walk:
         self.step(ACROSS[y % len(ACROSS)], z, x, y)
         self._write(claimed)
 
-    def _claimed(self, most: int) -> list[work.ClaimedPhoto]:
+    def _claimed(self, most: int) -> list[ClaimedPhoto]:
         return work.claim_photos(self.session, self.worker.name, self.organization.id, most)[0]
 
-    def _write(self, claimed: list[work.ClaimedPhoto]) -> None:
-        found: dict[int, work.PhotoRecord | work.ChosenFaceRecord] = {}
+    def _write(self, claimed: list[ClaimedPhoto]) -> None:
+        found: dict[int, PhotoRecord | ChosenFaceRecord] = {}
         for photo in claimed:
             look = int(photo.file_key.rsplit("/", 1)[1])
             if photo.chosen is not None:
-                found[photo.id] = work.ChosenFaceRecord(self._template(look + 7 * int(photo.chosen.box[0])))
+                found[photo.id] = ChosenFaceRecord(self._template(look + 7 * int(photo.chosen.box[0])))
             else:
-                main = work.FaceRecord(**_face(0), template=self._template(look))
-                faces = [main, work.FaceRecord(**_face(1), template=None)]
-                found[photo.id] = work.PhotoRecord("JPEG", 64, 48, faces, 0, None)
+                main = FaceRecord(**_face(0), template=self._template(look))
+                faces = [main, FaceRecord(**_face(1), template=None)]
+                found[photo.id] = PhotoRecord("JPEG", 64, 48, faces, 0, None)
         if found:
             work.record_photos(self.session, self.worker.name, self.organization.id, self.model.id, found)
 

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session, undefer
 from jobs.faces.engine import FaceEngine
 from jobs.faces.pipeline import FacePipeline, PhotoAnalysis
 from portal.database import writing
-from portal.enrolment.models import Face, GalleryRemoval, Photo, WorkState
 from portal.organizations.models import Organization
+from portal.photos.models import Face, GalleryRemoval, Photo
 from portal.queues import enqueue_enrolment
+from portal.work.models import WorkState
 from tests.photos import mate, picture, six_people
 from tests.support import Visitor, enrol, on_both_databases
 from tests.workers import Worker

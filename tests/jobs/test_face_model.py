@@ -15,16 +15,18 @@ from jobs.face_model import choose, open_stored, prepare_free_model
 from jobs.faces import opencv_files
 from jobs.faces.engine import FaceEngine
 from jobs.faces.models import FaceModelError
-from portal.claims import requeue_untouched
 from portal.database import writing
-from portal.enrolment.models import UNFINISHED, Photo, WorkState
-from portal.enrolment.work import PhotoRecord, claim_photos, record_photos
+from portal.enrolment.work import claim_photos, record_photos
 from portal.extensions import db
-from portal.licensing import answer_licence
+from portal.installation.models import FaceModel, LicenceChoice
+from portal.installation.services import FaceModelChanged, current_face_model
 from portal.organizations.models import Organization
+from portal.photos.models import Photo
+from portal.photos.records import PhotoRecord
+from portal.setting_up.licensing import answer_licence
 from portal.settings import Settings
-from portal.system.models import FaceModel, LicenceChoice
-from portal.system.services import FaceModelChanged, current_face_model
+from portal.work.claims import requeue_untouched
+from portal.work.models import UNFINISHED, WorkState
 from tests.photos import mate, picture
 from tests.rows import SOMEBODY, add_person, add_photo, made_up_model
 from tests.support import Visitor, enrol, search

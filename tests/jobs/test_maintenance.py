@@ -16,14 +16,14 @@ from flask import Flask
 from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
-from portal.batches.enrolling import take_in
 from portal.batches.models import Batch
 from portal.database import writing
+from portal.enrolment.admitting import admit_received
 from portal.extensions import db
+from portal.installation.models import Installation
 from portal.organizations.models import Organization
 from portal.queues import enqueue_cleaning
 from portal.storage import photo_store
-from portal.system.models import Installation
 from tests.batches import (
     all_announced,
     assert_sound,
@@ -36,7 +36,7 @@ from tests.batches import (
     zipped,
 )
 from tests.photos import picture
-from tests.portal.batches.test_whole_form import form, stream
+from tests.portal.web.batches.test_whole_form import form, stream
 from tests.rows import add_person, add_photo, add_search
 from tests.support import Visitor, on_both_databases
 from tests.workers import LONG_AGO, Worker, sweep
@@ -185,7 +185,7 @@ def test_a_file_that_changes_hands_while_the_cleaning_looks_stays(
 
     def take_in_all() -> None:
         with worker.app.app_context():
-            take_in(db.session(), bob.organization.id)
+            admit_received(db.session(), bob.organization.id)
 
     session.rollback()
     with after_the_first_look(take_in_all) as asked:

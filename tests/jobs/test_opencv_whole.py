@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from jobs.faces.engine import FaceEngine
 from jobs.faces.pipeline import FacePipeline, PhotoAnalysis
-from portal.calibration.services import current, request_calibration, thresholds_of
-from portal.duplicates.models import DuplicatePair
-from portal.enrolment.models import Face, Photo, WorkState
+from portal.calibration.services import current, request_calibration
 from portal.organizations.models import Organization
+from portal.pairs.models import DuplicatePair
 from portal.people.models import Person
+from portal.photos.models import Face, Photo
 from portal.search.models import Candidate
+from portal.work.models import WorkState
 from tests.photos import mate, six_people
 from tests.rows import SOMEBODY
 from tests.support import Visitor, enrol, search
@@ -70,4 +71,4 @@ def test_scores_are_calibrated(
     calibration = current(session, organization)
     assert calibration is not None
     assert calibration.state == WorkState.DONE
-    assert thresholds_of(session, organization).calibrated
+    assert calibration.curves is not None

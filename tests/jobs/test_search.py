@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session, undefer
 
 from jobs.gallery.exact import ExactGallery
 from portal.database import writing
-from portal.enrolment.models import Face
-from portal.enrolment.reasons import Reason
 from portal.organizations.models import Organization
 from portal.people.models import Person
-from portal.people.services import delete_person
+from portal.photos.models import Face
+from portal.photos.reasons import Reason
+from portal.removal.services import delete_person
 from portal.search.models import Candidate, ProbeFace, Search
 from portal.search.services import choose_face
 from portal.storage import photo_store

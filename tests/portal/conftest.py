@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,17 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.accounts.models import Role, User
+from portal.accounts.services import create_user
 from portal.audit.models import AuditEvent
+from portal.audit.services import Actor
 from portal.extensions import db
+from portal.organizations.models import Organization
+from portal.organizations.services import create_organization
+from portal.pairs.models import DuplicatePair
+from portal.photos.models import Photo
+from tests.rows import add_pair, add_person, add_photo
+from tests.support import PASSWORD, Visitor
 
 
 @pytest.fixture
@@ -37,3 +47,48 @@ def events(app: Flask) -> Callable[[str], list[AuditEvent]]:
             return list(db.session.scalars(mine))
 
     return find
+
+
+Enrolled = Callable[[str], Photo]
+Paired = Callable[..., DuplicatePair]
+
+
+@pytest.fixture
+def enrolled(session: Session, clinic: Organization) -> Enrolled:
+    """Enrol somebody of the clinic with one photo; the name is the external id, too."""
+    shades = count(1)
+
+    def enrol(name: str) -> Photo:
+        return add_photo(session, add_person(session, clinic, name, name), shade=next(shades))
+
+    return enrol
+
+
+@pytest.fixture
+def paired(session: Session, enrolled: Enrolled) -> Paired:
+    """Two new people of the clinic who look alike."""
+
+    def pair(one: str, other: str, score: float = 0.6) -> DuplicatePair:
+        return add_pair(session, enrolled(one), enrolled(other), score)
+
+    return pair
+
+
+@pytest.fixture
+def browser(app: Flask) -> Visitor:
+    """Nobody yet, at a network address of their own."""
+    return Visitor(app)
+
+
+@pytest.fixture
+def other_browser(app: Flask) -> Visitor:
+    return Visitor(app)
+
+
+@pytest.fixture
+def maria(app: Flask) -> User:
+    """An operator of "Harbour Shelter" with the password PASSWORD, signed in nowhere."""
+    with app.app_context():
+        actor = Actor(None, "portal command")
+        organization = create_organization(db.session, actor, "Harbour Shelter")
+        return create_user(db.session, actor, "maria@harbour.example", PASSWORD, organization, Role.OPERATOR)

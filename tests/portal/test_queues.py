@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import create_app, queues
-from portal.enrolment.models import Photo
 from portal.organizations.models import Organization
+from portal.photos.models import Photo
 from portal.queues import ENROLMENT, INTERACTIVE, connect, queue
 from portal.settings import Settings
 from tests.photos import picture

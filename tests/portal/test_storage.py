@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.enrolment.formats import HEAD_BYTES
-from portal.storage import FileTooLarge, PhotoStore, StoreFull
+from portal.storage import HEAD_BYTES, FileTooLarge, PhotoStore, StoreFull
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from jobs.faces.decode import UnusablePhoto, decode
-from portal.enrolment.reasons import Reason
+from portal.photos.reasons import Reason
 
 # Red, green, blue and white quarters: which way is up is plain.
 QUARTERS = {"top left": (220, 30, 30), "top right": (30, 160, 30), "bottom left": (30, 30, 220)}

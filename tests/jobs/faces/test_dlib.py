@@ -17,7 +17,7 @@ from jobs.faces.engine import FaceEngine
 from jobs.faces.models import FaceModelError
 from jobs.faces.opening import open_engine
 from jobs.faces.pipeline import FacePipeline
-from portal.system.models import PermittedUse
+from portal.installation.models import PermittedUse
 from tests.jobs.faces.support import analysed, encoded, main_of, quiet
 
 

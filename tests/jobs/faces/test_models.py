@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from jobs.faces import download, graphs, models
 from jobs.faces.models import FaceModelError
-from portal.system.models import PermittedUse
+from portal.installation.models import PermittedUse
 from tests.jobs.faces.support import quiet, serving
 from tests.support import free_face_model
 

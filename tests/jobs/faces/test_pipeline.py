@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from jobs.faces.pipeline import FacePipeline, PhotoAnalysis, UnusablePhoto
-from portal.enrolment.reasons import Reason
+from portal.photos.reasons import Reason
 from tests.jobs.faces.support import analysed, encoded, main_of, pixels
 
 

@@ -14,14 +14,13 @@ from sqlalchemy.orm import Session
 
 from jobs.gallery.cache import GalleryCache
 from portal.database import writing
-from portal.enrolment.gallery import leave_gallery, next_version
-from portal.enrolment.models import Face, GalleryRemoval, Photo
-from portal.enrolment.services import remove_photo
 from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.organizations.services import create_organization
 from portal.people.models import Person
-from portal.people.services import delete_person
+from portal.photos.gallery import leave_gallery, next_version
+from portal.photos.models import Face, GalleryRemoval, Photo
+from portal.removal.services import delete_person, remove_photo
 from portal.storage import photo_store
 from tests.rows import DIMENSION, SOMEBODY, add_person, add_photo, face_model, made_up_model, template
 from tests.support import on_both_databases

@@ -11,13 +11,14 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from jobs.faces.engine import FaceEngine
-from portal.batches.enrolling import take_in
 from portal.batches.models import Batch, BatchArchive, BatchItem, ItemState
 from portal.database import writing
-from portal.enrolment.models import Face, GalleryRemoval, Photo, WorkState
+from portal.enrolment.admitting import admit_received
 from portal.enrolment.work import claim_photos
 from portal.people.models import Person, PersonWord
+from portal.photos.models import Face, GalleryRemoval, Photo
 from portal.storage import photo_store
+from portal.work.models import WorkState
 from tests.batches import ENDS, all_announced, assert_sound, drop_on, finish, items_of, start, zipped
 from tests.photos import picture
 from tests.support import Visitor, file
@@ -95,7 +96,7 @@ class Batches:
             self.worker.work(jobs=first)
         elif what == "lose a worker":
             lost = self.new_worker()
-            _, unneeded = take_in(self.session, self.bob.organization.id)
+            _, unneeded = admit_received(self.session, self.bob.organization.id)
             for key in unneeded:
                 photo_store().delete(key)
             claim_photos(self.session, lost.name, self.bob.organization.id, 2)

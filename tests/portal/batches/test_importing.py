@@ -18,8 +18,8 @@ from portal.batches.importing import RECEIVED_AT_ONCE, find_photos, find_source,
 from portal.batches.manifest import ManifestError
 from portal.batches.models import Batch, KnownPeople
 from portal.batches.naming import Grouping, Label
-from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.organizations.models import Organization
+from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.storage import photo_store
 from tests.batches import assert_sound, fates, finish, people, zipped
 from tests.photos import mate, picture

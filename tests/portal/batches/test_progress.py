@@ -10,14 +10,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from jobs.faces.engine import FaceEngine
-from portal.batches.enrolling import take_in
 from portal.batches.models import Batch, BatchItem
-from portal.claims import MAX_ATTEMPTS
 from portal.database import writing
-from portal.enrolment.models import Photo
+from portal.enrolment.admitting import admit_received
 from portal.enrolment.work import claim_photos
 from portal.people.models import Person
+from portal.photos.models import Photo
 from portal.storage import photo_store
+from portal.work.claims import MAX_ATTEMPTS
 from tests.batches import (
     all_announced,
     announce,
@@ -227,7 +227,7 @@ def test_a_photo_that_was_set_aside_is_noted(
 ) -> None:
     batch = drop(bob, {"A1/1.jpg": picture(1)})
     first = new_worker()
-    take_in(session, bob.organization.id)
+    admit_received(session, bob.organization.id)
     for _ in range(MAX_ATTEMPTS):
         lost = new_worker()
         claimed, _ = claim_photos(session, lost.name, bob.organization.id, 10)
@@ -254,7 +254,7 @@ def test_a_worker_lost_with_photos_in_its_hands_loses_none(
 ) -> None:
     batch = drop(bob, THREE)
     lost = new_worker()
-    take_in(session, bob.organization.id)
+    admit_received(session, bob.organization.id)
     claim_photos(session, lost.name, bob.organization.id, 2)
     lost.lose()
     finish(new_worker())
@@ -300,7 +300,7 @@ def test_a_batch_that_is_done_keeps_its_counts_when_people_go(
 def test_the_pace_says_how_long_it_takes(
     worker: Worker, bob: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portal.batches.enrolling.AT_ONCE", 10)
+    monkeypatch.setattr("portal.enrolment.admitting.AT_ONCE", 10)
     monkeypatch.setattr("jobs.enrolment.CLAIMED_PHOTOS", 10)
     batch = drop(bob, {f"A{number}/1.jpg": picture(number) for number in range(20)})
     bob.get(f"/enrol/{batch}/progress")

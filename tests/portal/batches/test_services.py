@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from portal.audit.models import AuditEvent
 from portal.batches.models import Batch
 from portal.database import now, writing
-from portal.enrolment.models import Face, Photo
-from portal.enrolment.reasons import MAX_PHOTO_BYTES
 from portal.people.models import Person
+from portal.photos.models import Face, Photo
+from portal.photos.reasons import MAX_PHOTO_BYTES
 from tests.batches import (
     all_announced,
     announce,
@@ -111,8 +111,8 @@ def test_a_paused_batch_rests_and_goes_on(worker: Worker, bob: Visitor, session:
 def test_what_workers_are_at_is_finished_while_a_batch_is_paused(
     worker: Worker, bob: Visitor, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portal.batches.enrolling.AT_ONCE", 2)
-    monkeypatch.setattr("portal.batches.enrolling.AHEAD", 2)
+    monkeypatch.setattr("portal.enrolment.admitting.AT_ONCE", 2)
+    monkeypatch.setattr("portal.enrolment.admitting.AHEAD", 2)
     monkeypatch.setattr("jobs.enrolment.CLAIMED_PHOTOS", 1)
     batch = drop(bob, FOUR)
     worker.work(jobs=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portal.calibration import words
-from portal.calibration.curves import Interval, Price
+from portal.calibration.curves import ErrorRates, Interval
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_missed() -> None:
     ],
 )
 def test_false_pairs(pairs: Interval, more: bool, said: str) -> None:
-    assert words.false_pairs(Price(Interval(0, 0, 0), None, pairs, more)) == said
+    assert words.false_pairs(ErrorRates(Interval(0, 0, 0), None, pairs, more)) == said
 
 
 def test_an_interval_is_wide_where_its_ends_say_different_things() -> None:

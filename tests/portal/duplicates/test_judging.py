@@ -16,20 +16,21 @@ from portal.accounts.models import Membership, Role
 from portal.audit.services import Actor
 from portal.batches import services as batches
 from portal.batches.models import Decision, ItemState
-from portal.batches.undoing import undo_some
 from portal.calibration.bands import UNCALIBRATED
 from portal.calibration.choosing import Purpose, choose_threshold
 from portal.database import now, writing
 from portal.duplicates import judging, pairs, report
-from portal.duplicates.models import DuplicatePair, PairEvent, PairStatus
-from portal.enrolment.models import Photo
+from portal.merging.merging import undo_merge
 from portal.organizations.models import Organization
-from portal.people.merging import merge_people, undo_merge
+from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.people.models import Person
-from portal.people.services import delete_person
+from portal.photos.models import Photo
+from portal.removal.services import delete_person
+from portal.removal.undoing import undo_some
 from portal.storage import photo_store
 from tests.duplicates import assert_grouped, merge, pair_of, queue
-from tests.portal.duplicates.conftest import Enrolled, Paired
+from tests.make.merges import merge_people
+from tests.portal.conftest import Enrolled, Paired
 from tests.rows import SOMEBODY, add_batch, add_pair, add_photo
 from tests.support import Visitor, on_both_databases
 
@@ -237,7 +238,7 @@ def test_undo_on_a_page_that_is_out_of_date_leaves_a_newer_decision(
     bob.post(f"{address}/undo", undo(bob))
     bob.post(f"{address}/decision", {"decision": "distinct", "note": "Twins."})
     alice.post(f"{address}/undo", old, follow=True)
-    assert "decided anew, by bob@clinic.example" in alice.page.get_text(" ", strip=True)
+    assert "decided again, by bob@clinic.example" in alice.page.get_text(" ", strip=True)
     session.rollback()
     pair = session.scalars(select(DuplicatePair)).one()
     assert (pair.status, pair.decided_by, pair.note) == (PairStatus.DISTINCT, "bob@clinic.example", "Twins.")

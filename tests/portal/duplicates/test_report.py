@@ -19,13 +19,14 @@ from portal.audit.models import AuditEvent
 from portal.cli import main
 from portal.database import now, writing
 from portal.duplicates import judging
-from portal.duplicates.finding import remeasure
-from portal.duplicates.models import DuplicatePair, PairEvent, PairStatus
+from portal.installation.models import FaceModel
 from portal.organizations.models import Organization
+from portal.pairs.finding import remeasure
+from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.people.models import Person
-from portal.system.models import FaceModel
 from tests.calibrations import add_calibration
-from tests.portal.duplicates.conftest import Enrolled, Paired
+from tests.duplicates import mark_stale
+from tests.portal.conftest import Enrolled, Paired
 from tests.rows import SOMEBODY, THRESHOLD, add_batch, add_pair, add_person, add_photo
 from tests.support import Visitor, on_both_databases
 
@@ -237,6 +238,7 @@ def test_the_word_is_empty_where_nothing_follows_from_the_score(
     judging.decide(session, SOMEBODY, gone, PairStatus.DISTINCT)
     assert gone.face_b
     bob.post(f"/photos/{gone.face_b.photo_id}/remove")
+    mark_stale(session, clinic)
     with writing(session):
         remeasure(session, gone.id, None)
     for measured, words in ((False, ["uncalibrated", "uncalibrated"]), (True, ["strong", "possible"])):

@@ -15,8 +15,8 @@ from portal.organizations.services import create_organization
 from portal.paging import Page
 from portal.people import services
 from portal.people.models import Person
+from portal.people.search_terms import key_of, query_words, words_of
 from portal.people.services import change_person, count_people, list_people
-from portal.people.words import key_of, query_words, words_of
 from tests.rows import SOMEBODY, add_person
 from tests.support import on_both_databases
 

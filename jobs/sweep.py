@@ -1,0 +1,117 @@
+"""Workers in the database: they sign in, say that they are alive, and look after what got lost."""
+
+from __future__ import annotations
+
+import socket
+from datetime import datetime, timedelta
+
+import psutil
+import structlog
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from portal import queues
+from portal.batches import progress as batch_progress
+from portal.batches import services as batches
+from portal.calibration import services as calibrations
+from portal.database import execute_change, now, writing
+from portal.installation.models import Installation, WorkerProcess
+from portal.installation.services import HEARTBEAT_S, WORKER_LOST_S
+from portal.pairs import passes, scans
+from portal.photos.models import Photo
+from portal.search.models import Search
+from portal.search.services import expire_searches
+from portal.storage import PhotoStore
+from portal.work.claims import claimable, requeue_of_lost_workers
+from portal.work.models import WorkState
+
+# A worker of this machine whose process is gone is lost sooner than by its silence. A few beats it must
+# have missed all the same: where containers share a host's name, their processes can't be seen from here.
+GONE_AFTER_S = 3 * HEARTBEAT_S
+SWEEP_EVERY_S = 5
+CLEAN_EVERY_S = 24 * 3600
+
+log = structlog.get_logger()
+
+
+def sign_out(session: Session, name: str) -> None:
+    """Forget a worker that ends, and queue again whatever it still had claimed."""
+    with writing(session):
+        session.execute(delete(WorkerProcess).where(WorkerProcess.name == name))
+        for table in claimable():
+            requeue_of_lost_workers(session, table)
+
+
+def sweep(session: Session, store: PhotoStore) -> None:
+    """Find what got lost, if that is due: rows of dead workers, queued rows that Redis forgot, old searches.
+
+    Every worker calls this; the one that moves the clock in the database does the work.
+    """
+    moment = now()
+    with writing(session):
+        due = execute_change(
+            session,
+            update(Installation)
+            .where(Installation.swept_at < moment - timedelta(seconds=SWEEP_EVERY_S))
+            .values(swept_at=moment),
+        )
+        if not due:
+            return
+        lost = _forget_lost_workers(session, moment)
+        for table in claimable():
+            requeue_of_lost_workers(session, table)
+    for name in lost:
+        log.warning("a worker was lost; its rows are queued again", worker=name)
+    batch_progress.reconcile(session)
+    _send_again(session)
+    expire_searches(session, store)
+    _clean_if_due(session)
+
+
+def _forget_lost_workers(session: Session, moment: datetime) -> list[str]:
+    silent = WorkerProcess.heartbeat_at < moment - timedelta(seconds=GONE_AFTER_S)
+    lost_by_silence = moment - timedelta(seconds=WORKER_LOST_S)
+    lost = [
+        worker.name
+        for worker in session.execute(select(WorkerProcess.name, WorkerProcess.heartbeat_at).where(silent))
+        if worker.heartbeat_at < lost_by_silence or _process_is_gone(worker.name)
+    ]
+    # Who beat in the meantime is not silent any more.
+    forgotten = (
+        delete(WorkerProcess).where(WorkerProcess.name.in_(lost), silent).returning(WorkerProcess.name)
+    )
+    return list(session.scalars(forgotten))
+
+
+def _process_is_gone(name: str) -> bool:
+    """Whether a worker was a process of this machine that is not there any more."""
+    host, pid, _ = name.rsplit(":", 2)
+    return host == socket.gethostname() and not psutil.pid_exists(int(pid))
+
+
+def _send_again(session: Session) -> None:
+    for organization_id in session.scalars(
+        select(Photo.organization_id).where(Photo.state == WorkState.QUEUED).distinct()
+    ):
+        queues.enqueue_enrolment(organization_id)
+    for search_id in session.scalars(
+        select(Search.id).where(Search.state == WorkState.QUEUED).order_by(Search.id)
+    ):
+        queues.enqueue_search(search_id)
+    batches.send_again(session)
+    passes.send_again(session)
+    scans.send_again(session)
+    calibrations.measure_where_due(session)
+
+
+def _clean_if_due(session: Session) -> None:
+    moment = now()
+    with writing(session):
+        due = execute_change(
+            session,
+            update(Installation)
+            .where(Installation.cleaned_at < moment - timedelta(seconds=CLEAN_EVERY_S))
+            .values(cleaned_at=moment),
+        )
+    if due:
+        queues.enqueue_cleaning()

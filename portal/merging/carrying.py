@@ -1,0 +1,155 @@
+"""What is known about a person's pairs goes with the person when two are merged, and comes back.
+
+The pairs of the absorbed person stay as they are: nobody is asked about them while that one is an alias,
+and they are there again when the merge is undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from portal.pairs.finding import add_event, is_another_question, open_again
+from portal.pairs.groups import has_one_of, regroup
+from portal.pairs.models import DuplicatePair, PairEventKind, PairStatus
+from portal.people.models import Merge
+from portal.photos.models import Face
+
+# What somebody made of a pair.
+DECISION = ("status", "decided_at", "decided_by_id", "decided_by", "decided_score", "note")
+COPIED = (
+    *DECISION,
+    "organization_id",
+    "score",
+    "same_photo",
+    "stale",
+    "face_model_id",
+    "threshold",
+    "unsure_by_id",
+    "unsure_by",
+    "asked_id",
+)
+
+
+def carry_over(session: Session, merge: Merge) -> None:
+    """Let the survivor have the absorbed person's pairs, in the transaction of the merge.
+
+    A pair of the absorbed person and somebody becomes one of the survivor and that one, if there is none.
+    If there is, and it is open while the other was decided to be two people, it is decided so too, unless its
+    score is clearly higher. The photos have moved, and the absorbed person is an alias, when this is called.
+    """
+    session.flush()
+    mine = _pairs_of(session, merge.survivor_id)
+    theirs = _pairs_of(session, merge.absorbed_id)
+    for other_id, pair in theirs.items():
+        if other_id == merge.survivor_id:
+            continue
+        known = mine.get(other_id)
+        if known is None:
+            known = _copy(pair, merge, other_id)
+            session.add(known)
+            session.flush()
+            decided = known.status != PairStatus.OPEN
+            kind = PairEventKind.DECIDED if decided else PairEventKind.FOUND
+        elif known.status == PairStatus.OPEN and _answers(session, pair, known):
+            for column in DECISION:
+                setattr(known, column, getattr(pair, column))
+            known.reserved_by_id = known.reserved_until = None
+            known.merge_id, kind = merge.id, PairEventKind.DECIDED
+        else:
+            continue
+        if kind == PairEventKind.DECIDED:
+            # By whoever it was, and not by who merged.
+            add_event(session, known, kind, known.decided_by, known.decided_by_id)
+        else:
+            add_event(session, known, kind, merge.merged_by, merge.merged_by_id)
+    _finish(session, merge, {*mine, *theirs})
+
+
+def take_back(session: Session, merge: Merge) -> None:
+    """Take back what carry_over did, in the transaction that undoes the merge.
+
+    The two who were merged are a question again. Pairs that it made are measured again, with the photos that
+    are left. Those that it decided are open again, unless somebody has decided them anew since. The photos
+    are back, and the absorbed person is no alias, when this is called.
+    """
+    session.flush()
+    mine = _pairs_of(session, merge.survivor_id)
+    theirs = _pairs_of(session, merge.absorbed_id)
+    for other_id, pair in mine.items():
+        if other_id == merge.absorbed_id:
+            if pair.status == PairStatus.DUPLICATE:
+                open_again(session, pair, merge.undone_by)
+            continue
+        was_made = pair.found_at == merge.merged_at
+        if not was_made and pair.merge_id != merge.id:
+            continue
+        pair.merge_id = None
+        if was_made:
+            # Of photos that are not this person's any more.
+            pair.stale, pair.score = True, -1.0
+            add_event(session, pair, PairEventKind.RESCORED, merge.undone_by)
+        source = theirs.get(other_id)
+        if pair.decided_at is not None and source and source.decided_at == pair.decided_at:
+            pair.note = ""
+            open_again(session, pair, merge.undone_by)
+    _finish(session, merge, {*mine, *theirs})
+
+
+def _answers(session: Session, decided: DuplicatePair, other: DuplicatePair) -> bool:
+    """Whether what was said of a pair holds for another one of the same people."""
+    return decided.status == PairStatus.DISTINCT and not is_another_question(session, decided, other)
+
+
+def _pairs_of(session: Session, person_id: int) -> dict[int, DuplicatePair]:
+    """A person's pairs, held, by the id of the other one."""
+    pairs = session.scalars(
+        select(DuplicatePair)
+        .where(has_one_of([person_id]))
+        .order_by(DuplicatePair.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {pair.b_id if pair.a_id == person_id else pair.a_id: pair for pair in pairs}
+
+
+def _copy(pair: DuplicatePair, merge: Merge, other_id: int) -> DuplicatePair:
+    """The survivor's pair with somebody with whom the absorbed person has one."""
+    first = pair.a_id == merge.absorbed_id
+    own, others = (pair.face_a_id, pair.face_b_id) if first else (pair.face_b_id, pair.face_a_id)
+    (a_id, face_a_id), (b_id, face_b_id) = sorted(
+        ((merge.survivor_id, own), (other_id, others)), key=lambda side: side[0]
+    )
+    return DuplicatePair(
+        **{column: getattr(pair, column) for column in COPIED},
+        a_id=a_id,
+        b_id=b_id,
+        face_a_id=face_a_id,
+        face_b_id=face_b_id,
+        # By which take_back tells it from one that the merge only decided.
+        found_at=merge.merged_at,
+        merge_id=merge.id,
+    )
+
+
+def _finish(session: Session, merge: Merge, others: Iterable[int]) -> None:
+    session.flush()
+    _mark_faces_of_others(session, merge.survivor_id)
+    regroup(session, merge.organization_id, {merge.survivor_id, merge.absorbed_id, *others})
+
+
+def _mark_faces_of_others(session: Session, person_id: int) -> None:
+    """Have pairs measured again that rest on a face which is not this person's, or not in the gallery."""
+    faces = select(Face.id).where(Face.person_id == person_id, Face.gallery_version.is_not(None))
+    for mine, face_id in (
+        (DuplicatePair.a_id, DuplicatePair.face_a_id),
+        (DuplicatePair.b_id, DuplicatePair.face_b_id),
+    ):
+        session.execute(
+            update(DuplicatePair)
+            .where(mine == person_id, face_id.not_in(faces))
+            .values(stale=True)
+            .execution_options(synchronize_session=False)
+        )

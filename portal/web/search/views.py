@@ -1,0 +1,157 @@
+"""Pages of searches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from portal.accounts.roles import Permission
+from portal.calibration import words
+from portal.calibration.services import meaning_for_search
+from portal.extensions import db
+from portal.paging import CursorError
+from portal.photos.services import PhotoError
+from portal.search import services
+from portal.search.models import Candidate, ProbeFace, Search
+from portal.storage import Rendition, photo_store
+from portal.web.accounts.access import current_actor, current_organization, requires
+from portal.web.photos.pictures import send_picture
+from portal.web.search.forms import SearchForm
+from portal.web.uploads import stored_uploads
+from portal.work.models import UNFINISHED
+
+blueprint = Blueprint("search", __name__)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the result part of a search shows, for the first paint and every poll alike."""
+
+    search: Search
+    working: bool
+    face: ProbeFace | None
+    matches: list[Candidate]
+    others: list[Candidate]
+    kept_until: datetime
+
+
+@blueprint.route("/search", methods=["GET", "POST"])
+@requires(Permission.SEARCH)
+def index() -> ResponseReturnValue:
+    """Search by photo, and the searches of the organization."""
+    form = SearchForm()
+    if request.method == "GET" or not form.validate_on_submit():
+        return _index(form, 200 if request.method == "GET" else 422)
+    organization = current_organization()
+    try:
+        with stored_uploads(photo_store(), organization, request.files.getlist("photo")) as uploads:
+            if not uploads:
+                raise PhotoError("Choose a photo to search for.")
+            search = services.create_search(db.session(), organization, current_actor(), uploads[0])
+    except PhotoError as error:
+        form.photo.errors = [str(error)]
+        return _index(form, 422)
+    return redirect(url_for("search.show", search_id=search.id))
+
+
+def _index(form: SearchForm, status: int) -> ResponseReturnValue:
+    try:
+        page = services.list_searches(db.session(), current_organization(), request.args.get("cursor"))
+    except CursorError:
+        return redirect(url_for("search.index"))
+    lines = [_results(search) for search in page.items]
+    return render_template("search/index.html", form=form, page=page, lines=lines), status
+
+
+@blueprint.get("/search/<int:search_id>")
+@requires(Permission.SEARCH)
+def show(search_id: int) -> ResponseReturnValue:
+    """A search and what it found."""
+    return _page("search/show.html", search_id)
+
+
+@blueprint.get("/search/<int:search_id>/results")
+@requires(Permission.SEARCH)
+def results(search_id: int) -> ResponseReturnValue:
+    """The result part of a search's page, while it is polled."""
+    return _page("search/_results.html", search_id)
+
+
+@blueprint.get("/search/<int:search_id>/<any(preview, thumbnail):rendition>")
+@requires(Permission.SEARCH)
+def rendition(search_id: int, rendition: Rendition) -> ResponseReturnValue:
+    """A picture that a worker made of the searched photo."""
+    return send_picture(_search(search_id), rendition)
+
+
+@blueprint.post("/search/<int:search_id>/face")
+@requires(Permission.SEARCH)
+def choose_face(search_id: int) -> ResponseReturnValue:
+    """Search for another face of the photo."""
+    search = _search(search_id)
+    face_id = request.form.get("face_id", 0, int)
+    try:
+        services.choose_face(db.session(), current_organization(), current_actor(), search, face_id)
+    except PhotoError as error:
+        flash(str(error), "warning")
+    return redirect(url_for("search.show", search_id=search.id))
+
+
+@blueprint.post("/search/<int:search_id>/repeat")
+@requires(Permission.SEARCH)
+def repeat(search_id: int) -> ResponseReturnValue:
+    """Search once more, against the people of now."""
+    search = _search(search_id)
+    try:
+        services.repeat_search(db.session(), current_organization(), current_actor(), search)
+    except PhotoError as error:
+        flash(str(error), "warning")
+    return redirect(url_for("search.show", search_id=search.id))
+
+
+@blueprint.post("/search/<int:search_id>/delete")
+@requires(Permission.ENROL)
+def delete(search_id: int) -> ResponseReturnValue:
+    """Delete a search before its time."""
+    services.delete_search(
+        db.session(), current_organization(), current_actor(), _search(search_id), photo_store()
+    )
+    flash("The search is deleted, with its photo.", "success")
+    return redirect(url_for("search.index"))
+
+
+def _page(template: str, search_id: int) -> str:
+    results = _seen(_search(search_id))
+    meaning = None
+    if results.face and results.face.threshold is not None:
+        meaning = meaning_for_search(db.session(), current_organization(), results.face.threshold)
+    return render_template(template, results=results, meaning=meaning, words=words)
+
+
+def _search(search_id: int) -> Search:
+    return services.find_search(db.session(), current_organization(), search_id) or abort(404)
+
+
+def _seen(search: Search) -> Results:
+    """The result part, which is written down as looked at as soon as there is something to see."""
+    results = _results(search)
+    if not results.working:
+        services.record_view(db.session(), current_organization(), current_actor(), search)
+    return results
+
+
+def _results(search: Search) -> Results:
+    face = next((face for face in search.faces if face.id == search.face_id), None)
+    candidates = face.candidates if face else []
+    threshold = face.threshold if face and face.threshold is not None else 1.0
+    return Results(
+        search,
+        search.state in UNFINISHED,
+        face,
+        [candidate for candidate in candidates if candidate.score >= threshold],
+        [candidate for candidate in candidates if candidate.score < threshold],
+        services.kept_until(current_organization(), search),
+    )
