@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs import process
-from jobs.claimed import given_back_on_failure
+from jobs.job import has_claimed, job
 from jobs.slices import Slice
 from portal import queues
 from portal.batches import unpacking
@@ -16,28 +16,28 @@ from portal.storage import photo_store
 from portal.work.claims import requeue_untouched
 
 
+@job
 def unpack(archive_id: int) -> None:
     """Unpack a ZIP, or a part of it; what is left is sent again."""
-    queues.forget_waiting("jobs.batches.unpack", archive_id)
     worker, session = process.current().worker.name, db.session()
     claimed = unpacking.claim_archive(session, worker, archive_id)
     if claimed is None:
         return
     archive, batch = claimed
-    with given_back_on_failure(BatchArchive, [archive_id]):
-        try:
-            unpacking.unpack(session, worker, archive, batch, photo_store(), Slice().is_over)
-        except NotOpen:
-            # Paused: it goes on when somebody resumes it. Cancelled or undone: it was given up by that.
-            with writing(session):
-                requeue_untouched(session, BatchArchive, worker, [archive_id])
-        except unpacking.LostArchive:
-            session.rollback()
+    has_claimed(BatchArchive, [archive_id])
+    try:
+        unpacking.unpack(session, worker, archive, batch, photo_store(), Slice().is_over)
+    except NotOpen:
+        # Paused: it goes on when somebody resumes it. Cancelled or undone: it was given up by that.
+        with writing(session):
+            requeue_untouched(session, BatchArchive, worker, [archive_id])
+    except unpacking.LostArchive:
+        session.rollback()
 
 
+@job
 def undo(batch_id: int) -> None:
     """Undo a batch, or a part of it; what is left is sent again."""
-    queues.forget_waiting("jobs.batches.undo", batch_id)
     time_is_up = Slice().is_over
     while undoing.undo_some(db.session(), batch_id, photo_store()):
         if time_is_up():

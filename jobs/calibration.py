@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs import process
-from jobs.claimed import given_back_on_failure
 from jobs.error_rates.measuring import measure as measure_curves
 from jobs.error_rates.samples import Mated, NonMated
 from jobs.gallery.exact import ExactGallery
+from jobs.job import has_claimed, job
 from jobs.slices import Slice
 from portal import queues
 from portal.calibration.models import Calibration
@@ -59,36 +59,36 @@ class Collected(TypedDict):
     pairs: list[list[float]]
 
 
+@job
 def measure(calibration_id: int) -> None:
     """Measure, or go on measuring; what is left is sent again."""
-    queues.forget_waiting("jobs.calibration.measure", calibration_id)
     worker, session = process.current().worker.name, db.session()
     calibration = claim_calibration(session, worker, calibration_id)
     if calibration is None:
         return
     organization_id = calibration.organization_id
     time_is_up = Slice().is_over
-    with given_back_on_failure(Calibration, [calibration_id]):
-        # Read before the gallery is opened: what joins in between is counted again, and not missed.
-        version = session.get_one(Organization, organization_id).gallery_version
-        gallery = process.current().galleries.open(session, organization_id)
-        collected = cast(Collected | None, calibration.collected)
-        if collected is None or _has_changed(gallery, collected):
-            collected = _sample(gallery, organization_id, version)
-        mates = known_mates(session, organization_id)
-        session.rollback()
-        while len(collected["highest"]) < len(collected["sample"]):
-            _collect(gallery, mates, collected)
-            if time_is_up():
-                keep_collected(session, worker, calibration_id, cast(dict[str, Any], collected))
-                queues.enqueue_calibration(calibration_id)
-                return
-        non_mated = _non_mated(collected)
-        if len(non_mated.person_ids) < PEOPLE_NEEDED:
-            record_too_few(session, worker, calibration_id, gallery.people)
+    has_claimed(Calibration, [calibration_id])
+    # Read before the gallery is opened: what joins in between is counted again, and not missed.
+    version = session.get_one(Organization, organization_id).gallery_version
+    gallery = process.current().galleries.open(session, organization_id)
+    collected = cast(Collected | None, calibration.collected)
+    if collected is None or _has_changed(gallery, collected):
+        collected = _sample(gallery, organization_id, version)
+    mates = known_mates(session, organization_id)
+    session.rollback()
+    while len(collected["highest"]) < len(collected["sample"]):
+        _collect(gallery, mates, collected)
+        if time_is_up():
+            keep_collected(session, worker, calibration_id, cast(dict[str, Any], collected))
+            queues.enqueue_calibration(calibration_id)
             return
-        measured = _measured(organization_id, gallery, collected, non_mated)
-        record_measured(session, worker, calibration_id, measured)
+    non_mated = _non_mated(collected)
+    if len(non_mated.person_ids) < PEOPLE_NEEDED:
+        record_too_few(session, worker, calibration_id, gallery.people)
+        return
+    measured = _measured(organization_id, gallery, collected, non_mated)
+    record_measured(session, worker, calibration_id, measured)
 
 
 def _has_changed(gallery: ExactGallery, collected: Collected) -> bool:

@@ -8,10 +8,10 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from jobs import process
-from jobs.claimed import given_back_on_failure
 from jobs.gallery.exact import ExactGallery
 from jobs.gallery.pairs import FacePairs, best_of_people, strongest_of_each
 from jobs.gallery.scan import Scan
+from jobs.job import has_claimed, job
 from jobs.slices import Slice
 from portal import queues
 from portal.database import writing
@@ -35,18 +35,18 @@ PAIRS_A_COMMIT = 2_000
 FACES_A_COMMIT = 4_096
 
 
+@job
 def compare_new(organization_id: int) -> None:
     """Compare the faces that joined an organization's gallery with all the others."""
-    queues.forget_waiting("jobs.duplicates.compare_new", organization_id)
     session, worker = db.session(), process.current().worker.name
     mine = passes.claim_pass(session, worker, organization_id)
     if mine is None:
         return
-    with given_back_on_failure(DuplicatePass, [mine.id]):
-        try:
-            _pass(session, worker, organization_id, mine)
-        except passes.LostPass:
-            session.rollback()
+    has_claimed(DuplicatePass, [mine.id])
+    try:
+        _pass(session, worker, organization_id, mine)
+    except passes.LostPass:
+        session.rollback()
 
 
 def _pass(session: Session, worker: str, organization_id: int, mine: DuplicatePass) -> None:
@@ -75,15 +75,15 @@ def _pass(session: Session, worker: str, organization_id: int, mine: DuplicatePa
     passes.end_pass(session, worker, mine)
 
 
+@job
 def scan(scan_id: int) -> None:
     """Do a full scan, or a part of it; what is left is sent again."""
-    queues.forget_waiting("jobs.duplicates.scan", scan_id)
     session, worker = db.session(), process.current().worker.name
     claimed = scans.claim_scan(session, worker, scan_id)
     if claimed is None:
         return
-    with given_back_on_failure(DuplicateScan, [scan_id]):
-        _scan(session, worker, claimed)
+    has_claimed(DuplicateScan, [scan_id])
+    _scan(session, worker, claimed)
 
 
 def _scan(session: Session, worker: str, row: DuplicateScan) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from jobs import process
-from jobs.claimed import given_back_on_failure
 from jobs.faces.decode import heic_as_jpeg
 from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
+from jobs.job import has_claimed, job
 from jobs.records import photo_record, template_bytes, write_pictures
 from portal import queues
 from portal.database import writing
@@ -29,9 +29,9 @@ CLAIMED_PHOTOS = 64
 PHOTOS_AT_ONCE = 8
 
 
+@job
 def process_photos(organization_id: int) -> None:
     """Work on a few of the organization's queued photos; another worker may take the next meanwhile."""
-    queues.forget_waiting("jobs.enrolment.process_photos", organization_id)
     worker = process.current().worker.name
     waiting, unneeded = admit_received(db.session(), organization_id)
     for key in unneeded:
@@ -41,8 +41,8 @@ def process_photos(organization_id: int) -> None:
         queues.enqueue_enrolment(organization_id)
     if not claimed:
         return
-    with given_back_on_failure(Photo, [photo.id for photo in claimed]):
-        _work(worker, organization_id, claimed)
+    has_claimed(Photo, [photo.id for photo in claimed])
+    _work(worker, organization_id, claimed)
 
 
 def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> None:

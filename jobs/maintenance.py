@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy import select
 
-from portal import queues
+from jobs.job import job
 from portal.batches.models import BatchArchive, BatchItem
 from portal.chunks import chunks
 from portal.extensions import db
@@ -26,9 +26,9 @@ OWNERS = (BatchItem.file_key, Photo.file_key, Search.file_key)
 log = structlog.get_logger()
 
 
+@job
 def remove_orphaned_files(_: int) -> None:
     """Remove photo files that no row owns: an upload or a deletion was cut off between file and row."""
-    queues.forget_waiting("jobs.maintenance.remove_orphaned_files", 0)
     store, removed = photo_store(), 0
     older_than = time.time() - ORPHAN_AGE_S
     store.forget_cut_off_uploads(older_than)

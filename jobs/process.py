@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from flask import Flask
 
 from jobs.faces.pipeline import FacePipeline
 from jobs.gallery.cache import GalleryCache
 from portal.installation.models import WorkerProcess
+from portal.work.claims import Claimable
 
 
 @dataclass
@@ -19,6 +21,8 @@ class Process:
     galleries: GalleryCache
     # Set by a job after which this process must not go on; the worker looks when the job is over.
     ends: bool = False
+    # The rows that the present job has claimed.
+    claimed: list[tuple[Claimable, Sequence[int]]] = field(default_factory=list)
     # A time.monotonic(): when the present job began.
     job_since: float | None = None
 

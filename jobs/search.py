@@ -7,10 +7,9 @@ import time
 import numpy as np
 
 from jobs import process
-from jobs.claimed import given_back_on_failure
 from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
+from jobs.job import has_claimed, job
 from jobs.records import photo_record, template_bytes, write_pictures
-from portal import queues
 from portal.extensions import db
 from portal.photos.reasons import Reason
 from portal.photos.records import PhotoRecord
@@ -28,15 +27,15 @@ from portal.search.work import (
 from portal.storage import photo_store
 
 
+@job
 def run_search(search_id: int) -> None:
     """Work out a search: find the faces of its photo if that was not done, then compare the chosen one."""
-    queues.forget_waiting("jobs.search.run_search", search_id)
     worker = process.current().worker.name
     search = claim_search(db.session(), worker, search_id, process.current().face_model_id)
     if search is None:
         return
-    with given_back_on_failure(Search, [search_id]):
-        _work(worker, search)
+    has_claimed(Search, [search_id])
+    _work(worker, search)
     if not is_there(db.session(), search_id):
         # Deleted meanwhile: the pictures that were made for it are nobody's.
         photo_store().delete(search.file_key)

@@ -50,7 +50,7 @@ class PhotoWorker(SimpleWorker):
 
     def perform_job(self, job: Job, queue: Queue) -> bool:
         current = process.current()
-        structlog.contextvars.bind_contextvars(job_id=job.id, job=job.func_name)
+        structlog.contextvars.bind_contextvars(job_id=job.id)
         current.job_since = time.monotonic()
         with current.app.app_context():
             if _has_another_model(current):

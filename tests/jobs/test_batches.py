@@ -163,7 +163,7 @@ def test_a_worker_lost_in_the_middle_loses_and_doubles_nothing(
         move(*arguments, **places)
 
     monkeypatch.setattr(unpacking, "_move", move_or_die)
-    monkeypatch.setattr("jobs.claimed.requeue_failed", lambda *_: None)  # it has no time to say anything
+    monkeypatch.setattr("jobs.job.requeue_failed", lambda *_: None)  # it has no time to say anything
     lost = new_worker()
     with app.app_context():
         die_at_work(lost)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +130,7 @@ def test_a_pass_whose_worker_is_lost_goes_on(
         return record(*arguments)
 
     monkeypatch.setattr(duplicates.finding, "record_found", record_or_die)
-    monkeypatch.setattr("jobs.duplicates.given_back_on_failure", nothing_given_back)
+    monkeypatch.setattr("jobs.job._give_back", nothing_given_back)
     for _ in range(2):
         lost = new_worker()
         with pytest.raises(Killed):
@@ -142,10 +141,8 @@ def test_a_pass_whose_worker_is_lost_goes_on(
     assert same(recorded(session, bob.organization.id), wanted)
 
 
-@contextmanager
-def nothing_given_back(*_: Any) -> Iterator[None]:
+def nothing_given_back(_: BaseException) -> None:
     """Whoever is killed gives nothing back."""
-    yield
 
 
 @pytest.mark.parametrize("error", [ValueError("broken"), IntegrityError("INSERT", {}, Exception("UNIQUE"))])
@@ -299,7 +296,7 @@ def test_a_scan_goes_on_where_a_lost_worker_was_and_ends_when_it_is_cancelled(
     monkeypatch.setattr("jobs.duplicates.FACES_A_COMMIT", 2)
     monkeypatch.setattr("jobs.gallery.scan.FEWEST_OF_A_BLOCK", 2)
     monkeypatch.setattr("jobs.gallery.scan.COMPARISONS_OF_A_BLOCK", 1)
-    monkeypatch.setattr("jobs.duplicates.given_back_on_failure", nothing_given_back)
+    monkeypatch.setattr("jobs.job._give_back", nothing_given_back)
     scan_id = start(app, bob.organization)
     record, calls = duplicates.finding.record_found, []
 
