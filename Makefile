@@ -33,7 +33,7 @@ lint: setup-dev ## Check style, format and types
 bench: setup ## Measure speed and accuracy; ARGS are passed on
 	$(BIN)/python -m bench $(ARGS)
 
-screenshots: setup-dev ## Make the README's pictures anew (needs Chromium)
+screenshots: setup-dev ## Make the README's pictures again (needs Chromium)
 	$(BIN)/python docs/screenshots.py
 
 lock: setup ## Work the locks out again from pyproject.toml; UPGRADE=1 takes the newest versions

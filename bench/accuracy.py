@@ -2,7 +2,7 @@
 
     python -m bench.accuracy --models DIR --faces DIR [--model NAME …]
 
-The people are halved anew in every split. One photo of each person is enrolled, the others are probes. The
+The people are halved again in every split. One photo of each person is enrolled, the others are probes. The
 rates at thresholds are measured on the first half by jobs.error_rates, and thresholds are chosen by them.
 They are tested on the second half: each person as an unknown one, against the others of that half and
 against the gallery of the first, and the further photos of those who have some against the enrolled one.
@@ -107,7 +107,7 @@ def _split(
 
 def _outcome(scores: NDArray[np.float32], first: Half, second: Half, curves: Curves, fpir: float) -> Outcome:
     threshold = threshold_for_fpir(curves, fpir)
-    assert threshold is not None, "the curves end at a score that nobody has with somebody else"
+    assert threshold is not None, "the curves end at a score that nobody has with someone else"
     price = price_of(curves, threshold)
     assert price.fnir is not None, "there are people with several photos"
     among_the_first = scores[np.ix_(second.enrolled, first.enrolled)].max(axis=1)

@@ -27,10 +27,10 @@ STATEMENTS = (
     "licence, created_at) VALUES (1, 'f', 'made up', 'm', 'insightface', 4, 0.4, '', '', :day)",
     # Each pair is of two of these people: as many as a triangle of pairs needs.
     "INSERT INTO person (organization_id, external_id, name, name_key, created_at, updated_at) "
-    "SELECT 1, 'P' || value, 'Somebody ' || value, 'somebody', :day, :day FROM generate",
+    "SELECT 1, 'P' || value, 'Someone ' || value, 'someone', :day, :day FROM generate",
     "INSERT INTO duplicate_pair (organization_id, a_id, b_id, score, same_photo, face_model_id, threshold, "
     "found_at, stale, status, decided_by, note, unsure_by, leads) "
-    "SELECT 1, a.id, b.id, 0.5, 0, 1, 0.4, :day, 0, 'distinct', 'somebody@example.org', 'A note.', '', 0 "
+    "SELECT 1, a.id, b.id, 0.5, 0, 1, 0.4, :day, 0, 'distinct', 'someone@example.org', 'A note.', '', 0 "
     "FROM person AS a JOIN person AS b ON a.id < b.id LIMIT :pairs",
     "INSERT INTO pair_event (organization_id, pair_id, kind, at, actor, status, score, threshold, "
     "face_model_id, same_photo, decided_by, note) "

@@ -93,7 +93,7 @@ def demo_portal() -> Iterator[DemoPortal]:
 
 
 def signed_in(browser: Browser, portal: DemoPortal) -> Page:
-    """A page of somebody who has signed in, in light colours."""
+    """A page of someone who has signed in, in light colours."""
     page = browser.new_page(
         base_url=portal.url,
         viewport={"width": WIDTH, "height": HEIGHT},

@@ -28,7 +28,7 @@ def unpack(archive_id: int) -> None:
     try:
         unpacking.unpack(session, worker, archive, batch, photo_store(), Slice().is_over)
     except NotOpen:
-        # Paused: it goes on when somebody resumes it. Cancelled or undone: it was given up by that.
+        # Paused: it goes on when someone resumes it. Cancelled or undone: it was given up by that.
         with writing(session):
             requeue_untouched(session, BatchArchive, worker, [archive_id])
     except unpacking.LostArchive:

@@ -36,9 +36,9 @@ from portal.organizations.models import Organization
 SAMPLED_PEOPLE = 5_000
 # The highest non-mated scores that are kept of each.
 SCORES_OF_EACH = 10
-# Faces that are compared before somebody looks whether a search waits: 0.16 s in 200,000 templates of 512.
+# Faces that are compared before someone looks whether a search waits: 0.16 s in 200,000 templates of 512.
 COMPARED_AT_ONCE = 32
-# A measurement whose gallery grew or shrank by this factor while it made way begins anew.
+# A measurement whose gallery grew or shrank by this factor while it made way begins again.
 CHANGED = 1.1
 
 
@@ -52,7 +52,7 @@ class Collected(TypedDict):
     # Of each: person id, face ids.
     sample: list[tuple[int, list[int]]]
     # Of the first people of the sample. Who was deleted meanwhile has none: None, and no scores.
-    # The highest score of the first face with somebody else, and with whom.
+    # The highest score of the first face with someone else, and with whom.
     highest: list[float | None]
     nearest: list[int]
     # The scores of all their faces with other people, each once, falling.

@@ -102,7 +102,7 @@ def _scan(session: Session, worker: str, row: DuplicateScan) -> None:
                 scans.end_scan(session, worker, row)
                 return
             if row.threshold != threshold:
-                continue  # it was changed meanwhile, and all are compared anew
+                continue  # it was changed meanwhile, and all are compared again
             in_force = _thresholds(session, organization_id)
             found = list(part.found.values())
             new = finding.record_found(session, organization_id, found, in_force.duplicates, model_id)

@@ -107,7 +107,7 @@ def _refuse_another(stored: FaceModel, pack: ModelPack) -> None:
         raise FaceModelError(
             f"This portal enrols with the face model {stored.name} ({stored.fingerprint[:12]}), and"
             f" {pack.name} ({pack.fingerprint[:12]}) is not that one: their templates can't be compared."
-            f" Start with PORTAL_FACE_MODEL={stored.source}, or give another PORTAL_DATA_DIR to begin anew."
+            f" Start with PORTAL_FACE_MODEL={stored.source}, or give another PORTAL_DATA_DIR to begin again."
         )
 
 

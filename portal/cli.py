@@ -28,7 +28,7 @@ from portal.console.batches import import_and_watch
 from portal.console.duplicates import scan_and_watch
 from portal.database import writing
 from portal.duplicates.pairs import Filter
-from portal.duplicates.report import ReportError, csv_lines, end_of_day, record_report
+from portal.duplicates.report import ReportError, end_of_day, record_report, report_lines
 from portal.extensions import db
 from portal.installation.models import LicenceChoice
 from portal.organizations.models import Organization
@@ -124,7 +124,7 @@ def create_user_command(
 ) -> None:
     """Add a user to an organization. The password is asked for, twice, unless a variable holds it.
 
-    Somebody who has an account already becomes a member with that account, if this is its password.
+    Someone who has an account already becomes a member with that account, if this is its password.
     """
     with _app(data_dir, allowed=[password_env] if password_env else []):
         organization = _organization(slug)
@@ -233,7 +233,8 @@ def export_duplicates_command(slug: str, status: str, at: datetime | None, data_
         moment = end_of_day(at.date()) if at else None
         record_report(session, organization, COMMAND, moment)
         wanted = Filter(None if status == "all" else PairStatus(status))
-        for line in csv_lines(session, organization, wanted, bands_for_pairs(session, organization), moment):
+        bands = bands_for_pairs(session, organization)
+        for line in report_lines(session, organization, wanted, bands, moment):
             click.echo(line, nl=False)
 
 

@@ -73,13 +73,8 @@ class Gone(LookupError):
     """The row was deleted since it was read: by a colleague, or in another tab."""
 
 
-def is_text(value: str) -> bool:
-    """Whether every database takes this text: no NUL, no half of a character."""
-    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
-
-
 def insert_or_leave(session: Session, table: type[Base], unique: Sequence[str]) -> Any:
-    """An INSERT that leaves rows alone whose `unique` columns are taken, also by somebody else just now."""
+    """An INSERT that leaves rows alone whose `unique` columns are taken, also by someone else just now."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     return dialect.insert(table).on_conflict_do_nothing(index_elements=unique)
 
@@ -88,7 +83,9 @@ def lock(session: Session, row: Base, *, key_share: bool = False) -> None:
     """Read a row again and hold it until the transaction ends. Raises Gone.
 
     With `key_share`, others may add rows meanwhile that refer to it. Locks are taken in one order
-    everywhere: batch, person, photo, batch item, organization.
+    everywhere: the installation (installation.services.lock_face_model), batch, the organization's pairs
+    (photos.comparing.lock_pairs), people by id, photos by id, a pair, batch item, organization (its gallery
+    version is raised under this one).
     """
     try:
         session.refresh(row, with_for_update={"key_share": key_share})

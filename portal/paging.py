@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Row, Select, SQLColumnExpression, tuple_
 from sqlalchemy.orm import Session
 
-from portal.database import LARGEST_NUMBER, is_text
+from portal.database import LARGEST_NUMBER
+from portal.text import is_text
 
 Item = TypeVar("Item")
 

@@ -23,7 +23,7 @@ ENROLMENT = "enrolment"
 QUEUES = (INTERACTIVE, ENROLMENT)
 
 JOB_TIMEOUT_S = 180
-# So often whoever does bulk work looks whether somebody waits for a search.
+# So often whoever does bulk work looks whether someone waits for a search.
 LOOK_UP_EVERY_S = 0.1
 
 log = structlog.get_logger()

@@ -68,7 +68,7 @@ class Settings:
     ) -> Settings:
         """Read the settings, creating the data folder and a secret key where there is none.
 
-        `data_dir` overrides PORTAL_DATA_DIR; `allowed` names variables that are somebody else's
+        `data_dir` overrides PORTAL_DATA_DIR; `allowed` names variables that are someone else's
         although they begin with PORTAL_ (a password handed over by `--password-env`).
 
         Raises SettingsError for an unknown PORTAL_ name, an unreadable secret file or a bad value.

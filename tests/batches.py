@@ -170,7 +170,7 @@ def people(session: Session) -> dict[str, int]:
 
 
 def assert_sound(session: Session, dropped: Mapping[int, int], *, killed: bool = False) -> None:
-    """Nothing that was dropped is lost, nothing is enrolled twice, and every file is somebody's.
+    """Nothing that was dropped is lost, nothing is enrolled twice, and every file is someone's.
 
     dropped: how many photos were dropped, by batch. killed: a worker died with files in its hands; they go
     with the next cleaning.

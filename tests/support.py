@@ -34,7 +34,7 @@ Sent = tuple[io.BytesIO, str]
 
 
 class Visitor:
-    """Somebody with a browser of their own, at an address of their own."""
+    """Someone with a browser of their own, at an address of their own."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app

@@ -28,7 +28,7 @@ class NonMated:
     def clusters(self) -> NDArray[np.int64]:
         """A number for each person, int64 (n,): the same one for two who are each other's nearest.
 
-        Their highest score is one and the same, and so they count as one when people are drawn anew.
+        Their highest score is one and the same, and so they count as one when people are drawn again.
         """
         place = {int(person_id): place for place, person_id in enumerate(self.person_ids)}
         nearest = np.array([place.get(int(person_id), -1) for person_id in self.nearest], np.int64)

@@ -129,10 +129,10 @@ class ExactGallery:
         return pairs_with(self.rows(), self._rows_of(face_ids), threshold)
 
     def non_mates(self, face_ids: Iterable[int], limit: int, mates: Mates) -> NonMates:
-        """For each of these faces the `limit` people most like it who are somebody else; exact.
+        """For each of these faces the `limit` people most like it who are someone else; exact.
 
         `mates`: the ids of people who are known to be the same person as another, by that person's id; they
-        don't count as somebody else. Faces that are not here are passed over. Raises ValueError if `limit`
+        don't count as someone else. Faces that are not here are passed over. Raises ValueError if `limit`
         is below 1.
         """
         if limit < 1:

@@ -25,7 +25,7 @@ Mates = Mapping[int, Set[int]]
 
 @dataclass(frozen=True)
 class NonMates:
-    """The people most like each of k faces who are somebody else.
+    """The people most like each of k faces who are someone else.
 
     `face_ids` and `person_ids`: int64 (k,), the faces and whose they are, in the order of the face ids.
     `scores`: float32 (k, limit), cosine, -1…1, best first; NaN where there are fewer other people.

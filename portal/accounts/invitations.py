@@ -1,4 +1,4 @@
-"""Invitations: a one-time link by which somebody becomes a member of an organization."""
+"""Invitations: a one-time link by which someone becomes a member of an organization."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def find_open(session: Session, token: str) -> Invitation | None:
 
 
 def invite(session: Session, organization: Organization, actor: Actor, email: str, role: Role) -> str:
-    """Invite somebody; returns the token of the link, which is stored nowhere.
+    """Invite someone; returns the token of the link, which is stored nowhere.
 
     An open invitation of the same address is replaced. Raises EmailError.
     """
@@ -103,7 +103,7 @@ def revoke(
 
 
 def accept_as_new_user(session: Session, address: str, token: str, password: str) -> User:
-    """Make the account of somebody invited. Raises InvitationGoneError, AccountError."""
+    """Make the account of someone invited. Raises InvitationGoneError, AccountError."""
     try:
         with writing(session):
             invitation = _take(session, token)

@@ -121,7 +121,7 @@ def _refuse_last_admin(session: Session, organization: Organization, what: str) 
         )
     )
     if admins == 1:
-        raise MemberError(f"The last admin can't {what}. Make somebody else an admin first.")
+        raise MemberError(f"The last admin can't {what}. Make someone else an admin first.")
 
 
 def _revoke_invitations_by(session: Session, organization: Organization, user_id: int) -> int:

@@ -59,7 +59,7 @@ class Membership(Base):
 
 
 class Invitation(Base):
-    """A one-time link by which somebody becomes a member; it dies when it is used, revoked or old."""
+    """A one-time link by which someone becomes a member; it dies when it is used, revoked or old."""
 
     __tablename__ = "invitation"
 

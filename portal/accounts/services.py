@@ -32,7 +32,7 @@ class PasswordError(AccountError):
 
 
 class CredentialsError(AccountError):
-    """Email and password, or the password of somebody signed in, do not fit: an attempt to be counted."""
+    """Email and password, or the password of someone signed in, do not fit: an attempt to be counted."""
 
 
 def normal_email(text: str) -> str:
@@ -66,7 +66,7 @@ def create_user(
     """Make an account that is a member of `organization`; an account that exists becomes a member of it too.
 
     `password` must then be that account's: an address is not proven by whoever made the account, and may
-    be somebody else's in truth. Raises AccountError.
+    be someone else's in truth. Raises AccountError.
     """
     email = normal_email(email)
     try:
@@ -92,7 +92,7 @@ def create_user(
                 details={"email": email, "role": role},
             )
     except IntegrityError as error:
-        raise AccountError(f"Somebody else was just making an account for {email}. Try again.") from error
+        raise AccountError(f"Someone else was just making an account for {email}. Try again.") from error
     return user
 
 
@@ -163,7 +163,7 @@ def sign_in(session: Session, address: str, email: str, password: str) -> User:
 
 
 def sign_out(session: Session, actor: Actor, organization: Organization | None) -> None:
-    """Write down that somebody signed out."""
+    """Write down that someone signed out."""
     with writing(session):
         record(
             session,
@@ -204,7 +204,7 @@ def change_password(
 
 
 def reset_password(session: Session, actor: Actor, email: str, password: str) -> User:
-    """Give somebody who forgot theirs a new password, and end all their sessions. Raises AccountError."""
+    """Give someone who forgot theirs a new password, and end all their sessions. Raises AccountError."""
     user = find_user(session, email)
     if user is None:
         raise EmailError(f"Nobody has an account with the address {email}.")

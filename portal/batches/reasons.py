@@ -71,7 +71,7 @@ WORDS: dict[ItemReason, tuple[str, str]] = {
         "Check its name in the manifest, or drop the missing photo on this batch.",
     ),
     ItemReason.PHOTO_OF_ANOTHER: (
-        "Another row of the manifest names this photo for somebody else.",
+        "Another row of the manifest names this photo for someone else.",
         "One photo can be of one person: correct the row that is wrong.",
     ),
     ItemReason.NOT_IN_MANIFEST: (
@@ -87,7 +87,7 @@ WORDS: dict[ItemReason, tuple[str, str]] = {
         "Name the folder too in the manifest, and drop it again with both files.",
     ),
     ItemReason.OTHER_NAME: (
-        "Somebody of another name is enrolled here with this external ID.",
+        "Someone of another name is enrolled here with this external ID.",
         "Correct the external ID, or the name if they are the same person, and drop the file again.",
     ),
     ItemReason.TOO_MANY_PHOTOS: (
@@ -95,16 +95,16 @@ WORDS: dict[ItemReason, tuple[str, str]] = {
         "Remove one of them, then try this one again.",
     ),
     ItemReason.UNSAFE_PATH: (
-        "The name of the file in the ZIP leads out of its folder.",
-        "Make the ZIP anew from the original folder.",
+        "The name of the file in the ZIP points outside the ZIP.",
+        "Make the ZIP again from the original folder.",
     ),
     ItemReason.SYMLINK: (
         "The ZIP holds a link instead of the file.",
-        "Make the ZIP anew, with the files themselves.",
+        "Make the ZIP again, with the files themselves.",
     ),
     ItemReason.ENCRYPTED: (
         "The file in the ZIP is protected by a password.",
-        "Make the ZIP anew without a password.",
+        "Make the ZIP again without a password.",
     ),
     ItemReason.NESTED_ARCHIVE: (
         "This is an archive inside the ZIP.",
@@ -116,11 +116,11 @@ WORDS: dict[ItemReason, tuple[str, str]] = {
     ),
     ItemReason.UNKNOWN_COMPRESSION: (
         "The file is compressed in a way that can't be read here.",
-        "Make the ZIP anew with the usual compression (Deflate).",
+        "Make the ZIP again with the usual compression (Deflate).",
     ),
     ItemReason.DAMAGED_ENTRY: (
         "The file in the ZIP is damaged.",
-        "Make the ZIP anew from the original folder.",
+        "Make the ZIP again from the original folder.",
     ),
     ItemReason.LEFT_AS_IT_IS: (
         "The person was enrolled already, and was left as it is.",

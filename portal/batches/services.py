@@ -181,13 +181,13 @@ def attention(session: Session, batch: Batch) -> Iterator[BatchItem]:
 
 
 def record_view(session: Session, actor: Actor, batch: Batch) -> None:
-    """Write down that somebody looked at a batch, and so at people."""
+    """Write down that someone looked at a batch, and so at people."""
     with writing(session):
         record_event(session, actor, Action.BATCH_VIEWED, batch)
 
 
 def record_report(session: Session, actor: Actor, batch: Batch) -> None:
-    """Write down that somebody took the list of what needs attention out of the portal."""
+    """Write down that someone took the list of what needs attention out of the portal."""
     with writing(session):
         record_event(session, actor, Action.BATCH_REPORTED, batch)
 
@@ -293,7 +293,7 @@ def tell_workers(session: Session, batch: Batch) -> None:
 def record_event(
     session: Session, actor: Actor, action: Action, batch: Batch, details: dict[str, Any] | None = None
 ) -> None:
-    """Write down what somebody did with a batch, in the caller's transaction."""
+    """Write down what someone did with a batch, in the caller's transaction."""
     record(
         session,
         actor,

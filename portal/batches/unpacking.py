@@ -30,7 +30,7 @@ from portal.work.claims import claim, finished, lock_claimed, lock_queued, reque
 from portal.work.models import WorkState
 
 MAX_ARCHIVE_BYTES = 100 * 1024**3
-# Unpacked between two looks at whether somebody waits.
+# Unpacked between two looks at whether someone waits.
 ENTRIES_AT_ONCE = 32
 
 
@@ -127,7 +127,7 @@ def receive_piece(
 
 
 def claim_archive(session: Session, worker: str, archive_id: int) -> tuple[BatchArchive, Batch] | None:
-    """Claim an archive that is to be unpacked; None if it is gone, done, paused or somebody else's."""
+    """Claim an archive that is to be unpacked; None if it is gone, done, paused or someone else's."""
     with writing(session):
         archive = lock_queued(session, BatchArchive, archive_id)
         if archive is None or not archive.arrived:
@@ -218,12 +218,12 @@ def _refuse_manifest(session: Session, batch: Batch, manifests: Sequence[Entry])
     if len(manifests) > 1:
         raise ArchiveError(
             f"The ZIP holds {len(manifests)} CSV files, and nobody can tell which one is the manifest. "
-            "Make it anew with one of them."
+            "Make it again with one of them."
         )
     (manifest,) = manifests
     if manifest.reason is not None:
         raise _unreadable(manifest, manifest.reason)
-    # Items without a line are of files; those of a manifest that was not read to its end are made anew.
+    # Items without a line are of files; those of a manifest that was not read to its end are made again.
     files = select(BatchItem.id).where(BatchItem.batch_id == batch.id, BatchItem.line.is_(None)).limit(1)
     if batch.has_manifest or session.scalar(files) is not None:
         raise ArchiveError(

@@ -27,7 +27,7 @@ LONGEST_COMMENT = 0xFFFF
 SEE_ZIP64_SHORT, SEE_ZIP64 = 0xFFFF, 0xFFFFFFFF
 ZIP64_EXTRA = 1
 
-AGAIN = "Make the ZIP anew from the original folder, or copy it again, and drop that."
+AGAIN = "Make the ZIP again from the original folder, or copy it again, and drop that."
 
 
 class ArchiveError(ValueError):
@@ -182,7 +182,7 @@ def _checked(file: IO[bytes], end: _End, disks: tuple[int, int, int]) -> _End:
     if disks != (0, 0, end.entries):
         raise _in_parts()
     if end.entries == 0:
-        raise ArchiveError("The ZIP is empty. Make it anew with the photos in it.")
+        raise ArchiveError("The ZIP is empty. Make it again with the photos in it.")
     if end.entries > MOST_ENTRIES:
         raise ArchiveError(
             f"The ZIP has {end.entries:,} entries; {MOST_ENTRIES:,} are allowed. Divide it into several."
@@ -216,7 +216,9 @@ def _no_end(file: IO[bytes], length: int) -> ArchiveError:
 
 
 def _in_parts() -> ArchiveError:
-    return ArchiveError("This is one part of a ZIP that was divided into several files. Make it anew in one.")
+    return ArchiveError(
+        "This is one part of a ZIP that was divided into several files. Make it again in one."
+    )
 
 
 def _damaged() -> ArchiveError:

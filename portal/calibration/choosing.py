@@ -31,7 +31,7 @@ class ThresholdError(ValueError):
 
 
 def parse_threshold(text: str) -> float:
-    """A threshold as somebody typed it, with a point or a comma. Raises ThresholdError."""
+    """A threshold as someone typed it, with a point or a comma. Raises ThresholdError."""
     try:
         threshold = float(text.strip().replace(",", "."))
     except ValueError:
@@ -46,7 +46,7 @@ def choose_threshold(
 ) -> bool:
     """Set a threshold, or have the face model's (None); returns whether it was another one.
 
-    A search that is done keeps the one that it was judged by. Pairs of people are judged anew, and where
+    A search that is done keeps the one that it was judged by. Pairs of people are judged again, and where
     their threshold gets lower all people are compared again. Raises ThresholdError, and Gone.
     """
     if threshold is not None:

@@ -36,7 +36,7 @@ class Curves(TypedDict):
     people: int
     # The scores at which the estimates stand, ascending; the last is 1.
     thresholds: list[float]
-    # Of searches for people who are not enrolled, the share (0…1) that finds somebody all the same.
+    # Of searches for people who are not enrolled, the share (0…1) that finds someone all the same.
     fpir: Estimate
     # Of searches for people who are, the share (0…1) whose score with them stays below.
     fnir: Estimate | None

@@ -40,7 +40,7 @@ class Measured:
 
 
 def claim_calibration(session: Session, worker: str, calibration_id: int) -> Calibration | None:
-    """Claim a queued calibration; None if it is gone or somebody else's."""
+    """Claim a queued calibration; None if it is gone or someone else's."""
     with writing(session):
         calibration = lock_queued(session, Calibration, calibration_id)
         if calibration is not None:

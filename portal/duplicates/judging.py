@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import User
 from portal.audit.services import Action, Actor, record
-from portal.database import is_text, lock, now, writing
+from portal.database import lock, now, writing
 from portal.duplicates.pairs import who_may_decide
 from portal.merging.merging import merge_people, part_people
 from portal.organizations.models import Organization
@@ -21,6 +21,7 @@ from portal.people.aliases import lock_with_aliases
 from portal.people.models import Merge, Person
 from portal.photos.comparing import lock_pairs
 from portal.queues import enqueue_comparison
+from portal.text import TextError, clean_note
 
 # So long a pair is nobody else's after its page was last heard of.
 RESERVED_FOR = timedelta(seconds=90)
@@ -32,7 +33,7 @@ class PairError(ValueError):
 
 
 def reserve(session: Session, actor: Actor, pair: DuplicatePair) -> bool:
-    """Keep a pair for somebody who looks at it; False if it is kept for somebody else. Raises Gone."""
+    """Keep a pair for someone who looks at it; False if it is kept for someone else. Raises Gone."""
     with writing(session):
         lock_pairs(session, pair.organization_id)
         lock(session, pair)
@@ -55,7 +56,7 @@ def release(session: Session, actor: Actor, pair: DuplicatePair) -> None:
 def _reserve_group(session: Session, pair: DuplicatePair, actor: Actor) -> None:
     """All pairs of a group are one question: who looks at one of them has them all.
 
-    But for those that somebody else has: two groups that two members look at may have become one.
+    But for those that someone else has: two groups that two members look at may have become one.
     """
     free = or_(
         DuplicatePair.reserved_by_id.is_(None),
@@ -90,7 +91,7 @@ def _set_reservation(
 
 
 def is_reserved(pair: DuplicatePair, actor: Actor) -> bool:
-    """Whether a pair is somebody else's for the moment."""
+    """Whether a pair is someone else's for the moment."""
     return (
         pair.reserved_by_id not in (None, actor.user_id)
         and pair.reserved_until is not None
@@ -100,7 +101,7 @@ def is_reserved(pair: DuplicatePair, actor: Actor) -> bool:
 
 def decide(session: Session, actor: Actor, pair: DuplicatePair, status: PairStatus, note: str = "") -> None:
     """Say that two people are one (without merging them), or are not. Raises PairError, and Gone."""
-    note = clean_note(note)
+    note = _clean_note(note)
     with writing(session):
         lock_pairs(session, pair.organization_id)
         _lock_open(session, actor, pair)
@@ -123,7 +124,7 @@ def decide_and_merge(
 
     Raises what that raises, PairError, and Gone.
     """
-    note = clean_note(note)
+    note = _clean_note(note)
     with writing(session):
         merge = merge_people(
             session, organization, actor, survivor, absorbed, name=name, external_id=external_id
@@ -137,13 +138,13 @@ def decide_and_merge(
 def leave_open(
     session: Session, actor: Actor, pair: DuplicatePair, note: str, asked: User | None = None
 ) -> None:
-    """Leave a pair to somebody else: with a note, for anybody or for a member who is asked.
+    """Leave a pair to someone else: with a note, for anybody or for a member who is asked.
 
     Raises PairError, and Gone.
     """
-    note = clean_note(note)
+    note = _clean_note(note)
     if asked is not None and asked.id == actor.user_id:
-        raise PairError("Ask somebody else than yourself, or leave the pair to anybody.")
+        raise PairError("Choose someone other than yourself, or leave the pair to anyone.")
     with writing(session):
         lock_pairs(session, pair.organization_id)
         _lock_open(session, actor, pair)
@@ -224,18 +225,15 @@ def can_be_asked(session: Session, organization: Organization, actor: Actor) -> 
     return list(session.scalars(others.order_by(User.email)))
 
 
-def clean_note(text: str) -> str:
-    """A note without space around it. Raises PairError if it is too long, or not text."""
-    note = text.strip().replace("\r\n", "\n")
-    if len(note) > NOTE_LENGTH:
-        raise PairError(f"The note has {len(note)} characters; {NOTE_LENGTH} are allowed.")
-    if not is_text(note):
-        raise PairError("The note contains a character that can't be read. Type it anew.")
-    return note
+def _clean_note(text: str) -> str:
+    try:
+        return clean_note(text, NOTE_LENGTH)
+    except TextError as error:
+        raise PairError(str(error)) from error
 
 
 def _lock_open(session: Session, actor: Actor, pair: DuplicatePair, *, merging: bool = False) -> None:
-    """Hold a pair that somebody may decide, in a transaction that holds the organization's pairs.
+    """Hold a pair that someone may decide, in a transaction that holds the organization's pairs.
 
     merging: it is the one that has just merged the two with each other.
     """
@@ -243,16 +241,16 @@ def _lock_open(session: Session, actor: Actor, pair: DuplicatePair, *, merging: 
     if pair.status != PairStatus.OPEN:
         raise PairError(f"This pair was decided already, by {pair.decided_by}. Look at it again.")
     if is_reserved(pair, actor):
-        raise PairError("Somebody else is looking at this pair. Go on with the next one.")
+        raise PairError("Someone else is looking at this pair. Go on with the next one.")
     if merging:
         return
     merged = _alias_in(session, pair)
     if merged is not None:
-        raise PairError(f"{merged.name} was merged into somebody else. Go on with the next pair.")
+        raise PairError(f"{merged.name} was merged into someone else. Go on with the next pair.")
 
 
 def _alias_in(session: Session, pair: DuplicatePair) -> Person | None:
-    """Who of the two was merged into somebody."""
+    """Who of the two was merged into someone."""
     return session.scalars(
         select(Person)
         .where(Person.id.in_((pair.a_id, pair.b_id)), Person.is_alias)
@@ -266,7 +264,7 @@ def _decide(session: Session, actor: Actor, pair: DuplicatePair, status: PairSta
     pair.decided_by_id, pair.decided_by = actor.user_id, actor.name
     pair.note = note or pair.note
     pair.unsure_by_id, pair.unsure_by, pair.asked_id = None, "", None
-    # Before the group is worked out anew: those who were in it are free again.
+    # Before the group is worked out again: those who were in it are free again.
     _release_group(session, pair, actor)
     add_event(session, pair, PairEventKind.DECIDED, actor.name, actor.user_id)
     _record(session, actor, Action.PAIR_DECIDED, pair, status=status)
@@ -288,6 +286,6 @@ def _record(session: Session, actor: Actor, action: Action, pair: DuplicatePair,
 
 
 def record_view(session: Session, actor: Actor, pair: DuplicatePair) -> None:
-    """Write down that somebody looked at a pair, and so at two people."""
+    """Write down that someone looked at a pair, and so at two people."""
     with writing(session):
         _record(session, actor, Action.PAIR_VIEWED, pair)

@@ -136,7 +136,7 @@ def strongest(session: Session, organization: Organization, wanted: Filter, most
 
 
 def any_pair(session: Session, organization: Organization) -> bool:
-    """Whether pairs were ever found that somebody had, or has, to decide."""
+    """Whether pairs were ever found that someone had, or has, to decide."""
     found = select(DuplicatePair.id).where(*conditions(organization, Filter(None))).limit(1)
     return session.scalar(found) is not None
 
@@ -294,7 +294,7 @@ def _shown_with(person: Person) -> ColumnElement[bool]:
 def pairs_of_person(session: Session, person: Person) -> tuple[list[DuplicatePair], int]:
     """The strongest pairs of a person, a page of them at most, and how many there are.
 
-    Those that somebody has to decide, and those that were marked as one person and not merged.
+    Those that someone has to decide, and those that were marked as one person and not merged.
     """
     rows = session.execute(select(DuplicatePair.id, DuplicatePair.score).where(_shown_with(person))).all()
     shown = [row.id for row in sorted(rows, key=lambda row: (-row.score, row.id))[:PAIRS_A_PAGE]]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -13,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from portal.audit.services import Action, Actor, record
 from portal.calibration.bands import Bands
-from portal.csv_cells import safe_cell
+from portal.csv_cells import csv_lines, safe_cell
 from portal.database import now, writing
 from portal.duplicates.pairs import Filter, conditions
 from portal.installation.models import FaceModel
@@ -60,7 +58,7 @@ def end_of_day(day: date) -> datetime:
     return datetime.combine(day, time.max, UTC)
 
 
-def csv_lines(
+def report_lines(
     session: Session, organization: Organization, wanted: Filter, bands: Bands, at: datetime | None = None
 ) -> Iterator[str]:
     """The lines of the report, the header first, a thousand pairs in memory at a time.
@@ -68,15 +66,8 @@ def csv_lines(
     at: the moment as of which it is told; names and external ids are those of now, who was deleted since is
     not in it, and no band is told, as those are of today's threshold.
     """
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    yield "\ufeff" + text.getvalue()
-    for row in _rows(session, organization, wanted, at):
-        text.seek(0)
-        text.truncate()
-        writer.writerow(_cells(row, "" if at else _band(row, bands)))
-        yield text.getvalue()
+    rows = _rows(session, organization, wanted, at)
+    return csv_lines(COLUMNS, (_cells(row, "" if at else _band(row, bands)) for row in rows))
 
 
 def _rows(
@@ -214,7 +205,7 @@ def _moment(moment: datetime | None) -> str:
 def record_report(
     session: Session, organization: Organization, actor: Actor, at: datetime | None = None
 ) -> None:
-    """Write down that somebody took pairs out of the portal."""
+    """Write down that someone took pairs out of the portal."""
     with writing(session):
         record(
             session,

@@ -85,7 +85,7 @@ def create_person(
                 details={"external_id": external_id, "photos": len(photos) - len(repeated)},
             )
     except IntegrityError as error:
-        raise external_id_taken(external_id) from error  # somebody else was faster by a moment
+        raise external_id_taken(external_id) from error  # someone else was faster by a moment
     for upload in repeated:
         store.delete(upload.file.key)
     enqueue_enrolment(organization.id)

@@ -22,7 +22,7 @@ from portal.photos.services import MAX_PHOTOS_OF_PERSON
 from portal.work.models import WorkState
 
 # So many photos of an organization are queued ahead of the workers and no more: a pause takes hold in a
-# moment, and somebody who enrols a single person does not wait for the whole batch.
+# moment, and someone who enrols a single person does not wait for the whole batch.
 AHEAD = 160
 AT_ONCE = 256
 
@@ -160,7 +160,7 @@ def _people_of(session: Session, batches: Mapping[int, Batch], items: Sequence[_
         ]
         if words:
             session.execute(insert(PersonWord), words)
-        # Read again: somebody else may have enrolled some of them at this very moment.
+        # Read again: someone else may have enrolled some of them at this very moment.
         people = _locked(session, organization_id, ids)
         for row in made:
             people[row.external_id].new = True
@@ -190,7 +190,7 @@ def _locked(session: Session, organization_id: int, external_ids: Collection[str
     )
     rows = {row.id: row for row in session.execute(query)}
     while not {row.merged_into_id for row in rows.values()} - {None} <= rows.keys():
-        # Somebody was merged between the look and the lock.
+        # Someone was merged between the look and the lock.
         rows = {row.id: row for row in session.execute(query)}
     people = {
         row.id: _Known(row.id, row.batch_id, {row.name_key})
@@ -213,7 +213,7 @@ def _decide(item: _Item, batch: Batch, people: Mapping[str, _Known]) -> dict[str
     if person is None:
         return _become(item, None, ItemState.ATTENTION, ItemReason.NO_NAME, keeps_file=True)
     of_this_batch = person.batch_id == batch.id
-    # A manifest says who somebody is; a folder's name may be anything.
+    # A manifest says who someone is; a folder's name may be anything.
     if item.line is not None and item.name and key_of(item.name) not in person.name_keys:
         reason = ItemReason.TWO_NAMES if of_this_batch else ItemReason.OTHER_NAME
         return _become(item, person, ItemState.ATTENTION, reason, keeps_file=True)

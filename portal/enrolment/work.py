@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.batches.items import close_items
 from portal.database import writing
-from portal.installation.services import hold_face_model
+from portal.installation.services import lock_face_model
 from portal.people.models import Person
 from portal.photos.comparing import lock_pairs
 from portal.photos.gallery import leave_gallery, next_version
@@ -67,11 +67,11 @@ def record_photos(
     is nobody's. Those that are another worker's by now are left alone. Raises FaceModelChanged.
     """
     with writing(session):
-        hold_face_model(session, face_model_id)
+        lock_face_model(session, face_model_id)
         if any(isinstance(record, ChosenFaceRecord) for record in records.values()):
             # The face that was chosen before leaves the gallery, and pairs may rest on it.
             lock_pairs(session, organization_id)
-        aliases = _hold_people(session, list(records))
+        aliases = _lock_people(session, list(records))
         photos = session.execute(
             select(Photo.id, Photo.person_id)
             .where(*still_claimed(Photo, worker, list(records)))
@@ -113,11 +113,11 @@ def record_photos(
     return [photo_id for photo_id in records if photo_id not in there]
 
 
-def _hold_people(session: Session, photo_ids: Sequence[int]) -> set[int]:
+def _lock_people(session: Session, photo_ids: Sequence[int]) -> set[int]:
     """Hold whose these photos are, and return those of them who are aliases: their photos are hidden.
 
     In the order of portal.database.lock: the faces' foreign keys would lock the people last. A merge may
-    give the photos to somebody else until the people are held, but not from then on.
+    give the photos to someone else until the people are held, but not from then on.
     """
     held: dict[int, int | None] = {}
     whose = select(Photo.person_id).where(Photo.id.in_(photo_ids)).distinct()
@@ -133,7 +133,7 @@ def _hold_people(session: Session, photo_ids: Sequence[int]) -> set[int]:
 
 
 def _has_several_faces(result: PhotoRecord | ChosenFaceRecord) -> bool:
-    """Whether somebody should look if the main face is that of the person."""
+    """Whether someone should look if the main face is that of the person."""
     if isinstance(result, ChosenFaceRecord) or result.main is None:
         return False
     areas = [(face.box[2] - face.box[0]) * (face.box[3] - face.box[1]) for face in result.faces]

@@ -62,7 +62,7 @@ class FaceModelChanged(RuntimeError):
     """What was found with one face model is not to be written: the installation has another one by now."""
 
 
-def hold_face_model(session: Session, face_model_id: int) -> None:
+def lock_face_model(session: Session, face_model_id: int) -> None:
     """Keep the installation's face model as it is until the commit; before all other locks.
 
     Raises FaceModelChanged if it is another one.

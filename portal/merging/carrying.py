@@ -17,7 +17,7 @@ from portal.pairs.models import DuplicatePair, PairEventKind, PairStatus
 from portal.people.models import Merge
 from portal.photos.models import Face
 
-# What somebody made of a pair.
+# What someone made of a pair.
 DECISION = ("status", "decided_at", "decided_by_id", "decided_by", "decided_score", "note")
 COPIED = (
     *DECISION,
@@ -36,7 +36,7 @@ COPIED = (
 def carry_over(session: Session, merge: Merge) -> None:
     """Let the survivor have the absorbed person's pairs, in the transaction of the merge.
 
-    A pair of the absorbed person and somebody becomes one of the survivor and that one, if there is none.
+    A pair of the absorbed person and someone becomes one of the survivor and that one, if there is none.
     If there is, and it is open while the other was decided to be two people, it is decided so too, unless its
     score is clearly higher. The photos have moved, and the absorbed person is an alias, when this is called.
     """
@@ -72,7 +72,7 @@ def take_back(session: Session, merge: Merge) -> None:
     """Take back what carry_over did, in the transaction that undoes the merge.
 
     The two who were merged are a question again. Pairs that it made are measured again, with the photos that
-    are left. Those that it decided are open again, unless somebody has decided them anew since. The photos
+    are left. Those that it decided are open again, unless someone has decided them again since. The photos
     are back, and the absorbed person is no alias, when this is called.
     """
     session.flush()
@@ -116,7 +116,7 @@ def _pairs_of(session: Session, person_id: int) -> dict[int, DuplicatePair]:
 
 
 def _copy(pair: DuplicatePair, merge: Merge, other_id: int) -> DuplicatePair:
-    """The survivor's pair with somebody with whom the absorbed person has one."""
+    """The survivor's pair with someone with whom the absorbed person has one."""
     first = pair.a_id == merge.absorbed_id
     own, others = (pair.face_a_id, pair.face_b_id) if first else (pair.face_b_id, pair.face_a_id)
     (a_id, face_a_id), (b_id, face_b_id) = sorted(

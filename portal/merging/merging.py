@@ -44,7 +44,7 @@ def merge_people(
 ) -> Merge:
     """Make two people one: photos and aliases of `absorbed` become the survivor's; nothing is deleted.
 
-    In the caller's transaction, after which somebody has to ask for a comparison (queues.enqueue_comparison).
+    In the caller's transaction, after which someone has to ask for a comparison (queues.enqueue_comparison).
     name and external_id are what is kept, each a value of one of the two; the other value stays with the
     alias. Raises MergeError, and Gone.
     """
@@ -161,7 +161,7 @@ def _refuse_others(survivor: Person, absorbed: Person, name: str, external_id: s
 
 
 def _is_last(session: Session, merge: Merge) -> bool:
-    """Whether nothing was merged into the survivor since, nor the survivor into somebody else."""
+    """Whether nothing was merged into the survivor since, nor the survivor into someone else."""
     later = select(Merge.id).where(
         Merge.id > merge.id,
         Merge.undone_at.is_(None),
@@ -195,7 +195,7 @@ def _restore_external_ids(session: Session, merge: Merge, survivor: Person, abso
     ):
         return [
             remark,
-            f"The external ID {own} is somebody else's now: {absorbed.name} has {absorbed.external_id}.",
+            f"The external ID {own} is someone else's now: {absorbed.name} has {absorbed.external_id}.",
         ]
     absorbed.external_id = own
     return [remark]

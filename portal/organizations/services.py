@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from portal.audit.services import Action, Actor, record
 from portal.database import writing
 from portal.organizations.models import Organization
+from portal.text import TextError, clean_line
 
 NAME_LENGTH = 200
 SLUG_LENGTH = 63
@@ -33,7 +34,7 @@ def create_organization(session: Session, actor: Actor, name: str, slug: str | N
         with writing(session):
             return add_organization(session, actor, name, slug)
     except IntegrityError as error:
-        raise OrganizationError("Somebody else was just making an organization like this one.") from error
+        raise OrganizationError("Someone else was just making an organization like this one.") from error
 
 
 def add_organization(session: Session, actor: Actor, name: str, slug: str | None = None) -> Organization:
@@ -114,14 +115,10 @@ def record_switch(session: Session, organization: Organization, actor: Actor) ->
 
 def clean_name(text: str) -> str:
     """An organization's name with single spaces. Raises OrganizationError if empty, too long or not text."""
-    name = " ".join(unicodedata.normalize("NFC", text).split())
-    if not name:
-        raise OrganizationError("Enter the name of the organization.")
-    if len(name) > NAME_LENGTH:
-        raise OrganizationError(f"The name has {len(name)} characters; {NAME_LENGTH} are allowed.")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
-        raise OrganizationError("The name contains a character that can't be read. Type it anew.")
-    return name
+    try:
+        return clean_line(text, "name of the organization", NAME_LENGTH)
+    except TextError as error:
+        raise OrganizationError(str(error)) from error
 
 
 def slug_of(name: str) -> str:

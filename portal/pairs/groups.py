@@ -17,7 +17,7 @@ ASKED_AT_ONCE = 500
 
 
 def are_people() -> ColumnElement[bool]:
-    """The condition for pairs of two people of whom neither was merged into somebody else."""
+    """The condition for pairs of two people of whom neither was merged into someone else."""
     a, b = aliased(Person), aliased(Person)
     return (
         select(a.id).where(a.id == DuplicatePair.a_id, ~a.is_alias).exists()
@@ -26,7 +26,7 @@ def are_people() -> ColumnElement[bool]:
 
 
 def needs_decision() -> ColumnElement[bool]:
-    """The condition for pairs that somebody has to decide: open, above the threshold, and both are people.
+    """The condition for pairs that someone has to decide: open, above the threshold, and both are people.
 
     A person who was merged into another is none: the pairs of that other one ask instead.
     """
@@ -47,7 +47,7 @@ def has_one_of(person_ids: Collection[int]) -> ColumnElement[bool]:
 
 
 def regroup(session: Session, organization_id: int, person_ids: Iterable[int]) -> None:
-    """Work the groups out anew in which these people are, or were, in the caller's transaction."""
+    """Work the groups out again in which these people are, or were, in the caller's transaction."""
     session.flush()
     pairs = _pairs_around(session, organization_id, sorted(set(person_ids)))
     asked = [pair for pair in pairs.values() if pair.asked]

@@ -173,7 +173,7 @@ class OddPhoto(Base):
     score: Mapped[float]
     threshold: Mapped[float]
     found_at: Mapped[datetime] = mapped_column(default=now)
-    # Somebody looked, and it is the person.
+    # Someone looked, and it is the person.
     checked_at: Mapped[datetime | None]
     checked_by: Mapped[str] = mapped_column(String(254), default="")
 

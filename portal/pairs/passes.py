@@ -30,7 +30,7 @@ class NewFaces:
 
 
 def claim_pass(session: Session, worker: str, organization_id: int) -> DuplicatePass | None:
-    """Claim the organization's pass; None if somebody is at it, who will look for new faces at the end."""
+    """Claim the organization's pass; None if someone is at it, who will look for new faces at the end."""
     with writing(session):
         mine = lock_pairs(session, organization_id)
         if mine.state not in (WorkState.QUEUED, WorkState.DONE):

@@ -175,7 +175,7 @@ def apply_threshold(
 
 
 def claim_scan(session: Session, worker: str, scan_id: int) -> DuplicateScan | None:
-    """Claim a scan that waits; None if it is gone, ended, cancelled or somebody else's."""
+    """Claim a scan that waits; None if it is gone, ended, cancelled or someone else's."""
     with writing(session):
         scan = lock_queued(session, DuplicateScan, scan_id)
         if scan is None:
@@ -200,7 +200,7 @@ def end_scan(session: Session, worker: str, scan: DuplicateScan) -> None:
     pairs = select(func.count()).where(
         DuplicatePair.organization_id == scan.organization_id,
         DuplicatePair.score >= scan.threshold,
-        # The one into whom somebody was merged has that one's pairs.
+        # The one into whom someone was merged has that one's pairs.
         DuplicatePair.a_id.not_in(aliases),
         DuplicatePair.b_id.not_in(aliases),
     )

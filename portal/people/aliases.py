@@ -1,6 +1,6 @@
 """People who were merged into another: aliases of that one, under whose name and id they are still found.
 
-`merged_into_id` always names somebody who is not merged: who absorbs a person takes over their aliases.
+`merged_into_id` always names someone who is not merged: who absorbs a person takes over their aliases.
 Each alias has one merge that is not undone, in which it was absorbed.
 """
 
@@ -18,7 +18,7 @@ from portal.people.search_terms import words_of
 
 
 def aliases_of(session: Session, person: Person) -> list[Person]:
-    """Who was merged into this person, also by way of somebody else; in the order of their ids."""
+    """Who was merged into this person, also by way of someone else; in the order of their ids."""
     return list(session.scalars(select(Person).where(Person.merged_into_id == person.id).order_by(Person.id)))
 
 
@@ -57,7 +57,7 @@ def lock_with_aliases(
 
 
 def index_words(session: Session, people: Sequence[Person]) -> None:
-    """Write down anew by which words people are found, in the caller's transaction, which holds them.
+    """Write down again by which words people are found, in the caller's transaction, which holds them.
 
     They are found by the names and external ids of their aliases as well; aliases themselves by none.
     """
@@ -91,7 +91,7 @@ def standing_merges(session: Session, absorbed_ids: Collection[int]) -> list[Mer
 
 
 def absorbed_by(session: Session, person_id: int) -> set[int]:
-    """Who was merged into a person, who may be an alias by now, directly or by way of somebody else."""
+    """Who was merged into a person, who may be an alias by now, directly or by way of someone else."""
     found: set[int] = set()
     newly = {person_id}
     while newly:

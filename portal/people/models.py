@@ -28,7 +28,7 @@ class Person(Base):
     name: Mapped[str] = mapped_column(String(200))
     # The name casefolded and without accents: the order of the list.
     name_key: Mapped[str] = mapped_column(sortable(400))
-    # The batch that enrolled them; None: somebody did, one by one.
+    # The batch that enrolled them; None: someone did, one by one.
     batch_id: Mapped[int | None] = mapped_column(Identifier, index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from portal.text import without_unseen
+
 KEY_LENGTH = 400
 WORD_LENGTH = 200
 
@@ -20,7 +22,7 @@ def key_of(text: str) -> str:
     """
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.casefold()).casefold())
     plain = "".join(c for c in decomposed if not unicodedata.combining(c))
-    words = "".join(" " if unicodedata.category(c) in {"Cc", "Cs"} else c for c in plain).split()
+    words = without_unseen(plain, " ").split()
     return " ".join(words)[:KEY_LENGTH].rstrip()
 
 
@@ -41,7 +43,7 @@ def _words_of(key: str) -> Iterator[str]:
 
 
 def query_words(text: str) -> list[str]:
-    """The words of what somebody typed, each to be found as the beginning of a word; longest first.
+    """The words of what someone typed, each to be found as the beginning of a word; longest first.
 
     What stands around a word is nothing to look for, unless there is nothing else.
     """

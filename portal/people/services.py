@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from portal.paging import Cursor, Page, fetch_page
 from portal.people.aliases import index_words, lock_person, merged_ids
 from portal.people.models import Person, PersonWord
 from portal.people.search_terms import key_of, query_words
+from portal.text import TextError, clean_line
 
 PAGE_SIZE = 50
 LAST_CHARACTER = chr(0x10FFFF)
@@ -48,7 +48,7 @@ def list_people(
 ) -> Page[Person]:
     """A page of people by name; with a query those of whom each typed word begins a word of name or id.
 
-    Somebody is found by the names and ids of those who were merged into them as well; these are not listed.
+    Someone is found by the names and ids of those who were merged into them as well; these are not listed.
     `after` is a cursor of an earlier page. Raises paging.CursorError if it is damaged.
     """
     words = query_words(query)
@@ -85,7 +85,7 @@ def _search(
             PersonWord.organization_id == organization.id,
             PersonWord.word >= first,
             PersonWord.word < first + LAST_CHARACTER,
-            # Somebody whom two words find is listed at the first of them only.
+            # Someone whom two words find is listed at the first of them only.
             ~exists().where(
                 earlier.person_id == PersonWord.person_id,
                 earlier.word >= first,
@@ -145,7 +145,7 @@ def change_person(
 
 
 def record_view(session: Session, organization: Organization, actor: Actor, person: Person) -> None:
-    """Write down that somebody looked at a person."""
+    """Write down that someone looked at a person."""
     with writing(session):
         record(
             session,
@@ -167,19 +167,15 @@ def clean_external_id(text: str) -> str:
     return _clean(text, "external_id", "external ID", 100)
 
 
-def _clean(text: str, field: str, word: str, length: int) -> str:
-    clean = " ".join(unicodedata.normalize("NFC", text).split())
-    if not clean:
-        raise PersonError(field, f"Enter the {word}.")
-    if len(clean) > length:
-        raise PersonError(field, f"The {word} has {len(clean)} characters; {length} are allowed.")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in clean):
-        raise PersonError(field, f"The {word} contains a character that can't be read. Type it anew.")
-    return clean
+def _clean(text: str, field: str, what: str, longest: int) -> str:
+    try:
+        return clean_line(text, what, longest)
+    except TextError as error:
+        raise PersonError(field, str(error)) from error
 
 
 def refuse_taken(session: Session, organization: Organization, external_id: str) -> None:
-    """Raise PersonError if somebody has this external id, or had it before they were merged."""
+    """Raise PersonError if someone has this external id, or had it before they were merged."""
     taken_by = session.scalar(
         select(Person).where(Person.organization_id == organization.id, Person.external_id == external_id)
     )
@@ -190,11 +186,11 @@ def refuse_taken(session: Session, organization: Organization, external_id: str)
     survivor = session.get_one(Person, taken_by.merged_into_id)
     raise PersonError(
         "external_id",
-        f"Somebody with the external ID {external_id} is enrolled already, and was merged into "
+        f"External ID {external_id} is already in use: that person was merged into "
         f"{survivor.name} ({survivor.external_id}).",
     )
 
 
 def external_id_taken(external_id: str) -> PersonError:
-    """What is wrong with an external id that somebody has."""
-    return PersonError("external_id", f"Somebody with the external ID {external_id} is enrolled already.")
+    """What is wrong with an external id that someone has."""
+    return PersonError("external_id", f"External ID {external_id} is already in use.")

@@ -36,7 +36,7 @@ class FoundFace:
     detection_score: Mapped[float]
     # The measures and words of jobs.faces.quality.
     quality: Mapped[dict[str, float | str | list[str]]] = mapped_column(JSON)
-    # float32, little-endian, unit length; None until somebody asks for this face.
+    # float32, little-endian, unit length; None until someone asks for this face.
     template: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
 
     @declared_attr

@@ -21,15 +21,15 @@ class Reason(StrEnum):
 
 # What happened, and what to do next.
 WORDS: dict[Reason, tuple[str, str]] = {
-    Reason.EMPTY: ("The file is empty.", "Save the photo again and add it anew."),
+    Reason.EMPTY: ("The file is empty.", "Save the photo again and add it again."),
     Reason.NOT_AN_IMAGE: ("The file is not a photo.", "Add a JPEG, PNG, WebP or HEIC photo."),
     Reason.UNSUPPORTED_FORMAT: (
         "This kind of image can't be read here.",
-        "Save it as JPEG, PNG, WebP or HEIC and add it anew.",
+        "Save it as JPEG, PNG, WebP or HEIC and add it again.",
     ),
     Reason.DAMAGED: (
         "The photo is damaged or was cut off on the way.",
-        "Copy it again from the camera or the original folder and add it anew.",
+        "Copy it again from the camera or the original folder and add it again.",
     ),
     Reason.TOO_MANY_PIXELS: (
         "The photo has more than 50 megapixels.",
@@ -41,10 +41,10 @@ WORDS: dict[Reason, tuple[str, str]] = {
     ),
     Reason.SET_ASIDE: (
         "The photo could not be processed: it stopped the program three times.",
-        "Save it anew in another format and add that, or tell your administrator.",
+        "Save it again in another format and add that, or tell your administrator.",
     ),
     Reason.FILE_MISSING: (
         "The stored file is not there any more.",
-        "Add the photo anew, and tell your administrator.",
+        "Add the photo again, and tell your administrator.",
     ),
 }

@@ -137,7 +137,7 @@ def delete_photos_of(session: Session, organization: Organization, person_ids: S
 
 
 def record_download(session: Session, organization: Organization, actor: Actor, photo: Photo) -> None:
-    """Write down that somebody took an original out of the portal."""
+    """Write down that someone took an original out of the portal."""
     with writing(session):
         record_photo_event(session, organization, actor, Action.PHOTO_DOWNLOADED, photo)
 
@@ -156,7 +156,7 @@ def delete_photos(session: Session, organization: Organization, photo_ids: Seque
 def record_photo_event(
     session: Session, organization: Organization, actor: Actor, action: Action, photo: Photo
 ) -> None:
-    """Write down what somebody did with a photo, in the caller's transaction."""
+    """Write down what someone did with a photo, in the caller's transaction."""
     record(
         session,
         actor,

@@ -94,7 +94,7 @@ def without_anything_left(session: Session, ids: Collection[int]) -> set[int]:
     """Those of people without photos of whom nothing is left anywhere.
 
     An alias whose photos moved with its merge is left as long as one of them is there; and whoever
-    absorbed somebody is left as long as that one is.
+    absorbed someone is left as long as that one is.
     """
     merges = session.scalars(
         select(Merge).where(

@@ -43,7 +43,7 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
         if last:
             # Whoever lost the photo that they came with meanwhile goes as well.
             whose = whose | (Person.batch_id == batch_id) & ~exists().where(Photo.person_id == Person.id)
-            # And, where they were merged into somebody, that one is known by one name less.
+            # And, where they were merged into someone, that one is known by one name less.
             whose = whose | Person.id.in_(select(Person.merged_into_id).where(Person.batch_id == batch_id))
         people = session.scalars(select(Person.id).where(whose).order_by(Person.id).with_for_update()).all()
         session.execute(select(Photo.id).where(Photo.id.in_(photo_ids)).order_by(Photo.id).with_for_update())

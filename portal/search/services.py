@@ -168,7 +168,7 @@ def _expire_older_than(session: Session, store: PhotoStore, days: int) -> None:
 
 
 def record_view(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
-    """Write down that somebody looked at the result of a search."""
+    """Write down that someone looked at the result of a search."""
     with writing(session):
         _record(session, organization, actor, Action.SEARCH_VIEWED, search)
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, undefer
 
 from portal.database import writing
-from portal.installation.services import hold_face_model
+from portal.installation.services import lock_face_model
 from portal.installation.thresholds import thresholds_of
 from portal.organizations.models import Organization
 from portal.photos.models import Face
@@ -47,7 +47,7 @@ class CandidateRecord:
 
 
 def claim_search(session: Session, worker: str, search_id: int, face_model_id: int) -> ClaimedSearch | None:
-    """Claim a queued search; None if it is gone or somebody else's.
+    """Claim a queued search; None if it is gone or someone else's.
 
     A template that another face model than the worker's has made comes as None, to be made again.
     """
@@ -76,7 +76,7 @@ def record_probe(
     None ends the work: the search failed for a reason that is written, or it is not this worker's.
     """
     with writing(session):
-        hold_face_model(session, face_model_id)
+        lock_face_model(session, face_model_id)
         search = lock_claimed(session, Search, worker, search_id)
         if search is None:
             return None
@@ -125,7 +125,7 @@ def record_candidates(
 ) -> None:
     """Write the candidate list, best first, and the threshold that it was judged by."""
     with writing(session):
-        hold_face_model(session, face_model_id)
+        lock_face_model(session, face_model_id)
         search = lock_claimed(session, Search, worker, search_id)
         if search is None:
             return

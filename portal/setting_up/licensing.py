@@ -60,7 +60,7 @@ class Licence:
 
     @property
     def is_to_confirm(self) -> bool:
-        """Whether somebody has to say that the model is used as its licence allows, and nobody has yet."""
+        """Whether someone has to say that the model is used as its licence allows, and nobody has yet."""
         return self.model.permitted_use != PermittedUse.ANY and self.answer is None
 
     @property

@@ -77,7 +77,7 @@ def _make_private(folder: Path) -> None:
     state = folder.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid():
         raise RedisUnavailable(
-            f"{folder}, where the private Redis would listen, belongs to somebody else. "
+            f"{folder}, where the private Redis would listen, belongs to someone else. "
             "Remove it, or give the portal a data folder with a shorter path."
         )
     folder.chmod(0o700)

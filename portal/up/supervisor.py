@@ -19,7 +19,7 @@ LOUD = {"warning", "error", "critical"}
 
 
 class StopRequested(Exception):
-    """Somebody pressed Ctrl-C or sent SIGTERM: leave the supervisor, which stops what runs."""
+    """Someone pressed Ctrl-C or sent SIGTERM: leave the supervisor, which stops what runs."""
 
 
 class _Kept:

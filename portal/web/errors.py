@@ -42,7 +42,7 @@ def csrf_error(error: CSRFError) -> tuple[str, int]:
 
 
 def gone(_: Gone) -> tuple[str, int]:
-    """What somebody else deleted in the meantime."""
+    """What someone else deleted in the meantime."""
     return _page("gone"), 404
 
 

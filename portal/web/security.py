@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Flask, Request, Response, abort, request, session
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from portal.batches.unpacking import MAX_ARCHIVE_BYTES
+from flask import Flask, Request, Response, abort, current_app, request, session
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -22,22 +24,35 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 FORM_BYTES = 256 * 1024
-MIB = 1024**2
-# The routes that take more than a form has, and how many bytes; None: photos of one person.
-UPLOADS: dict[str, int | None] = {
-    "people.new": None,
-    "people.add_photos": None,
-    "search.index": None,
-    "batches.create": MAX_ARCHIVE_BYTES,
-    "batch_uploads.reading": MIB,
-    "batch_uploads.manifest": 256 * MIB,
-    "batch_uploads.files": MIB,
-    "batch_uploads.photos": None,
-    "batch_uploads.archive_piece": 16 * MIB,
-    "batches.replace": None,
-}
-# Those whose bodies are read by the view itself, as they come.
-STREAMED = {"batches.create", "batch_uploads.manifest", "batch_uploads.photos", "batch_uploads.archive_piece"}
+# Where a view's declaration is kept.
+DECLARATION = "__portal_upload__"
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What the body of a request to a view may be."""
+
+    # None: as much as the photos of one person.
+    most_bytes: int | None
+    # The view reads it itself, piece by piece, as it comes.
+    streamed: bool
+
+
+def accepts_upload(most_bytes: int | None = None, *, streamed: bool = False) -> Callable[[View], View]:
+    """Declare that a view takes more than a form has; stands above `requires`."""
+
+    def declare(view: View) -> View:
+        setattr(view, DECLARATION, Upload(most_bytes, streamed))
+        return view
+
+    return declare
+
+
+def _upload_of(endpoint: str | None) -> Upload | None:
+    view = current_app.view_functions.get(endpoint or "")
+    return getattr(view, DECLARATION, None)
 
 
 class StreamableRequest(Request):
@@ -45,7 +60,8 @@ class StreamableRequest(Request):
 
     @property
     def want_form_data_parsed(self) -> bool:
-        return self.endpoint not in STREAMED and super().want_form_data_parsed
+        upload = _upload_of(self.endpoint)
+        return not (upload and upload.streamed) and super().want_form_data_parsed
 
 
 def init_app(app: Flask) -> None:
@@ -55,11 +71,11 @@ def init_app(app: Flask) -> None:
     @app.before_request
     def limit_body() -> None:
         # Forms are read before anybody is known: only who is signed in may send much, and files only.
-        endpoint = request.endpoint or ""
-        if endpoint not in UPLOADS or "_user_id" not in session:
+        upload = _upload_of(request.endpoint)
+        if upload is None or "_user_id" not in session:
             request.max_content_length = FORM_BYTES
-        elif (limit := UPLOADS[endpoint]) is not None:
-            request.max_content_length = limit
+        elif upload.most_bytes is not None:
+            request.max_content_length = upload.most_bytes
 
     @app.before_request
     def refuse_nul() -> None:

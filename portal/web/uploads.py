@@ -79,7 +79,7 @@ def _form_events(request: Request, decoder: MultipartDecoder) -> Iterator[Event]
             else:
                 yield event
     except ValueError as error:
-        raise BadRequest("The form broke off on its way. Send it again.") from error
+        raise BadRequest("The upload was interrupted. Send it again.") from error
 
 
 def _pieces(events: Iterator[Event]) -> Iterator[bytes]:

@@ -33,7 +33,7 @@ def claimable() -> list[Claimable]:
 def lock_queued(session: Session, table: type[Row], row_id: int) -> Row | None:
     """Read a queued row and hold it, to be claimed in the caller's transaction.
 
-    None if it is gone, not queued, or being claimed by somebody else.
+    None if it is gone, not queued, or being claimed by someone else.
     """
     return session.scalar(
         select(table)

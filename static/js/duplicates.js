@@ -22,7 +22,7 @@ export function pairPages(root) {
   }
 }
 
-/** Keys press the links and buttons that name them, unless somebody types. */
+/** Keys press the links and buttons that name them, unless someone types. */
 export function pairKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return;
@@ -90,7 +90,7 @@ function keep(page) {
     taken(page);
   };
   timer = setInterval(hear, HEARD_EVERY_MS);
-  // At once where somebody comes back to a page that had let go of its pair, or that slept.
+  // At once where someone comes back to a page that had let go of its pair, or that slept.
   document.addEventListener("visibilitychange", () => document.hidden || hear());
   window.addEventListener("pagehide", () => send(page.dataset.release).catch(() => null));
   hear();

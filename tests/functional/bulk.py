@@ -1,4 +1,4 @@
-"""A batch that is sent as the page's script sends it, by somebody who can be interrupted anywhere."""
+"""A batch that is sent as the page's script sends it, by someone who can be interrupted anywhere."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def in_the_picture(lfw: Path) -> Mate:
 
 @pytest.fixture(scope="session")
 def browser(in_the_picture: Mate) -> Iterator[Browser]:
-    """Chromium, with a camera that shows somebody."""
+    """Chromium, with a camera that shows someone."""
     program = next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
     if program is None:
         missing("needs Chromium on the PATH")
@@ -137,7 +137,7 @@ def erin(portal: UpPortal, first_run: Seen) -> Staff:
 
 @pytest.fixture
 def new_page(browser: Browser, portal: UpPortal) -> Iterator[NewPage]:
-    """Open a page, for somebody who has signed in or a stranger, in a browser window of its own.
+    """Open a page, for someone who has signed in or a stranger, in a browser window of its own.
 
     Whatever a page's scripts or its security policy complain about fails the test.
     """

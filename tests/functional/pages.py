@@ -27,7 +27,7 @@ def ignored(said: ConsoleMessage) -> bool:
 
 
 def fill_in(page: Page, mate: Mate) -> None:
-    """Say who somebody is, on the page where people are enrolled."""
+    """Say who someone is, on the page where people are enrolled."""
     page.goto("/people/new")
     page.get_by_label("Name").fill(mate.name)
     page.get_by_label("External ID").fill(mate.external_id)

@@ -1,4 +1,4 @@
-"""A portal that is up, somebody of its staff without a browser, and what a person's photos are."""
+"""A portal that is up, someone of its staff without a browser, and what a person's photos are."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class UpPortal:
 
 @dataclass(frozen=True)
 class Mate:
-    """Somebody of whom there are several photos: some to enrol, and another to search with."""
+    """Someone of whom there are several photos: some to enrol, and another to search with."""
 
     name: str
     photos: list[Path]
@@ -153,7 +153,7 @@ def mates(lfw: Path, photos: int) -> list[Mate]:
 
 
 class Staff:
-    """Somebody who works with the portal by plain HTTP, as a browser without JavaScript does."""
+    """Someone who works with the portal by plain HTTP, as a browser without JavaScript does."""
 
     def __init__(self, portal: UpPortal, email: str) -> None:
         self.portal = portal
@@ -197,7 +197,7 @@ class Staff:
         return self._open(path, body, {"Content-Type": f'multipart/form-data; boundary="{boundary}"'})
 
     def enrol(self, external_id: str, name: str, photos: Sequence[Path]) -> int:
-        """Enrol somebody; returns the number of their page."""
+        """Enrol someone; returns the number of their page."""
         path, _ = self.post("/people/new", {"name": name, "external_id": external_id}, {"photos": photos})
         number = re.fullmatch(r"/people/(\d+)", path)
         assert number, path

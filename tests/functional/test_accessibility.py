@@ -19,7 +19,7 @@ GROUP_PHOTO = Path(insightface.__file__).parent / "data/images/t1.jpg"
 
 
 @pytest.fixture(scope="module")
-def somebody(ada: Staff, lfw: Path) -> int:
+def someone(ada: Staff, lfw: Path) -> int:
     """The number of an enrolled person, with a search that found them and one that found nobody."""
     mate = mates(lfw, photos=2)[-2]
     number = ada.enrol_and_wait(mate)
@@ -51,7 +51,7 @@ def test_pages_on_which_nothing_is_yet(path: str, erin: Staff, new_page: NewPage
     ],
 )
 def test_pages_on_which_there_is_something(
-    path: str, ada: Staff, somebody: int, new_page: NewPage, axe: str
+    path: str, ada: Staff, someone: int, new_page: NewPage, axe: str
 ) -> None:
     page = new_page(ada)
     page.goto(path)
@@ -75,16 +75,16 @@ def test_errors_inside_the_portal(ada: Staff, vera: Staff, new_page: NewPage, ax
     _check(page, axe)
 
 
-def test_a_person(ada: Staff, somebody: int, new_page: NewPage, axe: str) -> None:
+def test_a_person(ada: Staff, someone: int, new_page: NewPage, axe: str) -> None:
     page = new_page(ada)
-    page.goto(f"/people/{somebody}")
+    page.goto(f"/people/{someone}")
     _check(page, axe)
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_role("dialog")).to_be_visible()
     _check(page, axe)
-    page.goto(f"/people/{somebody}/edit")
+    page.goto(f"/people/{someone}/edit")
     _check(page, axe)
-    page.goto(f"/people/{somebody}")
+    page.goto(f"/people/{someone}")
     page.locator(".photo-tile__frame").first.click()
     expect(page.locator("[data-face]")).to_have_count(1)
     _check(page, axe)
@@ -122,15 +122,15 @@ def test_forms_that_came_back(ada: Staff, new_page: NewPage, axe: str, lfw: Path
     _check(stranger, axe)
 
 
-@pytest.mark.parametrize("whom", ["somebody enrolled", "somebody unknown", "a group", "no face"])
+@pytest.mark.parametrize("whom", ["someone enrolled", "someone unknown", "a group", "no face"])
 def test_results(
-    whom: str, ada: Staff, somebody: int, new_page: NewPage, axe: str, lfw: Path, tmp_path: Path
+    whom: str, ada: Staff, someone: int, new_page: NewPage, axe: str, lfw: Path, tmp_path: Path
 ) -> None:
     letter = tmp_path / "letter.jpg"
     letter.write_text("Dear Sir or Madam")
     probes: dict[str, tuple[Path, str]] = {
-        "somebody enrolled": (mates(lfw, photos=2)[-2].probe, "done"),
-        "somebody unknown": (mates(lfw, photos=2)[-3].probe, "done"),
+        "someone enrolled": (mates(lfw, photos=2)[-2].probe, "done"),
+        "someone unknown": (mates(lfw, photos=2)[-3].probe, "done"),
         "a group": (GROUP_PHOTO, "done"),
         "no face": (letter, "failed"),
     }
@@ -138,7 +138,7 @@ def test_results(
     page = new_page(ada)
     page.goto(_url_of_search(ada, photo))
     expect(page.locator(f"[data-search-status={status}]")).to_be_visible()
-    assert page.locator("[data-match=true]").count() == (whom == "somebody enrolled")
+    assert page.locator("[data-match=true]").count() == (whom == "someone enrolled")
     _check(page, axe)
 
 

@@ -34,7 +34,7 @@ CLICKABLE = ".face-map__face--clickable"
 
 @pytest.fixture(scope="module")
 def enrolled(ada: Staff, people: Iterator[Mate]) -> Mate:
-    """Somebody whom the clinic has enrolled, with two photos."""
+    """Someone whom the clinic has enrolled, with two photos."""
     mate = next(people)
     ada.enrol_and_wait(mate)
     return mate
@@ -225,7 +225,7 @@ def test_what_is_no_photo_is_told_at_once_and_what_was_chosen_outlives_a_mistake
     choose(page, "Choose photos", [letter, enrolled.probe])
     expect(chosen(page).filter(has_text="letter.jpg")).to_contain_text("It will not be sent.")
     page.get_by_role("button", name="Enrol", exact=True).click()
-    expect(page.locator(".field--wrong")).to_contain_text(f"{enrolled.external_id} is enrolled already")
+    expect(page.locator(".field--wrong")).to_contain_text(f"{enrolled.external_id} is already in use")
     expect(chosen(page)).to_have_count(1)
     expect(chosen(page)).to_contain_text(enrolled.probe.name)
 

@@ -163,7 +163,7 @@ def test_a_manifest_that_turns_out_wrong_is_replaced_on_the_way(
     wrong, right = tmp_path / "wrong.csv", tmp_path / "right.csv"
     right.write_text("external_id,name,photo\nLATE-1,Una Stahl,one.jpg\n")
     # The portal reads the first 64 KiB in advance; what is wrong comes after them.
-    padding = "".join(f"LATE-{number},Somebody,none-{number}.jpg\n" for number in range(2, 4000))
+    padding = "".join(f"LATE-{number},Someone,none-{number}.jpg\n" for number in range(2, 4000))
     wrong.write_bytes((right.read_text() + padding).encode() + b"LATE-X,\xff\xfe\x81,one.jpg\n\0\n")
     page = new_page(bea)
     page.goto("/enrol")
@@ -217,7 +217,7 @@ def test_after_a_closed_tab_only_what_is_missing_is_sent(
         page.close(run_before_unload=True)
     assert asked == ["beforeunload"]
 
-    # Meanwhile somebody has put another photo in the place of one that had arrived.
+    # Meanwhile someone has put another photo in the place of one that had arrived.
     shutil.copy(faces[-1], folder / ("TAB-000" if len(arrived) == PARCEL else "TAB-024") / "photo.jpg")
     page = new_page(bea)
     second = Sent(page)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group(BROWSING)
 
 @pytest.fixture(scope="module")
 def ruth(portal: UpPortal, first_run: object, lfw: Path) -> Staff:
-    """An operator of a school in which somebody is enrolled twice."""
+    """An operator of a school in which someone is enrolled twice."""
     slug = portal.add_organization("Hill School")
     portal.add_user("ruth@hill.example", slug, "operator")
     staff = Staff(portal, "ruth@hill.example")

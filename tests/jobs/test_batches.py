@@ -303,7 +303,7 @@ def test_a_worker_lost_in_the_middle_of_the_manifest_of_a_zip_does_not_let_names
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("portal.batches.announcing.AT_ONCE", 2)
-    rows = "".join(f"E{number},Somebody,P{number}/1.jpg\n" for number in range(5))
+    rows = "".join(f"E{number},Someone,P{number}/1.jpg\n" for number in range(5))
     batch = drop_zip(bob, zipped({**photos(5), "list.csv": f"id,name,photo\n{rows}".encode()}))
     add, parts = announcing._add_rows, []
 
@@ -463,7 +463,7 @@ def test_a_hostile_zip_harms_nobody(app: Flask, worker: Worker, bob: Visitor, se
     assert all(path.is_relative_to(photo_store().folder) or path.suffix.startswith(".db") for path in outside)
     assert archive_files() == []
     bob.get(f"/enrol/{batch}")
-    assert "The name of the file in the ZIP leads out of its folder." in bob.page.get_text(" ")
+    assert "The name of the file in the ZIP points outside the ZIP." in bob.page.get_text(" ")
     assert_sound(session, {batch: len(entries)})
 
 
@@ -566,7 +566,7 @@ def test_a_batch_is_undone_in_parts_by_worker_after_worker(
     batch = drop(bob, photos(8))
     worker = new_worker()
     finish(worker)
-    # Somebody removed the photo that this one came with: they are nobody's but the batch's.
+    # Someone removed the photo that this one came with: they are nobody's but the batch's.
     person = session.scalars(select(Person).where(Person.external_id == "P3")).one()
     photo = session.execute(text(f"SELECT id FROM photo WHERE person_id = {person.id}")).scalar_one()
     bob.post(f"/photos/{photo}/remove")

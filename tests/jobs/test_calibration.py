@@ -90,7 +90,7 @@ def measured(session: Session, organization: Organization) -> Calibration:
 
 
 def highest_non_mated(people: People) -> NDArray[np.float64]:
-    """By plain comparison: of each person's first photo, the highest score with somebody else's photo."""
+    """By plain comparison: of each person's first photo, the highest score with someone else's photo."""
     firsts = np.array([templates[0] for templates in people.values()])
     everything = np.concatenate(list(people.values()))
     owners = np.repeat(np.arange(len(people)), [len(templates) for templates in people.values()])
@@ -118,7 +118,7 @@ def test_the_rates_are_those_that_a_plain_comparison_counts(
         score = curves["thresholds"][place]
         if (highest >= score).mean() > 0.5:
             assert curves["fpir"]["value"][place] == pytest.approx((highest >= score).mean(), abs=0.01)
-    # mbf, 120 people: nobody is as much like somebody else as 0.6, and nearly everybody like themselves.
+    # mbf, 120 people: nobody is as much like someone else as 0.6, and nearly everybody like themselves.
     price = price_of(curves, 0.45)
     assert price.fnir is not None
     assert price.fpir.value < 0.05 < price.fpir.high + 0.05
@@ -175,7 +175,7 @@ def test_who_is_known_to_be_one_person_does_not_count_as_somebody_else(
     known_by: str,
 ) -> None:
     ids = enrol_templates(session, clinic, real_people)
-    # The second photo of one person was enrolled as somebody else.
+    # The second photo of one person was enrolled as someone else.
     name = next(name for name, templates in real_people.items() if len(templates) == 2)
     twin = enrol_templates(session, clinic, {"twin": [real_people[name][1]]})["twin"]
     score = float(real_people[name][0] @ real_people[name][1])

@@ -1,4 +1,4 @@
-"""The demo, added by `portal up --demo` as somebody who tries the portal out meets it."""
+"""The demo, added by `portal up --demo` as someone who tries the portal out meets it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def picture(package: str, path: str) -> bytes:
 
 
 class DemoPortal:
-    """A portal with the demo, and somebody who signed in with what the console said."""
+    """A portal with the demo, and someone who signed in with what the console said."""
 
     def __init__(self, running: Running, data_dir: Path) -> None:
         self.data_dir = data_dir

@@ -60,7 +60,7 @@ class Scene:
         process.begin(worker.process)
 
     def photo(self, name: str, *look: float) -> Photo:
-        """A photo of somebody, who is enrolled with the first."""
+        """A photo of someone, who is enrolled with the first."""
         if name not in self.people:
             self.people[name] = add_person(self.session, self.organization, name, name)
         vector = towards(*look, dimension=face_model(self.session).dimension)

@@ -76,7 +76,7 @@ def test_what_no_row_owns_is_removed_and_everything_else_stays(
     owned = files()
     orphans = [store.receive(clinic.id, io.BytesIO(picture(number)), 10**6).key for number in range(3)]
     store.write(orphans[0], "preview", b"preview")
-    # A worker was killed while somebody deleted the photo that it was at.
+    # A worker was killed while someone deleted the photo that it was at.
     store.write(orphans[1], "thumbnail", b"thumbnail")
     (store.folder / orphans[1]).unlink()
     (store.folder / "incoming" / "cut off").write_bytes(b"half")

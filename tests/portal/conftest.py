@@ -55,7 +55,7 @@ Paired = Callable[..., DuplicatePair]
 
 @pytest.fixture
 def enrolled(session: Session, clinic: Organization) -> Enrolled:
-    """Enrol somebody of the clinic with one photo; the name is the external id, too."""
+    """Enrol someone of the clinic with one photo; the name is the external id, too."""
     shades = count(1)
 
     def enrol(name: str) -> Photo:

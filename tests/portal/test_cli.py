@@ -1,4 +1,4 @@
-"""The `portal` command, as somebody at a terminal uses it (as a program: test_launch)."""
+"""The `portal` command, as someone at a terminal uses it (as a program: test_launch)."""
 
 from __future__ import annotations
 

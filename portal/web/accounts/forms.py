@@ -112,7 +112,7 @@ class ChangePasswordForm(FlaskForm):  # type: ignore[misc]
 
 
 class ConfirmPasswordForm(FlaskForm):  # type: ignore[misc]
-    """The password of somebody who has an account."""
+    """The password of someone who has an account."""
 
     password = PasswordField(
         "Your password", validators=[InputRequired("Enter your password.")], render_kw=PRESENT_PASSWORD

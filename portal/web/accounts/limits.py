@@ -28,7 +28,7 @@ def _address_and_account() -> str:
 
 # One count for all pages where a secret is typed: who guesses does not get more tries by changing pages.
 by_address = limiter.shared_limit("30 per minute", scope="secrets", methods=["POST"], deduct_when=_failed)
-# By address as well: else anybody could lock somebody out by failing in their name.
+# By address as well: else anybody could lock someone out by failing in their name.
 by_account = limiter.shared_limit(
     "10 per minute",
     scope="secrets of an account",

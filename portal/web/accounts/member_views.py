@@ -119,7 +119,7 @@ def _member_or_404(membership_id: int) -> Membership:
 
 
 def _after_change(member: Membership) -> ResponseReturnValue:
-    # Somebody who has just given up the admin's role can't see the members page any more.
+    # Someone who has just given up the admin's role can't see the members page any more.
     if member.user_id == current_user.id and member.role != Role.ADMIN:
         return redirect(url_for("accounts.account"))
     return redirect(url_for("members.index"))

@@ -20,7 +20,7 @@ from portal.extensions import db, login_manager
 from portal.web.accounts.access import current_membership
 
 LIFETIME = timedelta(hours=12)
-# The cookie is sent anew this often, not with every answer: an answer that was under way while somebody
+# The cookie is sent again this often, not with every answer: an answer that was under way while someone
 # signed out would otherwise bring the old session back.
 RENEWED_EVERY_S = 600
 

@@ -191,7 +191,7 @@ def _join(invitation: Invitation, token: str, user: User) -> ResponseReturnValue
 
 
 def _begin(user: User, organization_id: int | None) -> ResponseReturnValue:
-    # Flashes are kept in the session, which begins anew here.
+    # Flashes are kept in the session, which begins again here.
     flashes = session.get("_flashes")
     sessions.begin(user, organization_id)
     if flashes:

@@ -104,7 +104,7 @@ def subjects_of(session: Session, organization: Organization, events: Sequence[A
 
 
 def record_reading(session: Session, organization: Organization, actor: Actor, filters: Filters) -> None:
-    """Write down that somebody read the trail, and what they looked for."""
+    """Write down that someone read the trail, and what they looked for."""
     asked = {
         "who": filters.actor,
         "what": filters.action or "",

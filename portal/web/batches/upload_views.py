@@ -25,8 +25,10 @@ from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.storage import FileTooLarge, photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
 from portal.web.batches.views import chosen_in, find, known_of, refused
+from portal.web.security import accepts_upload
 from portal.web.uploads import CHUNK_BYTES, form_parts
 
+MIB = 1024**2
 MANIFEST_HEAD_BYTES = 64 * 1024
 PHOTOS_A_REQUEST = 100
 MOST_SAMPLED_PATHS = 1000
@@ -41,6 +43,7 @@ blueprint.register_error_handler(ManifestError, refused)
 
 
 @blueprint.post("/enrol/reading")
+@accepts_upload(MIB)
 @requires(Permission.ENROL)
 def reading() -> ResponseReturnValue:
     """How the names of what was dropped would be read: a part of the page."""
@@ -77,6 +80,7 @@ def start() -> ResponseReturnValue:
 
 
 @blueprint.post("/enrol/<int:batch_id>/manifest")
+@accepts_upload(256 * MIB, streamed=True)
 @requires(Permission.ENROL)
 def manifest(batch_id: int) -> ResponseReturnValue:
     """Take the list of who is on which photo."""
@@ -91,6 +95,7 @@ def manifest(batch_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/enrol/<int:batch_id>/files")
+@accepts_upload(MIB)
 @requires(Permission.ENROL)
 def files(batch_id: int) -> ResponseReturnValue:
     """Hear which files are about to come, and say which of them are wanted."""
@@ -120,6 +125,7 @@ def announced(batch_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/enrol/<int:batch_id>/photos")
+@accepts_upload(streamed=True)
 @requires(Permission.ENROL)
 def photos(batch_id: int) -> ResponseReturnValue:
     """Take some of the files, each under the number of its item; all or none of them."""
@@ -159,6 +165,7 @@ def archives(batch_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/enrol/<int:batch_id>/archives/<int:archive_id>")
+@accepts_upload(16 * MIB, streamed=True)
 @requires(Permission.ENROL)
 def archive_piece(batch_id: int, archive_id: int) -> ResponseReturnValue:
     """Take a piece of a ZIP; one that does not begin where the others end is not taken."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +28,8 @@ from portal.batches.models import Batch, BatchItem, Decision, ItemState, KnownPe
 from portal.batches.naming import Grouping, Label
 from portal.batches.progress import Status, archives_of, count_items, progress_of, status_of
 from portal.batches.reasons import ItemReason, words_of
-from portal.csv_cells import safe_cell
+from portal.batches.unpacking import MAX_ARCHIVE_BYTES
+from portal.csv_cells import csv_lines, safe_cell
 from portal.extensions import csrf, db
 from portal.paging import CursorError
 from portal.photos.reasons import Reason
@@ -38,6 +37,7 @@ from portal.photos.services import PhotoError
 from portal.storage import photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
 from portal.web.batches.whole_form import WholeForm
+from portal.web.security import accepts_upload
 from portal.web.uploads import form_parts, stored_uploads
 
 blueprint = Blueprint("batches", __name__)
@@ -90,6 +90,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/enrol")
+@accepts_upload(MAX_ARCHIVE_BYTES, streamed=True)
 @requires(Permission.ENROL)
 def create() -> ResponseReturnValue:
     """Begin a batch with everything in one form, as it comes without a script."""
@@ -148,7 +149,6 @@ def attention(batch_id: int) -> ResponseReturnValue:
     batch = find(batch_id)
     services.record_report(db.session(), current_actor(), batch)
     headers = {"Content-Disposition": f'attachment; filename="batch-{batch.id}-attention.csv"'}
-    # With a byte order mark: spreadsheets take it for Latin-1 otherwise.
     lines = stream_with_context(_attention_lines(batch))
     return Response(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
@@ -207,6 +207,7 @@ def retry(batch_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/enrol/<int:batch_id>/items/<int:item_id>/replace")
+@accepts_upload()
 @requires(Permission.ENROL)
 def replace(batch_id: int, item_id: int) -> ResponseReturnValue:
     """Give a photo's place to another one."""
@@ -291,17 +292,14 @@ def _items(batch: Batch) -> dict[str, Any]:
 
 
 def _attention_lines(batch: Batch) -> Iterator[str]:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["external_id", "name", "photo", "problem", "what_to_do"])
-    yield "\ufeff" + text.getvalue()
-    for item in services.attention(db.session(), batch):
-        text.seek(0)
-        text.truncate()
-        what, then = words_of(item.reason)
-        cells = (item.external_id, item.name, item.path, f"{what} {item.detail}".strip(), then)
-        writer.writerow([safe_cell(cell) for cell in cells])
-        yield text.getvalue()
+    columns = ("external_id", "name", "photo", "problem", "what_to_do")
+    return csv_lines(columns, (_attention_cells(item) for item in services.attention(db.session(), batch)))
+
+
+def _attention_cells(item: BatchItem) -> list[str]:
+    what, then = words_of(item.reason)
+    cells = (item.external_id, item.name, item.path, f"{what} {item.detail}".strip(), then)
+    return [safe_cell(cell) for cell in cells]
 
 
 def _back(batch_id: int, words: str, shown: str | None = None) -> ResponseReturnValue:

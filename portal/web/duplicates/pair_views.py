@@ -41,7 +41,7 @@ class Side:
     aliases: list[Person]
     open_pairs: int
     # Usable photos with the face that stands for the person, and which of them is compared; the face of
-    # somebody who was merged is a photo of the other one by now.
+    # someone who was merged is a photo of the other one by now.
     faces: list[tuple[Photo, Face]]
     face: Face | None
 
@@ -53,7 +53,7 @@ def following() -> ResponseReturnValue:
     before, after, decided = (pair_in_link(name) for name in ("before", "after", "decided"))
     pair = _hand_out(before or after, backwards=before is not None)
     if pair is None and decided is not None:
-        # Somebody who decides goes on at the top when the bottom is reached.
+        # Someone who decides goes on at the top when the bottom is reached.
         pair = _hand_out(None)
     if pair is not None:
         return redirect(url_for("pairs.show", pair_id=pair.id, decided=decided.id if decided else None))
@@ -76,7 +76,7 @@ def show(pair_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:pair_id>/decision")
 @requires(Permission.ENROL)
 def decide(pair_id: int) -> ResponseReturnValue:
-    """Say that the two are one person, or are not; or leave the pair to somebody else."""
+    """Say that the two are one person, or are not; or leave the pair to someone else."""
     pair, session, actor = _pair(pair_id), db.session(), current_actor()
     decision, note = request.form.get("decision", ""), request.form.get("note", "")
     if decision not in {UNSURE, PairStatus.DUPLICATE, PairStatus.DISTINCT}:
@@ -140,10 +140,10 @@ def undo(pair_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:pair_id>/reserve")
 @requires(Permission.ENROL)
 def reserve(pair_id: int) -> ResponseReturnValue:
-    """Hear from the page that somebody still looks at it; 409 if the pair is somebody else's by now."""
+    """Hear from the page that someone still looks at it; 409 if the pair is someone else's by now."""
     if judging.reserve(db.session(), current_actor(), _pair(pair_id)):
         return "", 204
-    return {"error": "Somebody else is looking at this pair now."}, 409
+    return {"error": "Someone else is looking at this pair now."}, 409
 
 
 @blueprint.post("/<int:pair_id>/release")

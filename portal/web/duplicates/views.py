@@ -81,7 +81,7 @@ def download() -> ResponseReturnValue:
     day = (at or now()).strftime("%Y-%m-%d")
     headers = {"Content-Disposition": f'attachment; filename="duplicates-{organization.slug}-{day}.csv"'}
     bands = bands_for_pairs(session, organization)
-    lines = stream_with_context(report.csv_lines(session, organization, form.wanted(), bands, at))
+    lines = stream_with_context(report.report_lines(session, organization, form.wanted(), bands, at))
     return Response(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 

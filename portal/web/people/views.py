@@ -23,6 +23,7 @@ from portal.removal.services import delete_person
 from portal.storage import photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
 from portal.web.people.forms import NewPersonForm, PersonForm, PhotosForm
+from portal.web.security import accepts_upload
 from portal.web.uploads import stored_uploads
 from portal.work.models import UNFINISHED
 
@@ -43,6 +44,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.route("/people/new", methods=["GET", "POST"])
+@accepts_upload()
 @requires(Permission.ENROL)
 def new() -> ResponseReturnValue:
     """Enrol a person."""
@@ -69,7 +71,7 @@ def new() -> ResponseReturnValue:
     except PhotoError as error:
         form.photos.errors = [str(error)]
         return render_template("people/new.html", form=form), 422
-    flash(f"{person.name} is enrolled. The photos are being looked at now.", "success")
+    flash(f"{person.name} is enrolled. The photos are being processed.", "success")
     return redirect(url_for("people.show", person_id=person.id))
 
 
@@ -93,6 +95,7 @@ def photos(person_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/people/<int:person_id>/photos")
+@accepts_upload()
 @requires(Permission.ENROL)
 def add_photos(person_id: int) -> ResponseReturnValue:
     """Add photos to a person."""
@@ -110,7 +113,7 @@ def add_photos(person_id: int) -> ResponseReturnValue:
     for upload in repeated:
         flash(f"{upload.name} is a photo of {person.name} already; it is kept once.", "info")
     if len(repeated) < len(uploads):
-        flash("The photos are saved and being looked at now.", "success")
+        flash("The photos are saved and being processed.", "success")
     return redirect(url_for("people.show", person_id=person.id))
 
 
@@ -164,14 +167,14 @@ def undo_merge(person_id: int, merge_id: int) -> ResponseReturnValue:
         flash(str(error), "warning")
         return redirect(url_for("people.show", person_id=person.id))
     absorbed = services.find_person(db.session(), organization, merge.absorbed_id) or abort(404)
-    flash(f"{absorbed.name} ({absorbed.external_id}) is a person of their own again.", "success")
+    flash(f"{absorbed.name} ({absorbed.external_id}) is a separate person again.", "success")
     for remark in remarks:
         flash(remark, "info")
     return redirect(url_for("people.show", person_id=person.id))
 
 
 def _person(person_id: int) -> Person:
-    """The person of a page or of an act; somebody who was merged leads to the other, and nothing is done."""
+    """The person of a page or of an act; someone who was merged leads to the other, and nothing is done."""
     session, organization = db.session(), current_organization()
     person = services.find_person(session, organization, person_id) or abort(404)
     if person.is_alias:

@@ -20,6 +20,7 @@ from portal.storage import Rendition, photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
 from portal.web.photos.pictures import send_picture
 from portal.web.search.forms import SearchForm
+from portal.web.security import accepts_upload
 from portal.web.uploads import stored_uploads
 from portal.work.models import UNFINISHED
 
@@ -39,6 +40,7 @@ class Results:
 
 
 @blueprint.route("/search", methods=["GET", "POST"])
+@accepts_upload()
 @requires(Permission.SEARCH)
 def index() -> ResponseReturnValue:
     """Search by photo, and the searches of the organization."""

@@ -1,4 +1,4 @@
-// Requests that get through in the end: they wait for the network, for the portal, for somebody who has to
+// Requests that get through in the end: they wait for the network, for the portal, for someone who has to
 // sign in again, for a batch that is paused.
 
 const FIRST_WAIT_MS = 1000;

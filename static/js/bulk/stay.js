@@ -13,7 +13,7 @@ window.addEventListener("beforeunload", (event) => {
 });
 
 // Parts of the page that ask for themselves again leave it when the session has ended. What is being sent
-// waits for somebody to sign in again.
+// waits for someone to sign in again.
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   const { xhr, requestConfig } = event.detail;
   const asked = new URL(requestConfig.path, location.href).pathname;

@@ -27,7 +27,7 @@ def score_of(rate: float) -> float:
 
 
 def strangers(scores: NDArray[np.float64], others: int = 1) -> NonMated:
-    """People each of whom has these scores with somebody outside of the sample."""
+    """People each of whom has these scores with someone outside of the sample."""
     rows = np.column_stack([scores, *(scores - 0.05 * (1 + number) for number in range(others - 1))])
     return NonMated(np.arange(len(scores)) + 1, scores, rows, np.zeros(len(scores), np.int64))
 
@@ -75,7 +75,7 @@ def test_false_pairs_are_those_among_all_people() -> None:
 def test_false_pairs_are_not_told_below_what_was_collected() -> None:
     scores = highest(np.random.default_rng(7), 300)
     curves = measure(strangers(scores, others=3), None, 300)
-    # Somebody has three others above this, and maybe more.
+    # Someone has three others above this, and maybe more.
     assert curves["false_pairs_from"] == pytest.approx((scores - 0.10).max())
 
 

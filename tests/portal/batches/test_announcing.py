@@ -212,7 +212,7 @@ def test_a_large_manifest_is_taken_in_parts(
     rows = [f"A{number},Anna,{number % 7}.jpg\n" for number in range(10)]
     batch = start(bob, grouping="auto", label="auto")
     assert give_manifest(bob, batch, HEADER + "".join(rows)) == 10
-    # A photo that an earlier part gave to somebody stays with them.
+    # A photo that an earlier part gave to someone stays with them.
     assert counted(bob, batch) == {"expected": 7, "attention": 3}
     assert_sound(session, {batch: 10})
 
@@ -257,7 +257,7 @@ def test_a_manifest_that_is_overtaken_at_its_end_changes_nothing(
 
 
 def test_a_path_of_very_many_folders_is_found_by_its_end(bob: Visitor, session: Session) -> None:
-    """Nobody has such folders; somebody who means harm names them."""
+    """Nobody has such folders; someone who means harm names them."""
     batch = start(bob, grouping="auto", label="auto")
     give_manifest(bob, batch, HEADER + "A1,Anna,1.jpg\n")
     deep = [{"path": "a/" * 32_000 + name, "size": 10} for name in ("1.jpg", "2.jpg", "x" * 1000)] * 2

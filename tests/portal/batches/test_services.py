@@ -190,7 +190,7 @@ def test_people_with_photos_from_elsewhere_stay_when_a_batch_is_undone(
     bob.post(f"/people/{numbers['A1']}/photos", {"photos": [file(picture(50))]})
     second = drop(bob, {"B1/2.jpg": picture(51)})
     finish(worker)
-    # Somebody removed the photo that this one came with, and that one was deleted.
+    # Someone removed the photo that this one came with, and that one was deleted.
     photo = session.scalars(select(Photo.id).where(Photo.person_id == numbers["C1"])).one()
     bob.post(f"/photos/{photo}/remove")
     bob.post(f"/people/{numbers['D1']}/delete")
@@ -295,7 +295,7 @@ def test_what_is_put_right_one_by_one_is_in_the_audit_trail(
         "batch.retried": [(actor, "batch", batch, {"photos": 1})] * 2,
     }
     alice.get("/audit")
-    assert "Found the chosen face right in a photo of S1 (S1)." in " ".join(alice.page.get_text().split())
+    assert "Confirmed the selected face in a photo of S1 (S1)." in " ".join(alice.page.get_text().split())
     finish(worker)
     assert_sound(session, {batch: 3})
 

@@ -56,7 +56,7 @@ def as_it_is(session: Session, pair: DuplicatePair) -> DuplicatePair:
 def lines(session: Session, home: Organization, *, today: bool, wanted: pairs.Filter) -> Report:
     """The rows of the report of now, or of the one as it is at the end of today."""
     at = report.end_of_day(now().date()) if today else None
-    text = "".join(report.csv_lines(session, home, wanted, UNCALIBRATED, at))
+    text = "".join(report.report_lines(session, home, wanted, UNCALIBRATED, at))
     rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
     # The history has the threshold that was in force when something last happened to the pair, and no band.
     return [{key: cell for key, cell in row.items() if key not in ("threshold", "band")} for row in rows]
@@ -148,7 +148,7 @@ def test_who_was_merged_into_somebody_else_meanwhile_is_not_decided_about(
     anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
     pair = add_pair(session, anne, cleo)
     merge(session, anna.person, anne.person)
-    with pytest.raises(judging.PairError, match="Anne was merged into somebody else"):
+    with pytest.raises(judging.PairError, match="Anne was merged into someone else"):
         answer(session, actor(bob), pair)
     untouched = as_it_is(session, pair)
     assert (untouched.status, untouched.note) == (PairStatus.OPEN, "")
@@ -285,7 +285,7 @@ def test_two_who_were_merged_elsewhere_are_not_decided_on_a_page_that_is_still_o
     a, b = enrolled("A"), enrolled("B")
     pair = add_pair(session, a, b)
     merge(session, a.person, b.person)
-    with pytest.raises(judging.PairError, match="B was merged into somebody else"):
+    with pytest.raises(judging.PairError, match="B was merged into someone else"):
         judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
 
 

@@ -207,7 +207,7 @@ def test_a_manifests_name_must_be_that_of_who_is_enrolled(
     }
     assert people(session) == {"A1": 2, "B1": 2, "C1": 1}
     assert_sound(session, {batch: 6})
-    # What waits for somebody keeps its photo: once the person is there, it is tried again.
+    # What waits for someone keeps its photo: once the person is there, it is tried again.
     enrol(bob, "Dora", "D1", picture(60))
     bob.post(f"/enrol/{batch}/retry", {"reason": "no_name"})
     finish(worker)

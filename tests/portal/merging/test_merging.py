@@ -78,7 +78,7 @@ def said(visitor: Visitor) -> str:
 
 @pytest.fixture
 def anna(session: Session, clinic: Organization) -> Person:
-    """Somebody with two photos, of which the second is Anne's first."""
+    """Someone with two photos, of which the second is Anne's first."""
     person = add_person(session, clinic, "A1", "Anna Bell")
     add_photo(session, person, shade=1)
     add_photo(session, person, shade=2, faces=2)
@@ -205,7 +205,7 @@ def test_an_external_id_that_somebody_else_got_since_is_not_taken_from_them(
     merged = merge(session, anna, anne, external_id="B1")
     change_person(session, clinic, SOMEBODY, anna, external_id="Z9", name="Anna Bell")
     add_person(session, clinic, "B1", "Berta")
-    assert undo(session, merged)[1:] == ["The external ID B1 is somebody else's now: Anne Ball has A1."]
+    assert undo(session, merged)[1:] == ["The external ID B1 is someone else's now: Anne Ball has A1."]
     assert set(state(session, clinic)) == {"Anna Bell Z9", "Anne Ball A1", "Berta B1"}
 
 
@@ -326,7 +326,7 @@ def test_an_external_id_of_an_alias_stays_taken(
     session: Session, bob: Visitor, clinic: Organization, anna: Person, anne: Person
 ) -> None:
     merge(session, anna, anne)
-    words = "Somebody with the external ID B1 is enrolled already, and was merged into Anna Bell (A1)."
+    words = "External ID B1 is already in use: that person was merged into Anna Bell (A1)."
     with pytest.raises(PersonError) as refused:
         add_person(session, clinic, "B1", "New")
     assert str(refused.value) == words
@@ -400,9 +400,9 @@ def test_the_page_says_who_a_person_was_and_undoes_it(
     bob.post(early, follow=True)
     assert "Undo the later merge first." in said(bob)
     bob.post(actions[0], follow=True)
-    assert "Carla (C1) is a person of their own again." in said(bob)
+    assert "Carla (C1) is a separate person again." in said(bob)
     bob.post(early, follow=True)
-    assert "Anne Ball (B1) is a person of their own again." in said(bob)
+    assert "Anne Ball (B1) is a separate person again." in said(bob)
     assert not bob.page.select("[data-alias]")
     assert bob.post(f"/people/{anne.id}/merges/{first.id}/undo").status_code == 404
     assert [event.details for event in events("person.merged")] == [

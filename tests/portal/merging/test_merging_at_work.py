@@ -294,7 +294,7 @@ def test_a_batch_that_is_undone_takes_its_own_photos_and_aliases_only(
     batch = drop(bob, {"B1/1.jpg": picture(3), "B2/1.jpg": picture(4), "B3/1.jpg": picture(5)})
     finish(worker)
     of_batch = {person.external_id: person.id for person in list_people(session, clinic).items}
-    # B1 is all the batch's; B2 has a photo that somebody added; B3 absorbed somebody who was there before.
+    # B1 is all the batch's; B2 has a photo that someone added; B3 absorbed someone who was there before.
     more = {"photos": [file(picture(6), "more.jpg")]}
     assert bob.post(f"/people/{of_batch['B2']}/photos", more).status_code == 302
     other = enrol(bob, "Other", "O1", picture(7))

@@ -18,7 +18,7 @@ from portal.calibration.bands import UNCALIBRATED
 from portal.database import writing
 from portal.duplicates import pairs
 from portal.duplicates.pairs import Filter
-from portal.duplicates.report import csv_lines
+from portal.duplicates.report import report_lines
 from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.pairs import finding, groups
@@ -74,7 +74,7 @@ def walks(steps: list[str]) -> list[str]:
 def test_a_report(app: Flask, clinic: Organization, found: list[DuplicatePair], at: datetime | None) -> None:
     with app.app_context():
         session = db.session()
-        lines = lambda: list(csv_lines(session, clinic, Filter(None), UNCALIBRATED, at))  # noqa: E731
+        lines = lambda: list(report_lines(session, clinic, Filter(None), UNCALIBRATED, at))  # noqa: E731
         assert walks(plans(session, lines)) == []
 
 

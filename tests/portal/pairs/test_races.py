@@ -45,7 +45,7 @@ def people(enrolled: Enrolled) -> Photos:
 
 @pytest.fixture
 def beside(app: Flask, session: Session, people: Photos, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let somebody else act in the middle of a function: when it has done its work, before the commit.
+    """Let someone else act in the middle of a function: when it has done its work, before the commit.
 
     Goes on when the other one waits for a lock, or is through.
     """

@@ -57,7 +57,7 @@ def test_does_not_use_a_folder_that_somebody_else_left_in_its_place(
     trap = tmp_path / "trap"
     trap.symlink_to(elsewhere)
     monkeypatch.setattr(Settings, "redis_socket", property(lambda self: trap / "redis.sock"))
-    with pytest.raises(RedisUnavailable, match="belongs to somebody else"):
+    with pytest.raises(RedisUnavailable, match="belongs to someone else"):
         private_redis.program(dataclasses.replace(settings))
 
 

@@ -53,7 +53,7 @@ SECRETS = ("Paula Secret", "P-SECRET", "invited-", "mate-")
 
 @dataclass
 class Scene:
-    """What the clinic has, made anew for each request: some of them destroy it."""
+    """What the clinic has, made again for each request: some of them destroy it."""
 
     person: Person
     # Of another person into this one.
@@ -176,7 +176,7 @@ ROUTES = [
         STAFF,
         302,
         302,
-        form=lambda scene: {"name": "Somebody", "external_id": "NEW", **new_photos(scene)},
+        form=lambda scene: {"name": "Someone", "external_id": "NEW", **new_photos(scene)},
     ),
     Route("people.show", "GET", EVERYBODY, 200, 404, person),
     Route("people.photos", "GET", EVERYBODY, 200, 404, person),
@@ -520,7 +520,7 @@ def _kept(files: dict[str, StoredFile], state: str) -> dict[str, Any]:
 
 
 def _colleague(session: Session, organization: Organization, email: str) -> Membership:
-    """Somebody who never signs in."""
+    """Someone who never signs in."""
     with writing(session):
         user = User(email=email, password_hash="none")
         session.add(user)

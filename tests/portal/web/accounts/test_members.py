@@ -134,7 +134,7 @@ def test_two_admins_who_remove_each_other_leave_one(app: Flask, alice: Visitor) 
     for thread in threads:
         thread.join()
     assert len(both) == 2
-    assert refused == ["The last admin can't be removed. Make somebody else an admin first."]
+    assert refused == ["The last admin can't be removed. Make someone else an admin first."]
 
 
 def test_the_open_invitations_of_an_admin_go_with_the_role(

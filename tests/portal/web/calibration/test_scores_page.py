@@ -171,7 +171,7 @@ def test_a_measurement_is_asked_for_and_polled_until_it_is_done(
     assert not alice.page.select("[hx-trigger]")
     alice.get("/audit?action=calibration.started")
     (line,) = alice.page.select("[data-event]")
-    assert "Had measured what scores mean here." in line.get_text()
+    assert "Started a score calibration." in line.get_text()
 
 
 @pytest.mark.usefixtures("measured")

@@ -58,7 +58,7 @@ def stored(app: Flask, pair: DuplicatePair) -> DuplicatePair:
 
 
 def names(app: Flask) -> dict[str, int | None]:
-    """External ids, and into whom somebody was merged."""
+    """External ids, and into whom someone was merged."""
     with app.app_context():
         people = db.session.scalars(select(Person))
         return {person.external_id: person.merged_into_id for person in people}
@@ -301,7 +301,7 @@ def test_a_member_is_given_the_pair_that_they_are_asked_about_whoever_leads_its_
     bob.call(f"/duplicates/{leader.id}/release")
     assert at_next(dan) == "Anne"
     assert "bob@clinic.example was not sure, and asks you." in said(dan)
-    # As with all others, not while somebody else looks at the group.
+    # As with all others, not while someone else looks at the group.
     dan.call(f"/duplicates/{weaker.id}/release")
     assert at_next(alice) == "Anna"
     assert at_next(dan) is None

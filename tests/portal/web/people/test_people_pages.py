@@ -65,7 +65,7 @@ def test_a_person_is_enrolled_with_photos(bob: Visitor, number: int, files: Call
         ("An\x07na", "A1", 1, "name", "The name contains a character that can't be read."),
         ("Anna", "", 1, "external_id", "Enter the external ID."),
         ("Anna", "x" * 101, 1, "external_id", "The external ID has 101 characters; 100 are allowed."),
-        ("Anna", "TAKEN", 1, "external_id", "Somebody with the external ID TAKEN is enrolled already."),
+        ("Anna", "TAKEN", 1, "external_id", "External ID TAKEN is already in use."),
         ("Anna", "A1", 0, "photos", "Choose at least one photo."),
         ("Anna", "A1", 21, "photos", "A person can have 20 photos. This one has 0; 21 more were sent."),
     ],
@@ -132,9 +132,9 @@ def test_who_is_a_moment_slower_with_an_external_id_is_told_so(
         # The other one commits between the look and the write.
         for module in (adding, services):
             monkeypatch.setattr(module, "refuse_taken", lambda *_: None)
-        with pytest.raises(PersonError, match="A1 is enrolled already"):
+        with pytest.raises(PersonError, match="A1 is already in use"):
             add_person(session, clinic, "A1")
-        with pytest.raises(PersonError, match="A1 is enrolled already"):
+        with pytest.raises(PersonError, match="A1 is already in use"):
             services.change_person(session, clinic, SOMEBODY, other, external_id="A1", name="Anna")
         assert session.scalars(select(Person.id)).all() == [person.id, other.id]
 
@@ -184,7 +184,7 @@ def test_a_person_is_renamed(app: Flask, bob: Visitor, events: Events) -> None:
         "A1",
     ]
     assert bob.post(address, {"name": "Anna Bell", "external_id": "TAKEN"}).status_code == 422
-    assert "TAKEN is enrolled already" in said(bob)
+    assert "TAKEN is already in use" in said(bob)
     assert bob.post(address, {"name": "Anna Bell", "external_id": "A2"}).status_code == 302
     assert bob.post(address, {"name": "Anna Bell", "external_id": "A2"}).status_code == 302
     assert listed(bob, "bell") == ["A2"]

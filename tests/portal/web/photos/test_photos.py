@@ -70,7 +70,7 @@ def test_the_same_photo_twice_is_one_photo(bob: Visitor, anna: Person, files: Fi
     bob.post(f"/people/{anna.id}/photos", {"photos": [file(picture(1), "later.jpg")]})
     assert list(tiles(bob, anna.id).values()) == ["queued"]
     assert "later.jpg is a photo of Anna already; it is kept once." in said(bob)
-    assert "being looked at now" not in said(bob)
+    assert "being processed" not in said(bob)
     assert len(files()) == 1
 
 
