@@ -65,7 +65,11 @@ def prepare_free_model(session: Session, settings: Settings, announce: Callable[
         return
     row = None
     try:
-        pack = find(opencv_files.NAME, settings.model_dir, announce=announce)
+        pack = find(
+            opencv_files.NAME,
+            settings.model_dir,
+            announce=lambda said: announce(f"For whoever does not confirm the licence: {said}"),
+        )
         if find_face_model(session, pack.fingerprint) is None:
             row = _row(pack, opencv_files.NAME, open_engine(pack, settings.device).dimension)
     except FaceModelError as error:

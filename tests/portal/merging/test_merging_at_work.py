@@ -170,7 +170,7 @@ def test_a_merge_in_the_middle_of_a_workers_writing_meets_no_deadlock(
         with app.app_context():
             merge(db.session(), kept, gone)
 
-    hold_people = work._hold_people
+    hold_people = work._lock_people
 
     with ThreadPoolExecutor(1) as pool:
 
@@ -184,7 +184,7 @@ def test_a_merge_in_the_middle_of_a_workers_writing_meets_no_deadlock(
             assert not future.done()
             return held
 
-        monkeypatch.setattr(work, "_hold_people", hold_and_be_met)
+        monkeypatch.setattr(work, "_lock_people", hold_and_be_met)
         worker.work(1)
         merges[0].result()
     assert set(in_gallery(session).values()) == {kept}
