@@ -11,18 +11,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from portal.batches.manifest import ManifestRow
-from portal.batches.models import PATH_LENGTH, Batch, BatchArchive, BatchItem, Decision, ItemState
+from portal.batches.models import PATH_LENGTH, Batch, BatchItem, Decision, ItemState
 from portal.batches.naming import Grouping, Label, Naming, Unnamed, normal_path, path_key, person_of
 from portal.batches.reasons import ItemReason
 from portal.chunks import chunks
-from portal.database import execute_change, lock, now, writing
+from portal.database import lock, now, writing
 from portal.people.services import PersonError, clean_external_id, clean_name
 from portal.photos.reasons import MAX_PHOTO_BYTES
-from portal.work.models import UNFINISHED, WorkState
 
 AT_ONCE = 500
 # A manifest that names a photo by more folders than this is not understood.
@@ -338,44 +337,3 @@ def _set(item: BatchItem, **values: Any) -> None:
 
 def _announced(item: BatchItem) -> AnnouncedItem:
     return AnnouncedItem(item.id, item.state, item.reason, item.sha256)
-
-
-def give_up_archives(session: Session, batch: Batch, problem: str, *, arrived: bool = True) -> Sequence[int]:
-    """Unpack no more of a batch's ZIPs, in the caller's transaction; returns their ids.
-
-    With arrived=False, only those that did not arrive whole.
-    """
-    which: tuple[ColumnElement[bool], ...] = (
-        BatchArchive.batch_id == batch.id,
-        BatchArchive.state.in_(UNFINISHED),
-    )
-    if not arrived:
-        which += (BatchArchive.arrived.is_(False),)
-    return session.scalars(
-        update(BatchArchive)
-        .where(*which)
-        .values(state=WorkState.FAILED, problem=problem, claimed_by=None, finished_at=now())
-        .returning(BatchArchive.id)
-        .execution_options(synchronize_session=False)
-    ).all()
-
-
-def expect_no_more(session: Session, batch: Batch) -> tuple[int, Sequence[int]]:
-    """Wait no longer for what was announced and did not come, in the caller's transaction.
-
-    Returns how many photos need attention for it, and the ids of the ZIPs that are given up.
-    """
-    batch.announced = True
-    missing = end_items(session, batch, ItemReason.NOT_ARRIVED, BatchItem.state == ItemState.EXPECTED)
-    return missing, give_up_archives(session, batch, "It never arrived whole.", arrived=False)
-
-
-def end_items(session: Session, batch: Batch, reason: ItemReason, *conditions: ColumnElement[bool]) -> int:
-    """Let those items of a batch need attention, in the caller's transaction; returns how many."""
-    return execute_change(
-        session,
-        update(BatchItem)
-        .where(BatchItem.batch_id == batch.id, *conditions)
-        .values(state=ItemState.ATTENTION, reason=reason, finished_at=now())
-        .execution_options(synchronize_session=False),
-    )

@@ -24,8 +24,8 @@ from portal.batches.models import Batch, ItemState, KnownPeople
 from portal.batches.naming import Grouping, Label, is_system_file, normal_path
 from portal.batches.reasons import ItemReason
 from portal.batches.receiving import Arrival, receive
+from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES, take_archive
 from portal.batches.services import decide_naming, find_unfinished, start_batch
-from portal.batches.unpacking import MAX_ARCHIVE_BYTES, take_archive
 from portal.chunks import chunks
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES

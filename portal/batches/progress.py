@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from portal.batches.announcing import end_items, expect_no_more
+from portal.batches.ending import end_items, expect_no_more
 from portal.batches.items import close_items
 from portal.batches.models import ON_THE_WAY, Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.batches.reasons import ItemReason

@@ -9,14 +9,8 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
-from portal.batches.announcing import (
-    BatchError,
-    end_items,
-    expect_no_more,
-    give_up_archives,
-    lock_open,
-    naming_of,
-)
+from portal.batches.announcing import BatchError, lock_open, naming_of
+from portal.batches.ending import end_items, expect_no_more, give_up_archives
 from portal.batches.models import (
     Batch,
     BatchArchive,

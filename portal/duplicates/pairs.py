@@ -1,4 +1,4 @@
-"""Pairs, as staff look at them: listed, filtered, and handed out one after the other."""
+"""Pairs, as staff look at them: listed and filtered."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from portal.accounts.models import Membership
-from portal.accounts.roles import ROLES_WITH, Permission
-from portal.audit.services import Actor
-from portal.database import now
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
 from portal.pairs.groups import are_people, has_one_of, needs_decision
@@ -24,8 +20,6 @@ from portal.photos.models import Face
 PAIRS_A_PAGE = 20
 # A person in so many open pairs is pointed out: a poor photo, or a face that resembles many.
 MANY_PAIRS = 5
-# Other pairs of a group that the entry of its strongest one in the list shows.
-PAIRS_OF_GROUP_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -92,7 +86,7 @@ def conditions(organization: Organization, wanted: Filter) -> list[ColumnElement
     return found
 
 
-def _whole(query: Select[DuplicatePair]) -> Select[DuplicatePair]:
+def whole_rows(query: Select[DuplicatePair]) -> Select[DuplicatePair]:
     """With all that a pair's row on a page shows."""
     return query.options(
         selectinload(DuplicatePair.a),
@@ -112,7 +106,7 @@ def list_pairs(
     With any filter, each pair that it lets through is listed by itself. Raises paging.CursorError if the
     cursor is damaged.
     """
-    query = _whole(select(DuplicatePair).where(*conditions(organization, wanted)))
+    query = whole_rows(select(DuplicatePair).where(*conditions(organization, wanted)))
     if wanted.is_queue:
         query = query.where(DuplicatePair.leads)
     rows = fetch_page(
@@ -129,7 +123,7 @@ def list_pairs(
 
 def strongest(session: Session, organization: Organization, wanted: Filter, most: int) -> list[DuplicatePair]:
     """The first pairs that a filter lets through, the highest score first."""
-    query = _whole(select(DuplicatePair).where(*conditions(organization, wanted)))
+    query = whole_rows(select(DuplicatePair).where(*conditions(organization, wanted)))
     return list(
         session.scalars(query.order_by(DuplicatePair.score.desc(), DuplicatePair.id.desc()).limit(most))
     )
@@ -161,128 +155,15 @@ def count_asked(session: Session, organization: Organization) -> int:
     return session.scalar(select(func.count()).select_from(DuplicatePair).where(*waiting)) or 0
 
 
-def groups_of(session: Session, pairs: Sequence[DuplicatePair]) -> dict[int, list[DuplicatePair]]:
-    """The strongest other pairs of each group that one of these pairs leads, by the leading pair's id."""
-    leaders = {pair.group_id: pair for pair in pairs if pair.leads and pair.group_id is not None}
-    found: dict[int, list[DuplicatePair]] = {pair.id: [] for pair in leaders.values()}
-    if leaders:
-        strongest_first = DuplicatePair.score.desc(), DuplicatePair.id
-        # Group by group: numbered all at once, every pair of a big one would be sorted.
-        others = [
-            select(DuplicatePair.id)
-            .where(
-                DuplicatePair.organization_id == pair.organization_id,
-                DuplicatePair.group_id == group_id,
-                ~DuplicatePair.leads,
-            )
-            .order_by(*strongest_first)
-            .limit(PAIRS_OF_GROUP_SHOWN)
-            .subquery()
-            for group_id, pair in leaders.items()
-        ]
-        ids = union_all(*(select(part.c.id) for part in others))
-        query = _whole(select(DuplicatePair).where(DuplicatePair.id.in_(ids)))
-        for pair in session.scalars(query.order_by(*strongest_first)):
-            if pair.group_id is not None:
-                found[leaders[pair.group_id].id].append(pair)
-    return found
-
-
-def group_of(session: Session, pair: DuplicatePair) -> list[DuplicatePair]:
-    """The other pairs of a pair's group, strongest first."""
-    if pair.group_id is None:
-        return []
-    query = select(DuplicatePair).where(
-        DuplicatePair.organization_id == pair.organization_id,
-        DuplicatePair.group_id == pair.group_id,
-        DuplicatePair.id != pair.id,
-    )
-    return list(
-        session.scalars(
-            _whole(query.order_by(DuplicatePair.score.desc(), DuplicatePair.id).limit(PAIRS_OF_GROUP_SHOWN))
-        )
-    )
-
-
-def group_sizes(session: Session, pairs: Sequence[DuplicatePair]) -> dict[int, int]:
-    """How many pairs are in the group of each of these pairs, by the pair's id."""
-    groups = {pair.group_id for pair in pairs if pair.group_id is not None}
-    if not groups:
-        return {}
-    sizes = session.execute(
-        select(DuplicatePair.group_id, func.count().label("pairs"))
-        .where(DuplicatePair.organization_id == pairs[0].organization_id, DuplicatePair.group_id.in_(groups))
-        .group_by(DuplicatePair.group_id)
-    )
-    counts = {row.group_id: row.pairs for row in sizes}
-    return {pair.id: counts.get(pair.group_id, 0) for pair in pairs if pair.group_id is not None}
-
-
 def find_pair(session: Session, organization: Organization, pair_id: int) -> DuplicatePair | None:
     """A pair of this organization with all that its page shows; None if not there or another's."""
     return session.scalar(
-        _whole(
+        whole_rows(
             select(DuplicatePair).where(
                 DuplicatePair.id == pair_id, DuplicatePair.organization_id == organization.id
             )
         ).execution_options(populate_existing=True)
     )
-
-
-def who_may_decide(organization: Organization) -> Select[int]:
-    """The ids of the members who may decide pairs."""
-    return select(Membership.user_id).where(
-        Membership.organization_id == organization.id,
-        Membership.role.in_(ROLES_WITH[Permission.ENROL]),
-    )
-
-
-def next_pair(
-    session: Session,
-    organization: Organization,
-    actor: Actor,
-    beside: DuplicatePair | None = None,
-    *,
-    backwards: bool = False,
-) -> DuplicatePair | None:
-    """The pair to look at next: the strongest that is nobody else's, or the one after (before) `beside`.
-
-    What the member is asked about by another comes first; what they left to others does not come again.
-    """
-    mine = actor.user_id
-    free = (
-        *conditions(organization, Filter()),
-        or_(
-            DuplicatePair.reserved_by_id.is_(None),
-            DuplicatePair.reserved_by_id == mine,
-            DuplicatePair.reserved_until < now(),
-        ),
-        or_(
-            DuplicatePair.asked_id == mine,
-            DuplicatePair.asked_id.is_(None),
-            # Who was asked may have left.
-            DuplicatePair.asked_id.not_in(who_may_decide(organization)),
-        ),
-        or_(DuplicatePair.unsure_by_id.is_(None), DuplicatePair.unsure_by_id != mine),
-    )
-    place = tuple_(DuplicatePair.score, DuplicatePair.id)
-    strongest_first = DuplicatePair.score.desc(), DuplicatePair.id.desc()
-    query = select(DuplicatePair).where(*free).limit(1)
-    if beside is None:
-        # By their ids: they are few, and those that are free may be many. Also one that does not lead its
-        # group: it is this very pair that they are asked about.
-        of_me = select(DuplicatePair.id).where(DuplicatePair.asked_id == mine)
-        asked = session.scalar(query.where(DuplicatePair.id.in_(of_me)).order_by(*strongest_first))
-        if asked is not None:
-            return asked
-    query = query.where(DuplicatePair.leads)
-    if beside is not None and backwards:
-        return session.scalar(
-            query.where(place > (beside.score, beside.id)).order_by(DuplicatePair.score, DuplicatePair.id)
-        )
-    if beside is not None:
-        query = query.where(place < (beside.score, beside.id))
-    return session.scalar(query.order_by(*strongest_first))
 
 
 def _shown_with(person: Person) -> ColumnElement[bool]:
@@ -298,7 +179,7 @@ def pairs_of_person(session: Session, person: Person) -> tuple[list[DuplicatePai
     """
     rows = session.execute(select(DuplicatePair.id, DuplicatePair.score).where(_shown_with(person))).all()
     shown = [row.id for row in sorted(rows, key=lambda row: (-row.score, row.id))[:PAIRS_A_PAGE]]
-    found = session.scalars(_whole(select(DuplicatePair).where(DuplicatePair.id.in_(shown))))
+    found = session.scalars(whole_rows(select(DuplicatePair).where(DuplicatePair.id.in_(shown))))
     return sorted(found, key=lambda pair: shown.index(pair.id)), len(rows)
 
 

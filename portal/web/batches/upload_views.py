@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from portal.accounts.roles import Permission
-from portal.batches import announcing, services, unpacking
+from portal.batches import announcing, receiving_archives, services
 from portal.batches.announcing import AnnouncedItem, BatchError, DroppedFile
 from portal.batches.manifest import ManifestError, read_manifest
 from portal.batches.models import BatchArchive, Decision
@@ -159,8 +159,8 @@ def archives(batch_id: int) -> ResponseReturnValue:
     """Hear of a ZIP that is about to come in pieces, or goes on."""
     batch = find(batch_id)
     name, size = normal_path(request.form.get("name", "")), request.form.get("size", 0, int)
-    archive = unpacking.begin_archive(db.session(), batch, name or "archive.zip", size)
-    received_bytes = unpacking.resume_archive(db.session(), batch, archive, photo_store())
+    archive = receiving_archives.begin_archive(db.session(), batch, name or "archive.zip", size)
+    received_bytes = receiving_archives.resume_archive(db.session(), batch, archive, photo_store())
     return {"id": archive.id, "received_bytes": received_bytes}
 
 
@@ -170,11 +170,12 @@ def archives(batch_id: int) -> ResponseReturnValue:
 def archive_piece(batch_id: int, archive_id: int) -> ResponseReturnValue:
     """Take a piece of a ZIP; one that does not begin where the others end is not taken."""
     batch, offset = find(batch_id), request.args.get("offset", -1, int)
-    archive: BatchArchive = unpacking.find_archive(db.session(), batch, archive_id) or abort(404)
+    archive: BatchArchive = receiving_archives.find_archive(db.session(), batch, archive_id) or abort(404)
     if batch.decision != Decision.GO_ON:
         raise announcing.NotOpen(batch.decision)
-    before = unpacking.resume_archive(db.session(), batch, archive, photo_store())
-    size = unpacking.receive_piece(db.session(), batch, archive, offset, request.stream, photo_store())
+    session, store = db.session(), photo_store()
+    before = receiving_archives.resume_archive(session, batch, archive, store)
+    size = receiving_archives.receive_piece(session, batch, archive, offset, request.stream, store)
     return {"received_bytes": size}, 200 if offset == before else 409
 
 

@@ -28,7 +28,7 @@ from portal.batches.models import Batch, BatchItem, Decision, ItemState, KnownPe
 from portal.batches.naming import Grouping, Label
 from portal.batches.progress import Status, archives_of, count_items, progress_of, status_of
 from portal.batches.reasons import ItemReason, words_of
-from portal.batches.unpacking import MAX_ARCHIVE_BYTES
+from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES
 from portal.csv_cells import csv_lines, safe_cell
 from portal.extensions import csrf, db
 from portal.paging import CursorError

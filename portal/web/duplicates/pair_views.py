@@ -13,6 +13,7 @@ from portal.accounts.roles import Permission
 from portal.calibration.services import bands_for_pairs
 from portal.database import Gone
 from portal.duplicates import judging, pairs
+from portal.duplicates.handing_out import group_of, next_pair
 from portal.duplicates.judging import PairError
 from portal.extensions import db
 from portal.installation.thresholds import thresholds_of
@@ -169,7 +170,7 @@ def _decided_at() -> datetime:
 def _hand_out(beside: DuplicatePair | None, *, backwards: bool = False) -> DuplicatePair | None:
     """The next pair, kept for this member if they may decide."""
     session, organization, actor = db.session(), current_organization(), current_actor()
-    while (pair := pairs.next_pair(session, organization, actor, beside, backwards=backwards)) is not None:
+    while (pair := next_pair(session, organization, actor, beside, backwards=backwards)) is not None:
         try:
             if not may(Permission.ENROL) or judging.reserve(session, actor, pair):
                 return pair
@@ -201,7 +202,7 @@ def _page(pair: DuplicatePair, note: str = "", problem: str = "") -> str:
         pair=pair,
         sides=_sides(pair, counts),
         many=pairs.MANY_PAIRS,
-        group=pairs.group_of(session, pair),
+        group=group_of(session, pair),
         history=pairs.history_of(session, pair),
         odd=odd_photos_of(session, [pair.a_id, pair.b_id]),
         bands=bands_for_pairs(session, organization),

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from portal.accounts.roles import Permission
 from portal.calibration.services import bands_for_pairs, current
 from portal.database import LARGEST_NUMBER, now
-from portal.duplicates import pairs, report
+from portal.duplicates import handing_out, pairs, report
 from portal.extensions import db
 from portal.installation.services import current_face_model
 from portal.installation.thresholds import thresholds_of
@@ -129,13 +129,13 @@ def _listed(form: FilterForm) -> dict[str, Any]:
     session, organization, wanted = db.session(), current_organization(), form.wanted()
     page = pairs.list_pairs(session, organization, wanted, request.args.get("cursor"))
     shown = page.items
-    groups = pairs.groups_of(session, shown) if wanted.is_queue else {}
+    groups = handing_out.groups_of(session, shown) if wanted.is_queue else {}
     everybody = {person for pair in chain(shown, *groups.values()) for person in (pair.a_id, pair.b_id)}
     found: dict[str, Any] = {
         "page": page,
         "wanted": wanted,
         "groups": groups,
-        "sizes": pairs.group_sizes(session, shown),
+        "sizes": handing_out.group_sizes(session, shown),
         "open_pairs": pairs.open_pairs_of(session, sorted(everybody)),
         "many": pairs.MANY_PAIRS,
         "bands": bands_for_pairs(session, organization),

@@ -19,7 +19,7 @@ from portal.batches.models import Decision, ItemState
 from portal.calibration.bands import UNCALIBRATED
 from portal.calibration.choosing import Purpose, choose_threshold
 from portal.database import now, writing
-from portal.duplicates import judging, pairs, report
+from portal.duplicates import handing_out, judging, pairs, report
 from portal.merging.merging import undo_merge
 from portal.organizations.models import Organization
 from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
@@ -170,13 +170,13 @@ def test_a_pair_for_which_somebody_was_asked_who_is_not_there_any_more_is_anybod
     pair = paired("Anna", "Anne")
     judging.leave_open(session, actor(alice), pair, "Is this Anna?", bob.user)
     third = Actor(vera.user.id, vera.user.email)
-    assert pairs.next_pair(session, home, third) is None
+    assert handing_out.next_pair(session, home, third) is None
     membership = session.scalars(select(Membership).where(Membership.user_id == bob.user.id)).one()
     if leaves:
         remove_member(session, home, actor(alice), membership)
     else:
         change_role(session, home, actor(alice), membership, Role.VIEWER)
-    free = pairs.next_pair(session, home, third)
+    free = handing_out.next_pair(session, home, third)
     assert free is not None
     assert free.id == pair.id
 
@@ -297,17 +297,17 @@ def test_a_group_that_grows_leaves_a_pair_to_who_is_deciding_it(
     his = add_pair(session, anna, anne, 0.6)
     assert judging.reserve(session, actor(bob), his)
     hers = add_pair(session, anna, cleo, 0.9)
-    given = pairs.next_pair(session, home, actor(alice))
+    given = handing_out.next_pair(session, home, actor(alice))
     assert given is not None
     assert given.id == hers.id
     assert judging.reserve(session, actor(alice), hers)
     # Each goes on with theirs, and lets go of nothing else.
     assert judging.reserve(session, actor(bob), as_it_is(session, his))
     judging.release(session, actor(bob), his)
-    assert pairs.next_pair(session, home, actor(vera)) is None
+    assert handing_out.next_pair(session, home, actor(vera)) is None
     assert judging.reserve(session, actor(bob), his)
     judging.decide(session, actor(bob), as_it_is(session, his), PairStatus.DISTINCT)
-    assert pairs.next_pair(session, home, actor(vera)) is None
+    assert handing_out.next_pair(session, home, actor(vera)) is None
     judging.decide(session, actor(alice), as_it_is(session, hers), PairStatus.DISTINCT)
     assert_grouped(session, home.id)
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from portal.audit.services import Actor
 from portal.calibration.bands import UNCALIBRATED
 from portal.database import writing
-from portal.duplicates import pairs
+from portal.duplicates import handing_out, pairs
 from portal.duplicates.pairs import Filter
 from portal.duplicates.report import report_lines
 from portal.extensions import db
@@ -100,7 +100,7 @@ def test_what_pages_ask(app: Flask, clinic: Organization, bob: Visitor, found: l
             lambda: pairs.count_asked(session, clinic),
             lambda: pairs.count_groups(session, clinic, 99),
             lambda: pairs.list_pairs(session, clinic, Filter()),
-            lambda: pairs.next_pair(session, clinic, actor),
+            lambda: handing_out.next_pair(session, clinic, actor),
             lambda: pairs.pairs_of_person(session, person),
         ):
             assert walks(plans(session, act)) == []
