@@ -253,6 +253,8 @@ def test_somebody_unknown_has_no_match(
 
 def _tab_to(page: Page, name: str) -> None:
     """Press Tab until the element with this name has the focus."""
+    # Before that, scripts have not yet made what can be reached by Tab.
+    page.wait_for_load_state("load")
     for _ in range(60):
         page.keyboard.press("Tab")
         said = page.evaluate(
