@@ -29,7 +29,7 @@ from jobs.error_rates.samples import Mated, NonMated
 from jobs.faces import models as packs
 from jobs.faces.opening import open_engine
 from jobs.faces.pipeline import FacePipeline, UnusablePhoto
-from portal.calibration.curves import Curves, Interval, price_of, threshold_for_fpir
+from portal.calibration.curves import Curves, Interval, error_rates_at, threshold_for_fpir
 from portal.chunks import chunks
 
 SPLITS = 200
@@ -108,13 +108,13 @@ def _split(
 def _outcome(scores: NDArray[np.float32], first: Half, second: Half, curves: Curves, fpir: float) -> Outcome:
     threshold = threshold_for_fpir(curves, fpir)
     assert threshold is not None, "the curves end at a score that nobody has with someone else"
-    price = price_of(curves, threshold)
-    assert price.fnir is not None, "there are people with several photos"
+    rates = error_rates_at(curves, threshold)
+    assert rates.fnir is not None, "there are people with several photos"
     among_the_first = scores[np.ix_(second.enrolled, first.enrolled)].max(axis=1)
     return Outcome(
         threshold,
-        price.fpir,
-        price.fnir,
+        rates.fpir,
+        rates.fnir,
         float((second.non_mated.highest >= threshold).mean()),
         float(np.average(second.mated.scores < threshold, weights=second.mated.weights)),
         len(second.enrolled),

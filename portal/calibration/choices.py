@@ -1,4 +1,4 @@
-"""The thresholds among which an admin chooses, each with its price."""
+"""The thresholds among which an admin chooses, each with its error rates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from portal.calibration.choosing import HIGHEST, LOWEST, Purpose
 from portal.calibration.curves import (
     Curves,
     ErrorRates,
-    price_of,
+    error_rates_at,
     threshold_for_false_pairs,
     threshold_for_fpir,
 )
@@ -27,21 +27,21 @@ class Choice:
     value: str
     threshold: float
     # None where nothing was measured.
-    price: ErrorRates | None
+    rates: ErrorRates | None
     of_the_card: bool
     in_force: bool
 
 
 def choices_for(purpose: Purpose, thresholds: Thresholds, card: float, curves: Curves | None) -> list[Choice]:
-    """The choices, lowest threshold first: by their price, the face model's own, and the one in force."""
+    """The choices, lowest threshold first: by error rates, the face model's own, and the one in force."""
     in_force, chosen = _in_force(purpose, thresholds)
-    offered = {round(threshold, 3) for threshold in _by_price(purpose, curves)}
+    offered = {round(threshold, 3) for threshold in _with_rates(purpose, curves)}
     if chosen:
         offered = {offer for offer in offered if abs(offer - in_force) >= 0.0005} | {in_force}
     choices = [
-        Choice(f"{one:.6f}", one, _price(curves, one), False, chosen and one == in_force) for one in offered
+        Choice(f"{one:.6f}", one, _rates(curves, one), False, chosen and one == in_force) for one in offered
     ]
-    choices.append(Choice("card", card, _price(curves, card), True, not chosen))
+    choices.append(Choice("card", card, _rates(curves, card), True, not chosen))
     return sorted(choices, key=lambda choice: choice.threshold)
 
 
@@ -51,7 +51,7 @@ def _in_force(purpose: Purpose, thresholds: Thresholds) -> tuple[float, bool]:
     return thresholds.duplicates, thresholds.duplicates_chosen
 
 
-def _by_price(purpose: Purpose, curves: Curves | None) -> list[float]:
+def _with_rates(purpose: Purpose, curves: Curves | None) -> list[float]:
     if curves is None:
         return []
     if purpose == Purpose.SEARCH:
@@ -62,5 +62,5 @@ def _by_price(purpose: Purpose, curves: Curves | None) -> list[float]:
     return [threshold for threshold in found if threshold is not None and LOWEST <= threshold <= HIGHEST]
 
 
-def _price(curves: Curves | None, threshold: float) -> ErrorRates | None:
-    return None if curves is None else price_of(curves, threshold)
+def _rates(curves: Curves | None, threshold: float) -> ErrorRates | None:
+    return None if curves is None else error_rates_at(curves, threshold)

@@ -69,7 +69,7 @@ class ErrorRates:
     more_false_pairs: bool
 
 
-def price_of(curves: Curves, threshold: float) -> ErrorRates:
+def error_rates_at(curves: Curves, threshold: float) -> ErrorRates:
     """What was measured at this threshold (a cosine, -1…1)."""
     grid = curves["thresholds"]
     fnir = curves["fnir"]

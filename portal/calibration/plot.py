@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from portal.calibration.curves import Curves, ErrorRates, Histogram, price_of
+from portal.calibration.curves import Curves, ErrorRates, Histogram, error_rates_at
 
 # Units of the drawing: the scores of different people above the axis, those of one person below.
 WIDTH, HEIGHT = 640.0, 300.0
@@ -39,7 +39,7 @@ class Row:
     start: float
     different_people: int
     same_person: int | None
-    price: ErrorRates
+    rates: ErrorRates
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _rows(curves: Curves) -> list[Row]:
                 score,
                 sum(different["counts"][bins]),
                 sum(same["counts"][bins]) if same else None,
-                price_of(curves, score),
+                error_rates_at(curves, score),
             )
         )
     return rows

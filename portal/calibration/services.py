@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
 from portal.calibration.bands import UNCALIBRATED, Bands, pair_bands, search_bands
-from portal.calibration.curves import Curves, ErrorRates, price_of
+from portal.calibration.curves import Curves, ErrorRates, error_rates_at
 from portal.calibration.models import Calibration
 from portal.database import lock, writing
 from portal.installation.models import FaceModel, Installation
@@ -44,7 +44,7 @@ class Meaning:
 
     bands: Bands
     # None where nothing was measured.
-    price: ErrorRates | None
+    rates: ErrorRates | None
     # In the gallery when it was measured.
     people: int
 
@@ -184,7 +184,7 @@ def meaning_for_search(session: Session, organization: Organization, threshold: 
     bands = search_bands(curves, threshold)
     if curves is None:
         return Meaning(bands, None, 0)
-    return Meaning(bands, price_of(curves, threshold), curves["people"])
+    return Meaning(bands, error_rates_at(curves, threshold), curves["people"])
 
 
 def bands_for_pairs(session: Session, organization: Organization) -> Bands:

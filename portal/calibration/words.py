@@ -44,10 +44,10 @@ def share_missed(fnir: Interval) -> str:
     return "fewer than 1 in 100" if fnir.value <= 0.005 else f"{_of_100(fnir.value)} in 100"
 
 
-def false_pairs(price: ErrorRates) -> str:
+def false_pairs(rates: ErrorRates) -> str:
     """ "about 12 false pairs (between 7 and 20)" """
-    pairs = price.false_pairs
-    if price.more_false_pairs:
+    pairs = rates.false_pairs
+    if rates.more_false_pairs:
         return f"at least {_number(pairs.value)} false pairs"
     if pairs.value < 0.95:
         most = max(1, math.ceil(pairs.high))
@@ -57,10 +57,10 @@ def false_pairs(price: ErrorRates) -> str:
     return f"about {_number(pairs.value)} {noun} (between {low} and {high})"
 
 
-def pair_count(price: ErrorRates) -> str:
+def pair_count(rates: ErrorRates) -> str:
     """ "about 12", "at least 3,400", "fewer than 1" """
-    pairs = price.false_pairs.value
-    if price.more_false_pairs:
+    pairs = rates.false_pairs.value
+    if rates.more_false_pairs:
         return f"at least {_number(pairs)}"
     return "fewer than 1" if pairs < 0.95 else f"about {_number(pairs)}"
 
@@ -89,7 +89,7 @@ def is_vague(share: Interval) -> bool:
 
 
 def tells_little(rate: Interval, fnir: Interval | None) -> bool:
-    """Whether too little was measured for a price: for a rate, or for the share of those who are missed."""
+    """Whether too little was measured to tell a rate, or the share of those who are missed."""
     return is_wide(rate) or (fnir is not None and is_vague(fnir))
 
 

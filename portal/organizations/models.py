@@ -25,7 +25,7 @@ class Organization(Base):
     # change, so that whoever has read up to a version has missed nothing below it.
     gallery_version: Mapped[int] = mapped_column(Identifier, default=0)
     # From which score on a search says "match", and two people are shown as a pair; None: as the face
-    # model's card has it. An admin chose them by their price, see portal.calibration.
+    # model's card has it. An admin chose them by their error rates, see portal.calibration.
     search_threshold: Mapped[float | None]
     duplicate_threshold: Mapped[float | None]
     # The face model for whose scores they were chosen: with another one they say nothing.

@@ -16,7 +16,7 @@ from jobs import calibration as job
 from jobs.faces.engine import FaceEngine
 from jobs.faces.pipeline import FacePipeline, PhotoAnalysis
 from portal.calibration.choosing import Purpose, choose_threshold
-from portal.calibration.curves import price_of
+from portal.calibration.curves import error_rates_at
 from portal.calibration.models import Calibration
 from portal.calibration.services import (
     BY_ITSELF,
@@ -119,11 +119,11 @@ def test_the_rates_are_those_that_a_plain_comparison_counts(
         if (highest >= score).mean() > 0.5:
             assert curves["fpir"]["value"][place] == pytest.approx((highest >= score).mean(), abs=0.01)
     # mbf, 120 people: nobody is as much like someone else as 0.6, and nearly everybody like themselves.
-    price = price_of(curves, 0.45)
-    assert price.fnir is not None
-    assert price.fpir.value < 0.05 < price.fpir.high + 0.05
-    assert price.fnir.value < 0.2
-    assert price_of(curves, 0.25).fpir.value > 0.5
+    rates = error_rates_at(curves, 0.45)
+    assert rates.fnir is not None
+    assert rates.fpir.value < 0.05 < rates.fpir.high + 0.05
+    assert rates.fnir.value < 0.2
+    assert error_rates_at(curves, 0.25).fpir.value > 0.5
 
 
 def test_false_pairs_are_told_by_all_photos_of_everybody(
@@ -142,13 +142,13 @@ def test_false_pairs_are_told_by_all_photos_of_everybody(
     between = (flat @ flat.T).reshape(300, 4, 300, 4).max(axis=(1, 3))
     pairs = between[np.triu_indices(300, 1)]
     score = float(np.sort(pairs)[-200])
-    price = price_of(curves, score)
-    assert not price.more_false_pairs
-    assert price.false_pairs.value == pytest.approx(200, rel=0.1)
+    rates = error_rates_at(curves, score)
+    assert not rates.more_false_pairs
+    assert rates.false_pairs.value == pytest.approx(200, rel=0.1)
     # A search has one photo: it meets fewer of them.
     highest = (vectors[:, 0] @ flat.T).reshape(300, 300, 4).max(axis=2)
     np.fill_diagonal(highest, -1)
-    assert price.fpir.value == pytest.approx((highest.max(axis=1) >= score).mean(), rel=0.25)
+    assert rates.fpir.value == pytest.approx((highest.max(axis=1) >= score).mean(), rel=0.25)
 
 
 def test_photos_that_a_merge_brought_together_do_not_say_who_is_missed(
@@ -184,7 +184,7 @@ def test_who_is_known_to_be_one_person_does_not_count_as_somebody_else(
     curves = curves_of(measured(session, clinic))
     assert curves is not None
     # They and their twin have the highest non-mated score by far: it can't be ruled out that many do.
-    assert price_of(curves, score - 0.05).fpir.high > 2 / PEOPLE
+    assert error_rates_at(curves, score - 0.05).fpir.high > 2 / PEOPLE
 
     with writing(session):
         if known_by == "a decision":
@@ -207,7 +207,7 @@ def test_who_is_known_to_be_one_person_does_not_count_as_somebody_else(
     worker.work()
     decided = curves_of(measured(session, clinic))
     assert decided is not None
-    assert price_of(decided, score - 0.05).fpir.high < 1 / PEOPLE
+    assert error_rates_at(decided, score - 0.05).fpir.high < 1 / PEOPLE
     assert measured(session, clinic).undecided_pairs == 0
 
 

@@ -11,7 +11,7 @@ from portal.accounts.roles import Permission
 from portal.calibration import services, words
 from portal.calibration.choices import Choice, choices_for
 from portal.calibration.choosing import Purpose, ThresholdError, choose_threshold, parse_threshold
-from portal.calibration.curves import ErrorRates, fpir_of_larger, price_of
+from portal.calibration.curves import ErrorRates, error_rates_at, fpir_of_larger
 from portal.calibration.models import Calibration
 from portal.calibration.plot import Plot, plot_of
 from portal.extensions import db
@@ -127,7 +127,7 @@ def _scores(typed: dict[str, str] | None = None, errors: dict[str, str] | None =
 def _measurement(calibration: Calibration, thresholds: Thresholds) -> Measurement:
     curves = services.curves_of(calibration)
     assert curves is not None, "a calibration in force has curves"
-    search = price_of(curves, thresholds.search)
+    search = error_rates_at(curves, thresholds.search)
     return Measurement(
         calibration,
         plot_of(curves, thresholds.search, thresholds.duplicates),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jobs.error_rates import measuring
 from jobs.error_rates.measuring import TAIL_LEAST, measure
 from jobs.error_rates.samples import Mated, NonMated
-from portal.calibration.curves import Curves, price_of
+from portal.calibration.curves import Curves, error_rates_at
 
 # Highest scores of the made-up people: a Gumbel distribution, about as `mbf` has it among 1,000 people.
 CENTRE, SCALE = 0.3, 0.03
@@ -42,9 +42,9 @@ def many_measurements() -> list[Curves]:
 def test_intervals_hold_the_true_rate(rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even one in a thousand, measured on 300 people: of 60 intervals of 95 % at most 9 may miss it."""
     monkeypatch.setattr(measuring, "REPLICATES", 150)
-    prices = [price_of(curves, score_of(rate)).fpir for curves in many_measurements()]
-    assert sum(price.low <= rate <= price.high for price in prices) >= 51
-    assert np.median([price.value for price in prices]) == pytest.approx(rate, rel=0.5)
+    found = [error_rates_at(curves, score_of(rate)).fpir for curves in many_measurements()]
+    assert sum(fpir.low <= rate <= fpir.high for fpir in found) >= 51
+    assert np.median([fpir.value for fpir in found]) == pytest.approx(rate, rel=0.5)
 
 
 def test_two_who_are_each_others_most_alike_count_as_one() -> None:
@@ -55,7 +55,7 @@ def test_two_who_are_each_others_most_alike_count_as_one() -> None:
     assert pairs.clusters.tolist() == np.repeat(np.arange(400), 2).tolist()
     alone = strangers(np.repeat(scores, 2))
     assert len(np.unique(alone.clusters)) == 800
-    apart, together = (price_of(measure(one, None, 800), score_of(0.2)).fpir for one in (alone, pairs))
+    apart, together = (error_rates_at(measure(one, None, 800), score_of(0.2)).fpir for one in (alone, pairs))
     assert together.value == apart.value
     # Half as many independent people: an interval wider by the root of two.
     assert (together.high - together.low) / (apart.high - apart.low) == pytest.approx(2**0.5, rel=0.15)
@@ -67,7 +67,7 @@ def test_false_pairs_are_those_among_all_people() -> None:
     curves = measure(strangers(scores, others=2), None, 10_000)
     score = score_of(0.3)
     expected = ((scores >= score).mean() + (scores - 0.05 >= score).mean()) * 10_000 / 2
-    found = price_of(curves, score).false_pairs
+    found = error_rates_at(curves, score).false_pairs
     assert found.value == pytest.approx(expected, rel=0.05)
     assert found.low < expected < found.high
 
@@ -89,7 +89,7 @@ def test_missed_people_are_counted_with_all_their_photos() -> None:
     # 30 of 100 people have all four photos at 0.4, the others at 0.7.
     mated = Mated(np.repeat(np.arange(100), 4), np.repeat(np.where(np.arange(100) < 30, 0.4, 0.7), 4))
     curves = measure(strangers(highest(np.random.default_rng(9), 300)), mated, 300)
-    fnir = price_of(curves, 0.55).fnir
+    fnir = error_rates_at(curves, 0.55).fnir
     assert fnir is not None
     assert fnir.value == pytest.approx(0.3)
     # The interval of 30 of 100 people, not of 120 of 400 photos: about 0.3 ± 0.09.
@@ -101,7 +101,7 @@ def test_who_has_many_photos_counts_as_one_person() -> None:
     scores = np.concatenate([np.full(60, 0.8), np.tile([0.4, 0.8], 20)])
     mated = Mated(np.concatenate([np.zeros(60, int), np.repeat(np.arange(20) + 1, 2)]), scores)
     curves = measure(strangers(highest(np.random.default_rng(13), 300)), mated, 300)
-    fnir = price_of(curves, 0.5).fnir
+    fnir = error_rates_at(curves, 0.5).fnir
     assert fnir is not None
     assert fnir.value == pytest.approx(0.5 * 20 / 21)
 
@@ -109,7 +109,7 @@ def test_who_has_many_photos_counts_as_one_person() -> None:
 def test_none_missed_of_a_few_does_not_mean_that_none_ever_is() -> None:
     mated = Mated(np.repeat(np.arange(30), 2), np.full(60, 0.8))
     curves = measure(strangers(highest(np.random.default_rng(10), 300)), mated, 300)
-    fnir = price_of(curves, 0.5).fnir
+    fnir = error_rates_at(curves, 0.5).fnir
     assert fnir is not None
     assert fnir.value == 0
     assert fnir.high == pytest.approx(1 - 0.025 ** (1 / 30), rel=1e-4)
@@ -118,8 +118,8 @@ def test_none_missed_of_a_few_does_not_mean_that_none_ever_is() -> None:
 def test_the_few_who_are_far_more_alike_are_in_the_interval() -> None:
     scores = highest(np.random.default_rng(11), 500)
     scores[:5] = 0.9
-    price = price_of(measure(strangers(scores), None, 500), 0.85).fpir
-    assert price.high > 5 / 500
+    fpir = error_rates_at(measure(strangers(scores), None, 500), 0.85).fpir
+    assert fpir.high > 5 / 500
 
 
 def test_too_few_people_to_tell_anything() -> None:
@@ -129,6 +129,6 @@ def test_too_few_people_to_tell_anything() -> None:
 
 def test_people_who_all_have_the_same_score() -> None:
     curves = measure(strangers(np.full(200, 1.0)), None, 200)
-    assert price_of(curves, 0.99999).fpir.value == 1
+    assert error_rates_at(curves, 0.99999).fpir.value == 1
     curves = measure(strangers(np.full(200, 0.4)), None, 200)
-    assert price_of(curves, 0.41).fpir.value == 0
+    assert error_rates_at(curves, 0.41).fpir.value == 0

@@ -1,4 +1,4 @@
-"""The price of a threshold in words."""
+"""The error rates of a threshold in words."""
 
 from __future__ import annotations
 

@@ -48,9 +48,9 @@ def scans(app: Flask) -> list[float]:
 
 
 @pytest.mark.usefixtures("measured")
-def test_the_prices_are_said_in_words(alice: Visitor) -> None:
+def test_the_error_rates_are_said_in_words(alice: Visitor) -> None:
     alice.get(URL)
-    (in_force,) = alice.page.select("[data-thresholds=search] .price:has(input:checked)")
+    (in_force,) = alice.page.select("[data-thresholds=search] .threshold-choice:has(input:checked)")
     said = re.sub(r"\s+", " ", in_force.get_text(" ", strip=True))
     assert "0.400" in said
     assert (
@@ -83,7 +83,7 @@ def test_the_plot_says_the_same_as_its_table(alice: Visitor) -> None:
 
 
 @pytest.mark.usefixtures("uncalibrated")
-def test_without_a_measurement_it_says_uncalibrated_and_no_price(alice: Visitor) -> None:
+def test_without_a_measurement_it_says_uncalibrated_and_no_error_rates(alice: Visitor) -> None:
     alice.get(URL)
     assert alice.page.select_one("[data-calibration=uncalibrated]")
     assert f"0 of the {PEOPLE_NEEDED} people that are needed have a usable photo" in text(alice)
