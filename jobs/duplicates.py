@@ -18,7 +18,7 @@ from portal.database import writing
 from portal.extensions import db
 from portal.installation.thresholds import Thresholds, thresholds_of
 from portal.organizations.models import Organization
-from portal.pairs import finding, passes, scans
+from portal.pairs import finding, passes, remeasuring, scans
 from portal.pairs.finding import FoundPair
 from portal.pairs.models import DuplicateScan
 from portal.pairs.odd_photos import Likeness, record_likeness
@@ -61,7 +61,7 @@ def _pass(session: Session, worker: str, organization_id: int, mine: DuplicatePa
         with writing(session):
             lock_pairs(session, organization_id)
             in_force = _thresholds(session, organization_id)
-            finding.mark_stale(session, organization_id, mine.compared_version, new.version)
+            remeasuring.mark_stale(session, organization_id, mine.compared_version, new.version)
             finding.record_found(session, organization_id, found, in_force.duplicates, model_id)
             record_likeness(session, organization_id, likeness, in_force.search)
             passes.advance(session, worker, mine, new.version)
@@ -173,13 +173,13 @@ def _measure_again(session: Session, organization_id: int) -> None:
     """Give pairs a score again whose best faces left the gallery."""
     last = 0
     session.rollback()
-    while stale := finding.stale_pairs(session, organization_id, last, STALE_AT_ONCE):
-        templates = finding.templates_of(session, sorted({one for _, a, b in stale for one in (a, b)}))
+    while stale := remeasuring.stale_pairs(session, organization_id, last, STALE_AT_ONCE):
+        templates = remeasuring.templates_of(session, sorted({one for _, a, b in stale for one in (a, b)}))
         with writing(session):
             lock_pairs(session, organization_id)
             for last, a_id, b_id in stale:
                 best = _best_between(a_id, templates[a_id], b_id, templates[b_id])
-                finding.remeasure(session, last, best)
+                remeasuring.remeasure(session, last, best)
 
 
 def _best_between(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from portal.database import writing
 from portal.duplicates.pairs import Filter, list_pairs
 from portal.organizations.models import Organization
-from portal.pairs import finding
+from portal.pairs import remeasuring
 from portal.pairs.models import DuplicatePair, PairStatus
 from portal.people.models import Merge, Person
 from portal.photos.models import Face
@@ -88,7 +88,7 @@ def mark_stale(session: Session, organization: Organization) -> None:
     """Note of which pairs a face left the gallery, as a pass does before it writes what it found."""
     with writing(session):
         row = session.get_one(Organization, organization.id, populate_existing=True)
-        finding.mark_stale(session, organization.id, 0, row.gallery_version)
+        remeasuring.mark_stale(session, organization.id, 0, row.gallery_version)
 
 
 def pair_of(session: Session, one_id: int, other_id: int) -> DuplicatePair:

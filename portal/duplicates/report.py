@@ -20,7 +20,7 @@ from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.people.models import Merge, Person
 
 FETCHED_AT_ONCE = 1_000
-# What the score is of a pair that can't be measured; see finding.remeasure.
+# What the score is of a pair that can't be measured; see remeasuring.remeasure.
 NO_SCORE = -1.0
 # Columns may be added behind; these keep their names and places.
 COLUMNS = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select, tuple_, update
+from sqlalchemy import Row, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from portal.chunks import chunks
@@ -15,7 +15,7 @@ from portal.pairs.groups import ASKED_AT_ONCE, regroup
 from portal.pairs.models import DuplicatePair, PairEvent, PairEventKind, PairStatus
 from portal.people.models import Person
 from portal.photos.comparing import lock_pairs
-from portal.photos.models import Face, GalleryRemoval, Photo
+from portal.photos.models import Face, Photo
 
 # A pair that was said to be two people is asked about again when what was missing to a score of 1 has
 # become less by this part: 0.40 rises clearly with 0.60, 0.95 with 0.967.
@@ -48,8 +48,8 @@ def record_found(
     new, touched = 0, set[int]()
     lock_pairs(session, organization_id)
     for part in chunks(found, ASKED_AT_ONCE):
-        faces = _faces_that_count(session, organization_id, part)
-        sound = [pair for pair in part if _is_sound(pair, faces)]
+        faces = faces_that_count(session, organization_id, part)
+        sound = [pair for pair in part if is_sound(pair, faces)]
         known = _known(session, sound)
         fresh = []
         for pair in sound:
@@ -59,7 +59,7 @@ def record_found(
                 fresh.append((pair, same_photo))
             # A stale one is measured again with all faces that there are, not only with these.
             elif not before.stale and pair.score > before.score + SAME_SCORE:
-                _rescore(session, before, pair, same_photo)
+                rescore(session, before, pair, same_photo)
                 touched |= {pair.a_id, pair.b_id}
         _insert(session, organization_id, fresh, threshold, face_model_id)
         touched |= {person for pair, _ in fresh for person in (pair.a_id, pair.b_id)}
@@ -99,7 +99,7 @@ def _was_same_photo(session: Session, pair: DuplicatePair) -> bool:
     return bool(session.scalar(when_decided))
 
 
-def _faces_that_count(
+def faces_that_count(
     session: Session, organization_id: int, pairs: Sequence[FoundPair]
 ) -> dict[int, Row[*tuple[Any, ...]]]:
     """The faces of these pairs that are in the gallery; they can't go before the transaction ends."""
@@ -121,7 +121,7 @@ def _faces_that_count(
     return {row.id: row for row in rows}
 
 
-def _is_sound(pair: FoundPair, faces: dict[int, Row[*tuple[Any, ...]]]) -> bool:
+def is_sound(pair: FoundPair, faces: dict[int, Row[*tuple[Any, ...]]]) -> bool:
     a, b = faces.get(pair.face_a_id), faces.get(pair.face_b_id)
     return a is not None and b is not None and (a.person_id, b.person_id) == (pair.a_id, pair.b_id)
 
@@ -173,7 +173,7 @@ def _insert(
     )
 
 
-def _rescore(session: Session, pair: DuplicatePair, found: FoundPair | None, same_photo: bool) -> None:
+def rescore(session: Session, pair: DuplicatePair, found: FoundPair | None, same_photo: bool) -> None:
     """Give a known pair its new best faces; it is open again if, and while, that makes another question."""
     kind = PairEventKind.RESCORED
     pair.face_a_id, pair.face_b_id = (found.face_a_id, found.face_b_id) if found else (None, None)
@@ -222,80 +222,3 @@ def open_again(session: Session, pair: DuplicatePair, actor: str, actor_id: int 
     pair.status, pair.decided_by = PairStatus.OPEN, ""
     pair.decided_at = pair.decided_by_id = pair.decided_score = None
     add_event(session, pair, PairEventKind.UNDONE, actor, actor_id)
-
-
-def mark_stale(session: Session, organization_id: int, after: int, up_to: int) -> None:
-    """Remember that scores rest on faces which left the gallery after one version, up to another.
-
-    In the caller's transaction, which holds the pairs.
-    """
-    mine = DuplicatePair.organization_id == organization_id
-    left = select(GalleryRemoval.face_id).where(
-        GalleryRemoval.organization_id == organization_id,
-        GalleryRemoval.gallery_version > after,
-        GalleryRemoval.gallery_version <= up_to,
-    )
-    # Faces that were deleted are not named any more; a score of -1 says that there was none before.
-    gone = or_(DuplicatePair.face_a_id.is_(None), DuplicatePair.face_b_id.is_(None))
-    for which in (
-        [DuplicatePair.face_a_id.in_(left)],
-        [DuplicatePair.face_b_id.in_(left)],
-        [mine, gone, DuplicatePair.score > -1],
-    ):
-        session.execute(
-            update(DuplicatePair)
-            .where(*which)
-            .values(stale=True)
-            .execution_options(synchronize_session=False)
-        )
-
-
-def stale_pairs(session: Session, organization_id: int, after: int, limit: int) -> list[tuple[int, int, int]]:
-    """Pairs with an id above `after` whose best faces are not in the gallery any more: (id, a, b)."""
-    rows = session.execute(
-        select(DuplicatePair.id, DuplicatePair.a_id, DuplicatePair.b_id)
-        .where(
-            DuplicatePair.organization_id == organization_id, DuplicatePair.stale, DuplicatePair.id > after
-        )
-        .order_by(DuplicatePair.id)
-        .limit(limit)
-    )
-    return [(row.id, row.a_id, row.b_id) for row in rows]
-
-
-def templates_of(session: Session, person_ids: Sequence[int]) -> dict[int, list[tuple[int, bytes]]]:
-    """The gallery faces of people: by person (face id, template: float32, little-endian, unit length)."""
-    found: dict[int, list[tuple[int, bytes]]] = {person_id: [] for person_id in person_ids}
-    rows = session.execute(
-        select(Face.id, Face.person_id, Face.template)
-        .where(Face.person_id.in_(person_ids), Face.gallery_version.is_not(None))
-        .order_by(Face.id)
-    )
-    for row in rows:
-        if row.template is not None:
-            found[row.person_id].append((row.id, row.template))
-    return found
-
-
-def remeasure(session: Session, pair_id: int, best: FoundPair | None) -> None:
-    """Write the score that a stale pair has by now, in the caller's transaction.
-
-    None: one of the two has no face in the gallery, and nothing can be said (the score is -1 then, and
-    nobody is asked). If the faces left meanwhile, the pair stays stale and is met again.
-    """
-    pair = session.scalar(
-        select(DuplicatePair)
-        .where(DuplicatePair.id == pair_id, DuplicatePair.stale)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if pair is None:
-        return
-    same_photo = False
-    if best is not None:
-        faces = _faces_that_count(session, pair.organization_id, [best])
-        if not _is_sound(best, faces):
-            return
-        same_photo = faces[best.face_a_id].sha256 == faces[best.face_b_id].sha256
-    _rescore(session, pair, best, same_photo)
-    regroup(session, pair.organization_id, (pair.a_id, pair.b_id))

@@ -21,8 +21,8 @@ from portal.database import now, writing
 from portal.duplicates import judging
 from portal.installation.models import FaceModel
 from portal.organizations.models import Organization
-from portal.pairs.finding import remeasure
 from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
+from portal.pairs.remeasuring import remeasure
 from portal.people.models import Person
 from tests.calibrations import add_calibration
 from tests.duplicates import mark_stale

@@ -14,7 +14,7 @@ from portal.duplicates import judging, pairs
 from portal.merging.merging import undo_merge
 from portal.organizations.models import Organization
 from portal.organizations.services import create_organization
-from portal.pairs import finding, scans
+from portal.pairs import remeasuring, scans
 from portal.pairs.finding import FoundPair
 from portal.pairs.models import DuplicatePair, DuplicateScan, PairStatus
 from portal.pairs.odd_photos import Likeness, list_odd, odd_photos_of, record_likeness
@@ -51,7 +51,7 @@ def remove(session: Session, home: Organization, photo: Photo) -> None:
 
 def remeasure(session: Session, pair: DuplicatePair, best: FoundPair | None) -> DuplicatePair:
     with writing(session):
-        finding.remeasure(session, pair.id, best)
+        remeasuring.remeasure(session, pair.id, best)
     return pair_of(session, pair.a_id, pair.b_id)
 
 

@@ -21,7 +21,7 @@ from portal.duplicates.pairs import Filter
 from portal.duplicates.report import report_lines
 from portal.extensions import db
 from portal.organizations.models import Organization
-from portal.pairs import finding, groups
+from portal.pairs import finding, groups, remeasuring
 from portal.pairs.finding import FoundPair
 from portal.pairs.models import DuplicatePair
 from portal.people.models import Person
@@ -87,7 +87,7 @@ def test_what_a_pass_writes(app: Flask, clinic: Organization, found: list[Duplic
             with writing(session):
                 finding.record_found(session, clinic.id, again, THRESHOLD, found[0].face_model_id)
                 groups.regroup(session, clinic.id, [found[0].a_id])
-                finding.stale_pairs(session, clinic.id, 0, 10)
+                remeasuring.stale_pairs(session, clinic.id, 0, 10)
 
         assert walks(plans(session, record)) == []
 

@@ -16,8 +16,8 @@ from portal.audit.models import AuditEvent
 from portal.database import now, writing
 from portal.duplicates import judging, pairs
 from portal.organizations.models import Organization
-from portal.pairs.finding import remeasure
 from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
+from portal.pairs.remeasuring import remeasure
 from portal.people.models import Person
 from portal.photos.comparing import lock_pairs
 from portal.work.models import WorkState

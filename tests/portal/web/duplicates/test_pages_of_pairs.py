@@ -16,8 +16,9 @@ from portal.database import now, writing
 from portal.duplicates import judging
 from portal.extensions import db
 from portal.organizations.models import Organization
-from portal.pairs.finding import FoundPair, record_found, remeasure
+from portal.pairs.finding import FoundPair, record_found
 from portal.pairs.models import DuplicatePair, PairStatus
+from portal.pairs.remeasuring import remeasure
 from portal.people.models import Person
 from tests.calibrations import add_calibration
 from tests.duplicates import mark_stale
