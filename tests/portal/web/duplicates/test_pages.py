@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEvent
 from portal.database import now, writing
-from portal.duplicates import judging, pairs
+from portal.duplicates import handing_out, judging, pairs
 from portal.organizations.models import Organization
 from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.pairs.remeasuring import remeasure
@@ -262,7 +262,7 @@ def test_a_viewer_looks_and_takes_nothing_away(vera: Visitor, paired: Paired) ->
 def test_every_group_shows_its_strongest_pairs_however_big_another_one_is(
     bob: Visitor, session: Session, enrolled: Enrolled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pairs, "PAIRS_OF_GROUP_SHOWN", 2)
+    monkeypatch.setattr(handing_out, "PAIRS_OF_GROUP_SHOWN", 2)
     crowd = enrolled("Crowd")
     for number in range(7):
         add_pair(session, crowd, enrolled(f"P{number}"), 0.8 + number / 100)
