@@ -1,4 +1,4 @@
-"""Workers in the database: they sign in, say that they are alive, and look after what got lost."""
+"""What workers look after besides their jobs: what got lost, what is due, what they had at their end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import psutil
 import structlog
 from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal import queues
 from portal.batches import progress as batch_progress
@@ -16,7 +16,7 @@ from portal.batches import services as batches
 from portal.calibration import services as calibrations
 from portal.database import execute_change, now, writing
 from portal.installation.models import Installation, WorkerProcess
-from portal.installation.services import HEARTBEAT_S, WORKER_LOST_S
+from portal.installation.workers import HEARTBEAT_S, WORKER_LOST_S
 from portal.pairs import passes, scans
 from portal.photos.models import Photo
 from portal.search.models import Search
@@ -49,13 +49,7 @@ def sweep(session: Session, store: PhotoStore) -> None:
     """
     moment = now()
     with writing(session):
-        due = execute_change(
-            session,
-            update(Installation)
-            .where(Installation.swept_at < moment - timedelta(seconds=SWEEP_EVERY_S))
-            .values(swept_at=moment),
-        )
-        if not due:
+        if not _is_due(session, Installation.swept_at, moment, SWEEP_EVERY_S):
             return
         lost = _forget_lost_workers(session, moment)
         for table in claimable():
@@ -66,6 +60,14 @@ def sweep(session: Session, store: PhotoStore) -> None:
     _send_again(session)
     expire_searches(session, store)
     _clean_if_due(session)
+
+
+def _is_due(
+    session: Session, clock: InstrumentedAttribute[datetime], moment: datetime, every_s: float
+) -> bool:
+    """Whether this worker is the one that moves the clock, in the caller's transaction."""
+    late = clock < moment - timedelta(seconds=every_s)
+    return execute_change(session, update(Installation).where(late).values({clock: moment})) > 0
 
 
 def _forget_lost_workers(session: Session, moment: datetime) -> list[str]:
@@ -105,13 +107,7 @@ def _send_again(session: Session) -> None:
 
 
 def _clean_if_due(session: Session) -> None:
-    moment = now()
     with writing(session):
-        due = execute_change(
-            session,
-            update(Installation)
-            .where(Installation.cleaned_at < moment - timedelta(seconds=CLEAN_EVERY_S))
-            .values(cleaned_at=moment),
-        )
+        due = _is_due(session, Installation.cleaned_at, now(), CLEAN_EVERY_S)
     if due:
         queues.enqueue_cleaning()

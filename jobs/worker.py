@@ -29,7 +29,8 @@ from portal import create_app, logs
 from portal.extensions import db
 from portal.installation import workers
 from portal.installation.models import WorkerProcess
-from portal.installation.services import HEARTBEAT_S, is_current
+from portal.installation.services import is_current
+from portal.installation.workers import HEARTBEAT_S
 from portal.queues import JOB_TIMEOUT_S, QUEUES, connect, queue
 from portal.settings import Settings
 from portal.storage import photo_store

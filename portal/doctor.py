@@ -20,7 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from portal import create_app, migrations
 from portal.extensions import db
 from portal.installation.models import LicenceAnswer, LicenceChoice
-from portal.installation.services import current_face_model, live_workers
+from portal.installation.services import current_face_model
+from portal.installation.workers import live_workers
 from portal.setting_up.licensing import ANSWERED, current_licence
 from portal.settings import Settings
 from portal.up.children import ROOT

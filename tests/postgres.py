@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from sqlalchemy import Engine, text
 
 from tests.support import wait_until
 
@@ -95,3 +96,10 @@ def _somebody() -> pwd.struct_passwd:
         except KeyError:
             continue
     raise AssertionError("PostgreSQL does not run as root, and there is no user to run it as")
+
+
+def someone_waits_for_a_lock(engine: Engine) -> bool:
+    """Whether a transaction of the server is held up by another one."""
+    with engine.connect() as watcher:
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return bool(watcher.scalar(waiting))

@@ -120,13 +120,7 @@ class Detector:
         rows, columns = small.shape[0] // 2, small.shape[1] // 2
         framed = cv2.copyMakeBorder(small, rows, rows, columns, columns, cv2.BORDER_CONSTANT, value=(0, 0, 0))
         found = self._look(framed)  # type: ignore[arg-type]
-        factor = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
-        shift = np.array([columns, rows], np.float32)
-        return Detections(
-            boxes=((found.boxes.reshape(-1, 2, 2) - shift) * factor).reshape(-1, 4),
-            landmarks=(found.landmarks - shift) * factor,
-            scores=found.scores,
-        )
+        return _in_picture(found, (columns, rows), (width / small.shape[1], height / small.shape[0]))
 
     def _look(self, picture: Pixels) -> Detections:
         height, width = picture.shape[:2]
@@ -143,12 +137,7 @@ class Detector:
         )
         outputs = self._session(canvas_size).run(None, {self._graph.input_name: blob})
         found = _united([_best_first(self._decoder.decode(outputs, canvas_size))], self._decoder.overlap)
-        factor = np.array([width / columns, height / rows], np.float32)
-        return Detections(
-            boxes=(found.boxes.reshape(-1, 2, 2) * factor).reshape(-1, 4),
-            landmarks=found.landmarks * factor,
-            scores=found.scores,
-        )
+        return _in_picture(found, (0, 0), (width / columns, height / rows))
 
     def _scale(self, picture: Pixels) -> float:
         """Pixels of the detector's input for one of the picture."""
@@ -215,6 +204,19 @@ def _united(parts: Sequence[Detections], overlap: float) -> Detections:
     return _best_first(_part(everything, np.array(kept, np.intp)))
 
 
+def _in_picture(found: Detections, origin: tuple[int, int], factor: tuple[float, float]) -> Detections:
+    """Faces of a canvas, in pixels of the picture in it.
+
+    origin: where the picture begins, x and y; factor: pixels of the picture for one of the canvas.
+    """
+    shift, scale = np.array(origin, np.float32), np.array(factor, np.float32)
+    return Detections(
+        boxes=((found.boxes.reshape(-1, 2, 2) - shift) * scale).reshape(-1, 4),
+        landmarks=(found.landmarks - shift) * scale,
+        scores=found.scores,
+    )
+
+
 def _cut_out(
     picture: Pixels, box: NDArray[np.float32], side: float
 ) -> tuple[Pixels, NDArray[np.float32], float]:
@@ -234,9 +236,8 @@ def _cut_out(
     x, y = (round(value * scale) for value in (left - corner[0], top - corner[1]))
     columns, rows = min(columns, size - x), min(rows, size - y)
     if columns > 0 and rows > 0:
-        how = cv2.INTER_LINEAR if scale >= 0.5 else cv2.INTER_AREA
         part = np.ascontiguousarray(picture[top:bottom, left:right])
-        canvas[y : y + rows, x : x + columns] = cv2.resize(part, (columns, rows), interpolation=how)
+        canvas[y : y + rows, x : x + columns] = _drawn(part, (columns, rows), scale)
     return canvas, corner.astype(np.float32), scale
 
 
@@ -256,7 +257,11 @@ def _resized(picture: Pixels, scale: float) -> Pixels:
     if scale >= 1:
         return picture
     height, width = picture.shape[:2]
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return _drawn(picture, (max(1, round(width * scale)), max(1, round(height * scale))), scale)
+
+
+def _drawn(picture: Pixels, size: tuple[int, int], scale: float) -> Pixels:
+    """The picture with this width and height, which are about `scale` times its own."""
     # Below a half, interpolation between four pixels would skip some of them.
     how = cv2.INTER_LINEAR if scale >= 0.5 else cv2.INTER_AREA
     return cv2.resize(picture, size, interpolation=how)  # type: ignore[return-value]

@@ -16,7 +16,7 @@ from portal.batches.naming import Grouping, Label
 from portal.batches.progress import Progress as BatchProgress
 from portal.batches.progress import Status, progress_of
 from portal.batches.reasons import words_of
-from portal.installation.services import live_workers
+from portal.installation.workers import live_workers
 from portal.organizations.models import Organization
 from portal.storage import photo_store
 

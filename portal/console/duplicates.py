@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
-from portal.installation.services import live_workers
+from portal.installation.workers import live_workers
 from portal.organizations.models import Organization
 from portal.pairs.models import DuplicateScan
 from portal.pairs.scans import start_scan, unfinished_scan

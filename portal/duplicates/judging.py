@@ -167,7 +167,6 @@ def take_back(
     decided_at: when the decision was made that is meant; a newer one stays. Returns what could not be taken
     back of the merge, in sentences. Raises PairError, Gone, and what merging.undo_merge raises.
     """
-
     merge = merge_of(session, pair)
     with writing(session):
         lock_pairs(session, organization.id)

@@ -1,18 +1,12 @@
-"""The installation: its face model, its workers, and whether all parts answer."""
+"""The installation's face model: stored once, and exchanged only while nobody is enrolled."""
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from portal.database import now, writing
-from portal.installation.models import FaceModel, Installation, WorkerProcess
-
-# A worker says that it is alive every HEARTBEAT_S; one that was silent for WORKER_LOST_S is lost.
-HEARTBEAT_S = 2
-WORKER_LOST_S = 15
+from portal.database import writing
+from portal.installation.models import FaceModel, Installation
 
 
 def current_face_model(session: Session) -> FaceModel | None:
@@ -75,14 +69,3 @@ def lock_face_model(session: Session, face_model_id: int) -> None:
 def is_current(session: Session, face_model_id: int) -> bool:
     """Whether this is (still) the installation's face model."""
     return session.scalar(select(Installation.face_model_id)) == face_model_id
-
-
-def live_workers(session: Session) -> list[WorkerProcess]:
-    """The workers that were heard of in the last WORKER_LOST_S seconds."""
-    return list(
-        session.scalars(
-            select(WorkerProcess)
-            .where(WorkerProcess.heartbeat_at > now() - timedelta(seconds=WORKER_LOST_S))
-            .order_by(WorkerProcess.started_at)
-        )
-    )

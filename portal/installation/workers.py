@@ -1,16 +1,21 @@
-"""Workers in the database: they sign in, and say that they are alive."""
+"""Workers in the database: they sign in, say that they are alive, and are listed."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import socket
+from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from portal.database import execute_change, now, writing
 from portal.installation.models import WorkerProcess
+
+# A worker says that it is alive every HEARTBEAT_S; one that was silent for WORKER_LOST_S is lost.
+HEARTBEAT_S = 2
+WORKER_LOST_S = 15
 
 
 def own_name() -> str:
@@ -36,3 +41,14 @@ def beat(session: Session, worker: WorkerProcess, memory_bytes: int) -> None:
         if not alive:
             worker.heartbeat_at, worker.memory_bytes = now(), memory_bytes
             session.merge(worker)
+
+
+def live_workers(session: Session) -> list[WorkerProcess]:
+    """The workers that were heard of in the last WORKER_LOST_S seconds."""
+    return list(
+        session.scalars(
+            select(WorkerProcess)
+            .where(WorkerProcess.heartbeat_at > now() - timedelta(seconds=WORKER_LOST_S))
+            .order_by(WorkerProcess.started_at)
+        )
+    )

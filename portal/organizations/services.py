@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -88,16 +89,23 @@ def change_settings(
         if not changes:
             return False
         organization.name, organization.retention_days = name, retention_days
-        record(
-            session,
-            actor,
-            Action.SETTINGS_CHANGED,
-            organization_id=organization.id,
-            subject_type="organization",
-            subject_id=organization.id,
-            details=changes,
-        )
+        record_settings(session, organization, actor, changes)
     return True
+
+
+def record_settings(
+    session: Session, organization: Organization, actor: Actor, changes: dict[str, list[Any]]
+) -> None:
+    """Write down what changed, in the caller's transaction: by setting, its value before and after."""
+    record(
+        session,
+        actor,
+        Action.SETTINGS_CHANGED,
+        organization_id=organization.id,
+        subject_type="organization",
+        subject_id=organization.id,
+        details=changes,
+    )
 
 
 def record_switch(session: Session, organization: Organization, actor: Actor) -> None:

@@ -12,6 +12,7 @@ from portal.audit.services import Action, Actor, record
 from portal.database import Gone, lock, now, writing
 from portal.installation.thresholds import thresholds_of
 from portal.organizations.models import Organization
+from portal.organizations.services import record_settings
 from portal.pairs.finding import add_event
 from portal.pairs.groups import regroup
 from portal.pairs.models import DuplicatePair, DuplicateScan, PairEventKind, PairStatus
@@ -126,17 +127,8 @@ def schedule_scans(session: Session, organization: Organization, actor: Actor, h
         lock(session, organization)
         if organization.scan_hour == hour:
             return
-        details = {"scan_hour": [organization.scan_hour, hour]}
+        record_settings(session, organization, actor, {"scan_hour": [organization.scan_hour, hour]})
         organization.scan_hour = hour
-        record(
-            session,
-            actor,
-            Action.SETTINGS_CHANGED,
-            organization_id=organization.id,
-            subject_type="organization",
-            subject_id=organization.id,
-            details=details,
-        )
 
 
 def apply_threshold(

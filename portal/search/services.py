@@ -77,7 +77,7 @@ def list_searches(session: Session, organization: Organization, after: str | Non
 def choose_face(
     session: Session, organization: Organization, actor: Actor, search: Search, face_id: int
 ) -> None:
-    """Search for another face of the probe. Raises enrolment.services.PhotoError, and Gone."""
+    """Search for another face of the probe. Raises PhotoError, and Gone."""
     with writing(session):
         lock(session, search)
         if not session.scalar(
@@ -95,7 +95,7 @@ def choose_face(
 def repeat_search(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
     """Do a search once more, against the people enrolled by now.
 
-    Raises enrolment.services.PhotoError, and Gone.
+    Raises PhotoError, and Gone.
     """
     with writing(session):
         lock(session, search)

@@ -43,6 +43,7 @@ from tests.batches import (
 )
 from tests.photos import mate, picture
 from tests.portal.batches.zips import Part, part, zip_of
+from tests.postgres import someone_waits_for_a_lock
 from tests.support import Visitor, enrol, on_both_databases, on_postgresql, search, wait_until
 from tests.workers import Worker, sweep
 
@@ -623,11 +624,6 @@ def test_a_batch_cancelled_while_its_zip_is_closed_meets_no_deadlock(
             own = db.session()
             services.cancel(own, Actor(None, "test"), own.get_one(Batch, batch), photo_store())
 
-    def search_is_waiting() -> bool:
-        with engine.connect() as watcher:
-            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            return bool(watcher.scalar(waiting))
-
     with ThreadPoolExecutor(1) as pool:
         finished = unpacking.finished
 
@@ -635,7 +631,8 @@ def test_a_batch_cancelled_while_its_zip_is_closed_meets_no_deadlock(
             future: Future[None] = pool.submit(cancel)
             cancelled.append(future)
             wait_until(
-                lambda: search_is_waiting() or future.done(), "the cancellation to meet the worker's locks"
+                lambda: someone_waits_for_a_lock(engine) or future.done(),
+                "the cancellation to meet the worker's locks",
             )
             return finished(*arguments)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from jobs.faces.engine import FaceEngine
@@ -27,6 +27,7 @@ from portal.search.work import claim_search, record_probe
 from portal.storage import photo_store
 from portal.work.claims import MAX_ATTEMPTS
 from tests.photos import mate, picture, six_people
+from tests.postgres import someone_waits_for_a_lock
 from tests.rows import SOMEBODY, face_model
 from tests.support import Visitor, enrol, on_both_databases, on_postgresql, search, wait_until
 from tests.workers import Worker, sweep
@@ -330,16 +331,11 @@ def test_a_photo_removed_while_its_face_joins_leaves_the_gallery_too(
             organization, photo = own.get_one(Organization, clinic.id), own.scalars(select(Photo)).one()
             remove_photo(own, organization, SOMEBODY, photo, photo_store())
 
-    def search_is_waiting() -> bool:
-        with engine.connect() as watcher:
-            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            return bool(watcher.scalar(waiting))
-
     with ThreadPoolExecutor(1) as pool:
 
         def in_the_middle_of_the_transaction(*arguments: Any) -> int:
             removals.append(pool.submit(remove))
-            wait_until(search_is_waiting, "the removal to meet the worker's locks")
+            wait_until(lambda: someone_waits_for_a_lock(engine), "the removal to meet the worker's locks")
             return next_version(*arguments)
 
         monkeypatch.setattr(work, "next_version", in_the_middle_of_the_transaction)

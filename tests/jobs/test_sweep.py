@@ -15,7 +15,8 @@ from portal.database import now, writing
 from portal.extensions import db
 from portal.installation import workers
 from portal.installation.models import Installation, WorkerProcess
-from portal.installation.services import HEARTBEAT_S, WORKER_LOST_S, store_face_model
+from portal.installation.services import store_face_model
+from portal.installation.workers import HEARTBEAT_S, WORKER_LOST_S
 from portal.storage import photo_store
 from tests.rows import made_up_model
 

@@ -9,8 +9,8 @@ from portal.accounts.members import memberships_of
 from portal.accounts.roles import Permission
 from portal.calibration.services import current
 from portal.extensions import db
-from portal.installation.services import live_workers
 from portal.installation.thresholds import thresholds_of
+from portal.installation.workers import live_workers
 from portal.organizations.services import OrganizationError, change_settings, record_switch
 from portal.setting_up.licensing import ANSWERED, current_licence, given_answers
 from portal.web.accounts import sessions

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import func, select
 
 from portal.extensions import db
-from portal.installation.services import live_workers
+from portal.installation.workers import live_workers
 from portal.people.models import Merge, Person
 from portal.photos.models import Photo
 from portal.queues import QUEUES, connect, queue

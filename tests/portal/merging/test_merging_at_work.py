@@ -9,7 +9,7 @@ from threading import Event
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,7 @@ from portal.storage import photo_store
 from tests.batches import assert_sound, counted, drop, fates, finish, people
 from tests.make.merges import merge_people
 from tests.photos import mate, picture, six_people
+from tests.postgres import someone_waits_for_a_lock
 from tests.rows import SOMEBODY
 from tests.support import Visitor, enrol, file, on_both_databases, on_postgresql, search, wait_until
 from tests.workers import Worker
@@ -147,12 +148,6 @@ def test_a_photo_that_is_being_worked_on_ends_up_with_the_survivor(
     assert photo_ids(session, gone) == []
 
 
-def _somebody_waits(engine: Engine) -> bool:
-    with engine.connect() as watcher:
-        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        return bool(watcher.scalar(waiting))
-
-
 @on_postgresql
 def test_a_merge_in_the_middle_of_a_workers_writing_meets_no_deadlock(
     app: Flask,
@@ -179,7 +174,8 @@ def test_a_merge_in_the_middle_of_a_workers_writing_meets_no_deadlock(
             future: Future[None] = pool.submit(merge_elsewhere)
             merges.append(future)
             wait_until(
-                lambda: _somebody_waits(engine) or future.done(), "the merge to meet the worker's locks"
+                lambda: someone_waits_for_a_lock(engine) or future.done(),
+                "the merge to meet the worker's locks",
             )
             assert not future.done()
             return held
@@ -209,7 +205,7 @@ def test_a_worker_that_waits_for_a_merge_holds_the_survivor_before_the_photo(
 
     def carry_over_when_somebody_waits(*arguments: object) -> None:
         merging_now.set()
-        wait_until(lambda: _somebody_waits(engine), "the worker to meet the merge's locks")
+        wait_until(lambda: someone_waits_for_a_lock(engine), "the worker to meet the merge's locks")
         genuine(*arguments)  # type: ignore[arg-type]
 
     def merge_elsewhere() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, text, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from portal.batches import services as batches
@@ -29,6 +29,7 @@ from portal.removal.undoing import undo_some
 from portal.storage import photo_store
 from tests.duplicates import assert_grouped, mark_stale, pair_of
 from tests.portal.conftest import Enrolled
+from tests.postgres import someone_waits_for_a_lock
 from tests.rows import SOMEBODY, THRESHOLD, add_batch, add_pair, face_model
 from tests.support import on_postgresql, wait_until
 
@@ -63,19 +64,13 @@ def beside(app: Flask, session: Session, people: Photos, monkeypatch: pytest.Mon
                 answer = genuine(*arguments, **options)
                 if not others:
                     others.append(pool.submit(elsewhere))
-                    wait_until(lambda: search_is_waiting(engine) or others[0].done(), "the other one")
+                    wait_until(lambda: someone_waits_for_a_lock(engine) or others[0].done(), "the other one")
                 return answer
 
             monkeypatch.setattr(module, name, and_be_met)
             return others
 
         yield meet
-
-
-def search_is_waiting(engine: Engine) -> bool:
-    with engine.connect() as watcher:
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        return bool(watcher.scalar(text(waiting)))
 
 
 def pair_in(session: Session, people: Photos, names: str) -> DuplicatePair:

@@ -170,17 +170,21 @@ def test_a_filter_that_makes_no_sense_is_told(alice: Visitor, query: str, messag
     assert alice.page.select("[data-event]") == []
 
 
-def test_pages_follow_one_another_without_gap_or_repetition(app: Flask, alice: Visitor) -> None:
+def _searches_expired(app: Flask, alice: Visitor, ids: range) -> None:
     with app.app_context(), writing(db.session) as session:
-        for number in range(1, 251):
+        for search_id in ids:
             record(
                 session,
                 Actor(None, "retention"),
                 Action.SEARCH_EXPIRED,
                 organization_id=alice.organization.id,
                 subject_type="search",
-                subject_id=number,
+                subject_id=search_id,
             )
+
+
+def test_pages_follow_one_another_without_gap_or_repetition(app: Flask, alice: Visitor) -> None:
+    _searches_expired(app, alice, range(1, 251))
 
     def there(url: str, rel: str) -> tuple[list[str], str | None]:
         lines = sentences(alice, url)
@@ -205,16 +209,7 @@ def test_a_damaged_page_link_is_told(alice: Visitor) -> None:
 
 
 def test_reading_is_written_down_page_by_page(app: Flask, alice: Visitor) -> None:
-    with app.app_context(), writing(db.session) as session:
-        for number in range(150):
-            record(
-                session,
-                Actor(None, "retention"),
-                Action.SEARCH_EXPIRED,
-                organization_id=alice.organization.id,
-                subject_type="search",
-                subject_id=number,
-            )
+    _searches_expired(app, alice, range(150))
     alice.get("/audit?who=retention")
     alice.get(alice.page.select_one("a[rel=next]")["href"])
     assert sentences(alice, "/audit?action=audit.read") == [

@@ -18,7 +18,7 @@ from portal import create_app
 from portal.database import now, writing
 from portal.installation import workers
 from portal.installation.models import WorkerProcess
-from portal.installation.services import WORKER_LOST_S, live_workers
+from portal.installation.workers import WORKER_LOST_S, live_workers
 from portal.organizations.models import Organization
 from portal.settings import Settings
 from tests.photos import picture
