@@ -389,8 +389,12 @@ def test_a_batch_does_not_wait_for_that_of_others_nor_a_search_for_both(
     large, small = Sending(otto), Sending(Staff(busy, "pia@port.example"))
     photos = take(300)
     some = dict(list(photos.items())[:60])
+    for worker in workers:
+        stop(busy, worker)
     large.everything(photos)
     small.everything(some)
+    for worker in workers:
+        worker.resume()
     enrolled = [
         f"SELECT 1 FROM batch_item WHERE batch_id = {one.batch} AND state = 'enrolled'"
         for one in (large, small)

@@ -44,8 +44,8 @@ def organization(portal: UpPortal, slug: str) -> int:
 
 def all_compared(portal: UpPortal) -> bool:
     behind = """
-        SELECT 1 FROM organization JOIN duplicate_pass ON organization.id = organization_id
-        WHERE gallery_version > compared_version OR state != 'done'
+        SELECT 1 FROM organization LEFT JOIN duplicate_pass ON organization.id = organization_id
+        WHERE gallery_version > coalesce(compared_version, 0) OR state != 'done'
     """
     return not portal.rows(behind)
 
@@ -133,9 +133,9 @@ def add_strangers(portal: UpPortal, number: int, seed: int) -> None:
         )
         # As if they had been there before anybody compared people.
         database.execute(
-            "UPDATE duplicate_pass SET compared_version = "
-            "(SELECT gallery_version FROM organization WHERE id = ?) WHERE organization_id = ?",
-            (number, number),
+            "INSERT INTO duplicate_pass (organization_id, compared_version, state, attempts, created_at) "
+            "SELECT id, gallery_version, 'done', 0, '2026-01-01' FROM organization WHERE id = ?",
+            (number,),
         )
 
 
