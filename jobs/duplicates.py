@@ -175,11 +175,13 @@ def _measure_again(session: Session, organization_id: int) -> None:
     session.rollback()
     while stale := remeasuring.stale_pairs(session, organization_id, last, STALE_AT_ONCE):
         templates = remeasuring.templates_of(session, sorted({one for _, a, b in stale for one in (a, b)}))
+        best = {
+            pair_id: _best_between(a_id, templates[a_id], b_id, templates[b_id])
+            for pair_id, a_id, b_id in stale
+        }
+        last = stale[-1][0]
         with writing(session):
-            lock_pairs(session, organization_id)
-            for last, a_id, b_id in stale:
-                best = _best_between(a_id, templates[a_id], b_id, templates[b_id])
-                remeasuring.remeasure(session, last, best)
+            remeasuring.remeasure(session, organization_id, best)
 
 
 def _best_between(

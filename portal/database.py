@@ -11,7 +11,6 @@ from typing import Any, cast
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, CursorResult, Dialect, Engine
-from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -79,20 +78,6 @@ def insert_or_leave(session: Session, table: type[Base], unique: Sequence[str]) 
     return dialect.insert(table).on_conflict_do_nothing(index_elements=unique)
 
 
-def lock(session: Session, row: Base, *, key_share: bool = False) -> None:
-    """Read a row again and hold it until the transaction ends. Raises Gone.
-
-    With `key_share`, others may add rows meanwhile that refer to it. Locks are taken in one order
-    everywhere: the installation (installation.services.lock_face_model), batch, the organization's pairs
-    (photos.comparing.lock_pairs), people by id, photos by id, a pair, batch item, organization (its gallery
-    version is raised under this one).
-    """
-    try:
-        session.refresh(row, with_for_update={"key_share": key_share})
-    except InvalidRequestError as error:
-        raise Gone from error
-
-
 @contextmanager
 def writing(session: Session) -> Iterator[Session]:
     """A transaction that writes: committed at the end, rolled back if anything is raised.
@@ -107,6 +92,7 @@ def writing(session: Session) -> Iterator[Session]:
         raise RuntimeError("A writing transaction begins with nothing pending and not inside another one.")
     session.commit()
     session.info["writing"] = True
+    session.info["locked"] = []
     try:
         session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
         yield session
@@ -116,6 +102,14 @@ def writing(session: Session) -> Iterator[Session]:
         raise
     finally:
         session.info["writing"] = False
+
+
+def locked_tables(session: Session) -> list[str]:
+    """The tables of which the present transaction has locked rows. Raises RuntimeError outside `writing`."""
+    if not session.info.get("writing"):
+        raise RuntimeError("Rows are locked in a transaction that writes.")
+    tables: list[str] = session.info["locked"]
+    return tables
 
 
 @event.listens_for(Engine, "connect")

@@ -7,8 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -25,14 +26,18 @@ from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.organizations.services import create_organization
 from portal.settings import Settings
-from tests.postgres import PostgresServer, find_programs, postgres_server
-from tests.support import Visitor, free_face_model, member, missing, private_redis
+from tests.needs import free_face_model, missing
+from tests.run.postgres import PostgresServer, find_programs, postgres_server
+from tests.run.private_redis import private_redis
+from tests.visitor import Visitor, member
 
 if TYPE_CHECKING:  # the face pipeline takes its time to import, and most tests do without it
     from jobs.faces.engine import FaceEngine
-    from tests.workers import Worker
+    from tests.run.workers import Worker
 
 USUAL_HASHER = passwords._hasher
+# The PostgreSQL of all test processes, and its folder.
+SHARED, FOLDER = pytest.StashKey[ExitStack](), pytest.StashKey[Path]()
 BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -71,12 +76,26 @@ def redis_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Where there are several test processes, tell each where the PostgreSQL is that serves all of them."""
+    stash, programs = node.config.stash, find_programs()
+    if SHARED not in stash and programs is not None:
+        stash[SHARED] = ExitStack()
+        node.config.add_cleanup(stash[SHARED].close)
+        stash[FOLDER] = stash[SHARED].enter_context(postgres_server(programs)).folder
+    node.workerinput["postgresql"] = str(stash.get(FOLDER, ""))
+
+
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresServer]:
+def postgresql(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
     """A PostgreSQL server of the tests' own."""
     programs = find_programs()
     if programs is None:
         missing("needs PostgreSQL: `initdb` is not on the PATH, nor where Debian has it")
+    if shared := getattr(pytestconfig, "workerinput", {}).get("postgresql"):
+        yield PostgresServer(Path(shared))
+        return
     with postgres_server(programs) as server:
         yield server
 
@@ -165,7 +184,7 @@ def face_engine(model_dir: Path) -> FaceEngine:
     from jobs.faces import models
     from jobs.faces.opening import open_engine
 
-    return open_engine(models.find("mbf", model_dir, announce=lambda _: None), "cpu")
+    return open_engine(models.find("mbf", model_dir, announce=print), "cpu")
 
 
 @pytest.fixture(scope="session")
@@ -174,13 +193,13 @@ def opencv_engine() -> FaceEngine:
     from jobs.faces import models
     from jobs.faces.opening import open_engine
 
-    return open_engine(models.find(free_face_model(), Path("nowhere"), announce=lambda _: None), "cpu")
+    return open_engine(models.find(free_face_model(), Path("nowhere"), announce=print), "cpu")
 
 
 @pytest.fixture
 def worker(app: Flask, face_engine: FaceEngine) -> Worker:
     """A worker of the app, which works when it is told to."""
-    from tests.workers import Worker
+    from tests.run.workers import Worker
 
     return Worker(app, face_engine)
 

@@ -21,6 +21,7 @@ from portal.accounts.services import (
 )
 from portal.audit.services import Action, Actor, record
 from portal.database import now, writing
+from portal.locks import lock_rows
 from portal.organizations.models import Organization
 
 VALID_FOR = timedelta(days=7)
@@ -87,15 +88,12 @@ def revoke(
 ) -> Invitation | None:
     """Make an open invitation of this organization unusable; None if there is no such one (any more)."""
     with writing(session):
-        invitation = session.scalar(
-            select(Invitation)
-            .where(
-                Invitation.id == invitation_id,
-                Invitation.organization_id == organization.id,
-                Invitation.accepted_at.is_(None),
-            )
-            .with_for_update()
+        its_own = select(Invitation).where(
+            Invitation.id == invitation_id,
+            Invitation.organization_id == organization.id,
+            Invitation.accepted_at.is_(None),
         )
+        invitation = lock_rows(session, its_own).scalar()
         if invitation is not None:
             session.delete(invitation)
             _record(session, actor, Action.INVITATION_REVOKED, invitation)
@@ -135,12 +133,8 @@ def accept_as_user(session: Session, address: str, token: str, user: User) -> in
 
 def _take(session: Session, token: str) -> Invitation:
     """The invitation, marked as accepted: of two who accept at once, one finds it gone."""
-    invitation = session.scalar(
-        select(Invitation)
-        .where(Invitation.token_hash == _hash(token), *_is_open())
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    usable = select(Invitation).where(Invitation.token_hash == _hash(token), *_is_open())
+    invitation = lock_rows(session, usable).scalar()
     if invitation is None:
         raise InvitationGoneError("This invitation was used, revoked or is too old.")
     invitation.accepted_at = now()

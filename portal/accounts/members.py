@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 from portal.accounts.models import Invitation, Membership, Role, User
 from portal.audit.services import Action, Actor, record
 from portal.database import writing
+from portal.locks import lock_rows
 from portal.organizations.models import Organization
 
 
@@ -103,7 +104,7 @@ def remove_member(session: Session, organization: Organization, actor: Actor, me
 
 def _lock(session: Session, organization: Organization, membership: Membership) -> Role:
     """Let nobody else change members of the organization meanwhile; the member's role as it is now."""
-    session.execute(select(Organization.id).where(Organization.id == organization.id).with_for_update())
+    lock_rows(session, select(Organization.id).where(Organization.id == organization.id))
     role = session.scalar(
         select(Membership.role).where(
             Membership.id == membership.id, Membership.organization_id == organization.id

@@ -11,6 +11,7 @@ from portal.accounts import passwords
 from portal.accounts.models import Membership, Role, User
 from portal.audit.services import Action, Actor, record
 from portal.database import writing
+from portal.locks import lock
 from portal.organizations.models import Organization
 
 EMAIL_LENGTH = 254
@@ -188,7 +189,7 @@ def change_password(
         raise PasswordError("This is the password that you have already. Choose another one.")
     before, new_hash = user.password_hash, passwords.hash_password(new)
     with writing(session):
-        session.refresh(user, with_for_update=True)
+        lock(session, user)
         if user.password_hash != before:
             raise CredentialsError("Your password was changed a moment ago. Sign in with the new one.")
         user.password_hash = new_hash
@@ -213,7 +214,7 @@ def reset_password(session: Session, actor: Actor, email: str, password: str) ->
         raise PasswordError(problem)
     new_hash = passwords.hash_password(password)
     with writing(session):
-        session.refresh(user, with_for_update=True)
+        lock(session, user)
         user.password_hash = new_hash
         user.session_version += 1
         organization_ids: list[int | None] = list(

@@ -19,7 +19,8 @@ from portal.batches.models import PATH_LENGTH, Batch, BatchItem, Decision, ItemS
 from portal.batches.naming import Grouping, Label, Naming, Unnamed, normal_path, path_key, person_of
 from portal.batches.reasons import ItemReason
 from portal.chunks import chunks
-from portal.database import lock, now, writing
+from portal.database import now, writing
+from portal.locks import lock, lock_rows
 from portal.people.services import PersonError, clean_external_id, clean_name
 from portal.photos.reasons import MAX_PHOTO_BYTES
 
@@ -283,15 +284,8 @@ def _person_of(row: ManifestRow) -> dict[str, Any]:
 
 
 def _items(session: Session, batch: Batch, keys: Sequence[str]) -> list[BatchItem]:
-    return list(
-        session.scalars(
-            select(BatchItem)
-            .where(BatchItem.batch_id == batch.id, BatchItem.path_key.in_(set(keys)))
-            .order_by(BatchItem.id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-    )
+    items = select(BatchItem).where(BatchItem.batch_id == batch.id, BatchItem.path_key.in_(set(keys)))
+    return list(lock_rows(session, items).scalars())
 
 
 def _insert(session: Session, values: Sequence[dict[str, Any]]) -> list[BatchItem]:

@@ -10,7 +10,8 @@ from portal.batches.announcing import BatchError
 from portal.batches.models import Batch, BatchItem, Decision, ItemState
 from portal.batches.reasons import ItemReason
 from portal.batches.services import record_event, tell_workers
-from portal.database import execute_change, lock, writing
+from portal.database import execute_change, writing
+from portal.locks import lock, lock_rows
 from portal.organizations.models import Organization
 from portal.photos import services as enrolment
 from portal.photos.formats import format_of
@@ -85,7 +86,7 @@ def replace(
     with writing(session):
         lock(session, batch, key_share=True)
         # Photos are locked before their items, as by the worker that is done with one.
-        session.execute(select(Photo.id).where(Photo.id == item.photo_id).with_for_update())
+        lock_rows(session, select(Photo.id).where(Photo.id == item.photo_id))
         lock(session, item)
         if item.state != ItemState.ATTENTION or batch.decision == Decision.UNDO:
             raise BatchError("This photo does not need attention any more.")

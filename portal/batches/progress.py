@@ -14,7 +14,8 @@ from portal.batches.ending import end_items, expect_no_more
 from portal.batches.items import close_items
 from portal.batches.models import ON_THE_WAY, Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.batches.reasons import ItemReason
-from portal.database import lock, now, writing
+from portal.database import now, writing
+from portal.locks import lock
 from portal.photos.models import Photo
 from portal.work.models import UNFINISHED, WorkState
 

@@ -12,6 +12,7 @@ from portal.batches.announcing import AnnouncedItem, NotOpen, key_of_another, lo
 from portal.batches.models import Batch, BatchItem, ItemState
 from portal.batches.reasons import ItemReason
 from portal.database import now, writing
+from portal.locks import lock_rows
 from portal.photos.formats import format_of
 from portal.photos.reasons import Reason
 from portal.queues import enqueue_enrolment
@@ -57,19 +58,10 @@ def _give(
     with writing(session):
         lock_open(session, batch)
         batch.reopen()
-        items = {
-            item.id: item
-            for item in session.scalars(
-                select(BatchItem)
-                .where(
-                    BatchItem.batch_id == batch.id,
-                    BatchItem.id.in_([arrival.item_id for arrival in arrivals]),
-                )
-                .order_by(BatchItem.id)
-                .with_for_update()
-                .execution_options(populate_existing=True)
-            )
-        }
+        arrived = select(BatchItem).where(
+            BatchItem.batch_id == batch.id, BatchItem.id.in_([arrival.item_id for arrival in arrivals])
+        )
+        items = {item.id: item for item in lock_rows(session, arrived).scalars()}
         received = []
         for arrival in arrivals:
             item = items.get(arrival.item_id)

@@ -22,7 +22,8 @@ from portal.batches.models import (
 from portal.batches.naming import Grouping, Label, guess
 from portal.batches.progress import progress_of
 from portal.batches.reasons import ItemReason
-from portal.database import lock, writing
+from portal.database import writing
+from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
 from portal.people.models import Person

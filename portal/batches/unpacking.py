@@ -22,6 +22,7 @@ from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving import Arrival, receive
 from portal.batches.services import decide_naming
 from portal.database import writing
+from portal.locks import lock_rows
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.queues import enqueue_archive
 from portal.storage import FileTooLarge, PhotoStore
@@ -228,9 +229,9 @@ class LostArchive(RuntimeError):
 
 def _close(session: Session, worker: str, archive: BatchArchive, problem: str, left_out: int = 0) -> None:
     with writing(session):
-        batch = session.get_one(
-            Batch, archive.batch_id, with_for_update={"key_share": True}, populate_existing=True
-        )
+        batch = lock_rows(
+            session, select(Batch).where(Batch.id == archive.batch_id), key_share=True
+        ).scalar_one()
         mine = lock_claimed(session, BatchArchive, worker, archive.id)
         if mine is None:
             return

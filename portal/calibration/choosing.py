@@ -7,9 +7,10 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
-from portal.database import lock, writing
+from portal.database import writing
 from portal.installation.services import current_face_model
 from portal.installation.thresholds import chosen_for, thresholds_of
+from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.pairs.scans import apply_threshold
 from portal.photos.comparing import lock_pairs

@@ -13,10 +13,11 @@ from portal.audit.services import Action, Actor, record
 from portal.calibration.bands import UNCALIBRATED, Bands, pair_bands, search_bands
 from portal.calibration.curves import Curves, ErrorRates, error_rates_at
 from portal.calibration.models import Calibration
-from portal.database import lock, writing
+from portal.database import writing
 from portal.installation.models import FaceModel, Installation
 from portal.installation.services import current_face_model
 from portal.installation.thresholds import thresholds_of
+from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.pairs.passes import is_behind
 from portal.people.models import Person

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import User
 from portal.audit.services import Action, Actor, record
-from portal.database import lock, now, writing
+from portal.database import now, writing
 from portal.duplicates.handing_out import who_may_decide
+from portal.locks import lock
 from portal.merging.merging import merge_people, part_people
 from portal.organizations.models import Organization
 from portal.pairs.finding import add_event, open_again

@@ -15,6 +15,7 @@ from portal.batches.items import write_items
 from portal.batches.models import Batch, BatchItem, Decision, ItemState, KnownPeople
 from portal.batches.reasons import ItemReason
 from portal.database import insert_or_leave, now, writing
+from portal.locks import lock_rows
 from portal.people.models import Person, PersonWord
 from portal.people.search_terms import key_of, words_of
 from portal.photos.models import Photo
@@ -97,18 +98,12 @@ def _has_room(session: Session, organization_id: int) -> bool:
 
 def _open_batches(session: Session, organization_id: int) -> dict[int, Batch]:
     """The batches from which photos are taken, held: one worker at a time takes in."""
-    batches = session.scalars(
-        select(Batch)
-        .where(
-            Batch.organization_id == organization_id,
-            Batch.finished_at.is_(None),
-            Batch.decision == Decision.GO_ON,
-        )
-        .order_by(Batch.id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
+    batches = select(Batch).where(
+        Batch.organization_id == organization_id,
+        Batch.finished_at.is_(None),
+        Batch.decision == Decision.GO_ON,
     )
-    return {batch.id: batch for batch in batches}
+    return {batch.id: batch for batch in lock_rows(session, batches, key_share=True).scalars()}
 
 
 def _received(session: Session, batch_ids: Sequence[int]) -> list[_Item]:
@@ -182,16 +177,13 @@ def _locked(session: Session, organization_id: int, external_ids: Collection[str
     ids: CompoundSelect[int | None] = union_all(
         select(Person.id).where(*called), select(Person.merged_into_id).where(*called)
     )
-    query = (
-        select(Person.id, Person.external_id, Person.name_key, Person.batch_id, Person.merged_into_id)
-        .where(Person.id.in_(ids))
-        .order_by(Person.id)
-        .with_for_update()
-    )
-    rows = {row.id: row for row in session.execute(query)}
+    query = select(
+        Person.id, Person.external_id, Person.name_key, Person.batch_id, Person.merged_into_id
+    ).where(Person.id.in_(ids))
+    rows = {row.id: row for row in lock_rows(session, query)}
     while not {row.merged_into_id for row in rows.values()} - {None} <= rows.keys():
         # Someone was merged between the look and the lock.
-        rows = {row.id: row for row in session.execute(query)}
+        rows = {row.id: row for row in lock_rows(session, query)}
     people = {
         row.id: _Known(row.id, row.batch_id, {row.name_key})
         for row in rows.values()

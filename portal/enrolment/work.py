@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from portal.batches.items import close_items
 from portal.database import writing
 from portal.installation.services import lock_face_model
+from portal.locks import lock_free_rows, lock_rows
 from portal.people.models import Person
 from portal.photos.comparing import lock_pairs
 from portal.photos.gallery import leave_gallery, next_version
@@ -32,13 +33,13 @@ def claim_photos(
     A photo that was attempted before is claimed alone: if it takes its worker down, no other suffers.
     """
     with writing(session):
-        queued = session.execute(
+        next_ones = (
             select(Photo.id, Photo.attempts, Photo.file_key, Photo.main_face_id)
             .where(Photo.organization_id == organization_id, Photo.state == WorkState.QUEUED)
             .order_by(Photo.attempts, Photo.id)
             .limit(limit + 1)
-            .with_for_update(skip_locked=True)
-        ).all()
+        )
+        queued = lock_free_rows(session, next_ones).all()
         fresh = [row for row in queued if row.attempts == 0]
         batch = fresh[:limit] if fresh else queued[:1]
         claim(session, Photo, worker, [row.id for row in batch])
@@ -72,11 +73,8 @@ def record_photos(
             # The face that was chosen before leaves the gallery, and pairs may rest on it.
             lock_pairs(session, organization_id)
         aliases = _lock_people(session, list(records))
-        photos = session.execute(
-            select(Photo.id, Photo.person_id)
-            .where(*still_claimed(Photo, worker, list(records)))
-            .with_for_update()
-        ).all()
+        still_ours = select(Photo.id, Photo.person_id).where(*still_claimed(Photo, worker, list(records)))
+        photos = lock_rows(session, still_ours).all()
         there = set(session.scalars(select(Photo.id).where(Photo.id.in_(records))))
         version = next_version(session, organization_id)
         found: list[dict[str, Any]] = []
@@ -122,12 +120,8 @@ def _lock_people(session: Session, photo_ids: Sequence[int]) -> set[int]:
     held: dict[int, int | None] = {}
     whose = select(Photo.person_id).where(Photo.id.in_(photo_ids)).distinct()
     while others := set(session.scalars(whose)) - held.keys():
-        rows = session.execute(
-            select(Person.id, Person.merged_into_id)
-            .where(Person.id.in_(others))
-            .order_by(Person.id)
-            .with_for_update(read=True, key_share=True)
-        )
+        people = select(Person.id, Person.merged_into_id).where(Person.id.in_(others))
+        rows = lock_rows(session, people, read=True, key_share=True)
         held |= dict.fromkeys(others) | {row.id: row.merged_into_id for row in rows}
     return {person_id for person_id, merged_into in held.items() if merged_into is not None}
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from portal.database import writing
 from portal.installation.models import FaceModel, Installation
+from portal.locks import lock_rows
 
 
 def current_face_model(session: Session) -> FaceModel | None:
@@ -61,7 +62,7 @@ def lock_face_model(session: Session, face_model_id: int) -> None:
 
     Raises FaceModelChanged if it is another one.
     """
-    current = session.scalar(select(Installation.face_model_id).with_for_update(read=True))
+    current = lock_rows(session, select(Installation.face_model_id), read=True).scalar()
     if current != face_model_id:
         raise FaceModelChanged("The installation's face model was changed meanwhile.")
 

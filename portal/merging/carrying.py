@@ -104,12 +104,11 @@ def _answers(session: Session, decided: DuplicatePair, other: DuplicatePair) -> 
 
 
 def _pairs_of(session: Session, person_id: int) -> dict[int, DuplicatePair]:
-    """A person's pairs, held, by the id of the other one."""
+    """A person's pairs as they are, by the id of the other one."""
     pairs = session.scalars(
         select(DuplicatePair)
         .where(has_one_of([person_id]))
         .order_by(DuplicatePair.id)
-        .with_for_update()
         .execution_options(populate_existing=True)
     )
     return {pair.b_id if pair.a_id == person_id else pair.a_id: pair for pair in pairs}

@@ -11,7 +11,8 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
-from portal.database import lock, now, writing
+from portal.database import now, writing
+from portal.locks import lock
 from portal.merging.carrying import carry_over, take_back
 from portal.merging.moving import give_back, hand_over, reveal_hidden_copies
 from portal.organizations.models import Organization

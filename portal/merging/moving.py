@@ -11,6 +11,7 @@ from collections.abc import Collection
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session, aliased
 
+from portal.locks import lock_rows
 from portal.organizations.models import Organization
 from portal.pairs.models import OddPhoto
 from portal.people.aliases import standing_merges
@@ -24,12 +25,10 @@ def hand_over(session: Session, organization: Organization, absorbed_id: int, su
 
     Those that the survivor has already stay, and leave the gallery.
     """
-    photos = session.execute(
-        select(Photo.id, Photo.person_id, Photo.sha256)
-        .where(Photo.person_id.in_((absorbed_id, survivor_id)))
-        .order_by(Photo.id)
-        .with_for_update()
-    ).all()
+    of_both = select(Photo.id, Photo.person_id, Photo.sha256).where(
+        Photo.person_id.in_((absorbed_id, survivor_id))
+    )
+    photos = lock_rows(session, of_both).all()
     known = {photo.sha256 for photo in photos if photo.person_id == survivor_id}
     mine = [photo for photo in photos if photo.person_id == absorbed_id]
     moved = [photo.id for photo in mine if photo.sha256 not in known]
@@ -44,16 +43,10 @@ def give_back(session: Session, organization: Organization, merge: Merge) -> int
 
     Those that were hidden join the gallery again. Returns how many are not there any more.
     """
-    hidden = session.scalars(
-        select(Photo.id).where(Photo.person_id == merge.absorbed_id).order_by(Photo.id).with_for_update()
-    ).all()
+    hidden = lock_rows(session, select(Photo.id).where(Photo.person_id == merge.absorbed_id)).scalars().all()
     join_gallery(session, organization.id, _main_faces(session, hidden))
-    back = session.scalars(
-        select(Photo.id)
-        .where(Photo.id.in_(merge.photo_ids), Photo.person_id == merge.survivor_id)
-        .order_by(Photo.id)
-        .with_for_update()
-    ).all()
+    moved = select(Photo.id).where(Photo.id.in_(merge.photo_ids), Photo.person_id == merge.survivor_id)
+    back = lock_rows(session, moved).scalars().all()
     _move(session, organization, back, merge.absorbed_id)
     return len(merge.photo_ids) - len(back)
 

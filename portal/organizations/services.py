@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
 from portal.database import writing
+from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.text import TextError, clean_line
 
@@ -80,7 +81,7 @@ def change_settings(
             f"Searches can be kept for {RETENTION_DAYS.start} to {RETENTION_DAYS.stop - 1} days."
         )
     with writing(session):
-        session.refresh(organization, with_for_update=True)
+        lock(session, organization)
         changes = {
             field: [getattr(organization, field), value]
             for field, value in (("name", name), ("retention_days", retention_days))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from portal.chunks import chunks
 from portal.database import now
+from portal.locks import lock_rows
 from portal.pairs.groups import ASKED_AT_ONCE, regroup
 from portal.pairs.models import DuplicatePair, PairEvent, PairEventKind, PairStatus
 from portal.people.models import Person
@@ -47,8 +48,8 @@ def record_found(
     """
     new, touched = 0, set[int]()
     lock_pairs(session, organization_id)
+    faces = faces_that_count(session, organization_id, found)
     for part in chunks(found, ASKED_AT_ONCE):
-        faces = faces_that_count(session, organization_id, part)
         sound = [pair for pair in part if is_sound(pair, faces)]
         known = _known(session, sound)
         fresh = []
@@ -103,22 +104,22 @@ def faces_that_count(
     session: Session, organization_id: int, pairs: Sequence[FoundPair]
 ) -> dict[int, Row[*tuple[Any, ...]]]:
     """The faces of these pairs that are in the gallery; they can't go before the transaction ends."""
-    people = {person for pair in pairs for person in (pair.a_id, pair.b_id)}
-    session.execute(
-        select(Person.id)
-        .where(Person.id.in_(people))
-        .order_by(Person.id)
-        .with_for_update(read=True, key_share=True)
-    )
-    ids = {face for pair in pairs for face in (pair.face_a_id, pair.face_b_id)}
-    rows = session.execute(
-        select(Face.id, Face.person_id, Photo.sha256)
-        .join(Photo, Photo.id == Face.photo_id)
-        .where(Face.id.in_(ids), Face.organization_id == organization_id, Face.gallery_version.is_not(None))
+    for people in chunks(sorted({one for pair in pairs for one in (pair.a_id, pair.b_id)}), ASKED_AT_ONCE):
+        lock_rows(session, select(Person.id).where(Person.id.in_(people)), read=True, key_share=True)
+    found: dict[int, Row[*tuple[Any, ...]]] = {}
+    for ids in chunks(
+        sorted({face for pair in pairs for face in (pair.face_a_id, pair.face_b_id)}), ASKED_AT_ONCE
+    ):
+        faces = (
+            select(Face.id, Face.person_id, Photo.sha256)
+            .join(Photo, Photo.id == Face.photo_id)
+            .where(
+                Face.id.in_(ids), Face.organization_id == organization_id, Face.gallery_version.is_not(None)
+            )
+        )
         # None of them leaves the gallery before the pairs that rest on them can be seen.
-        .with_for_update(read=True, of=Face)
-    )
-    return {row.id: row for row in rows}
+        found |= {row.id: row for row in lock_rows(session, faces, read=True)}
+    return found
 
 
 def is_sound(pair: FoundPair, faces: dict[int, Row[*tuple[Any, ...]]]) -> bool:
@@ -135,7 +136,6 @@ def _known(session: Session, pairs: Sequence[FoundPair]) -> dict[tuple[int, int]
             DuplicatePair.a_id.in_({pair.a_id for pair in pairs}),
             of_two.in_([(pair.a_id, pair.b_id) for pair in pairs]),
         )
-        .with_for_update()
         .execution_options(populate_existing=True)
     )
     return {(pair.a_id, pair.b_id): pair for pair in rows}

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
 from portal.chunks import chunks
-from portal.database import lock, now, writing
+from portal.database import now, writing
+from portal.locks import lock, lock_rows
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
 from portal.pairs.groups import ASKED_AT_ONCE
@@ -41,16 +42,12 @@ def record_likeness(
 
 
 def _record_some(session: Session, organization_id: int, found: Sequence[Likeness], threshold: float) -> None:
-    rows = session.execute(
-        select(Face.id, Face.photo_id, Face.person_id)
-        .where(
-            Face.id.in_([one.face_id for one in found]),
-            Face.organization_id == organization_id,
-            Face.gallery_version.is_not(None),
-        )
-        .with_for_update(read=True, key_share=True)
+    in_gallery = select(Face.id, Face.photo_id, Face.person_id).where(
+        Face.id.in_([one.face_id for one in found]),
+        Face.organization_id == organization_id,
+        Face.gallery_version.is_not(None),
     )
-    faces = {row.id: row for row in rows}
+    faces = {row.id: row for row in lock_rows(session, in_gallery, read=True, key_share=True)}
     there = [one for one in found if one.face_id in faces and faces[one.face_id].person_id == one.person_id]
     photos = {faces[one.face_id].photo_id: one for one in there}
     known = set(session.scalars(select(OddPhoto.photo_id).where(OddPhoto.photo_id.in_(photos))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from portal.pairs.finding import FoundPair, faces_that_count, is_sound, rescore
 from portal.pairs.groups import regroup
 from portal.pairs.models import DuplicatePair
+from portal.photos.comparing import lock_pairs
 from portal.photos.models import Face, GalleryRemoval
 
 
@@ -66,25 +67,26 @@ def templates_of(session: Session, person_ids: Sequence[int]) -> dict[int, list[
     return found
 
 
-def remeasure(session: Session, pair_id: int, best: FoundPair | None) -> None:
-    """Write the score that a stale pair has by now, in the caller's transaction.
+def remeasure(session: Session, organization_id: int, best: Mapping[int, FoundPair | None]) -> None:
+    """Write the scores that stale pairs have now, by the pair's id, in the caller's transaction.
 
-    None: one of the two has no face in the gallery, and nothing can be said (the score is -1 then, and
-    nobody is asked). If the faces left meanwhile, the pair stays stale and is met again.
+    None: one of the two has no face in the gallery, and nothing can be said (the score is -1 then, and the
+    pair needs no decision). Pairs whose faces left meanwhile stay stale and are met again.
     """
-    pair = session.scalar(
+    lock_pairs(session, organization_id)
+    faces = faces_that_count(session, organization_id, [found for found in best.values() if found])
+    stale = (
         select(DuplicatePair)
-        .where(DuplicatePair.id == pair_id, DuplicatePair.stale)
-        .with_for_update()
+        .where(DuplicatePair.id.in_(best), DuplicatePair.stale)
+        .order_by(DuplicatePair.id)
         .execution_options(populate_existing=True)
     )
-    if pair is None:
-        return
-    same_photo = False
-    if best is not None:
-        faces = faces_that_count(session, pair.organization_id, [best])
-        if not is_sound(best, faces):
-            return
-        same_photo = faces[best.face_a_id].sha256 == faces[best.face_b_id].sha256
-    rescore(session, pair, best, same_photo)
-    regroup(session, pair.organization_id, (pair.a_id, pair.b_id))
+    for pair in session.scalars(stale).all():
+        found = best[pair.id]
+        same_photo = False
+        if found is not None:
+            if not is_sound(found, faces):
+                continue
+            same_photo = faces[found.face_a_id].sha256 == faces[found.face_b_id].sha256
+        rescore(session, pair, found, same_photo)
+        regroup(session, organization_id, (pair.a_id, pair.b_id))

@@ -9,14 +9,16 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
-from portal.database import Gone, lock, now, writing
+from portal.database import Gone, now, writing
 from portal.installation.thresholds import thresholds_of
+from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.organizations.services import record_settings
 from portal.pairs.finding import add_event
 from portal.pairs.groups import regroup
 from portal.pairs.models import DuplicatePair, DuplicateScan, PairEventKind, PairStatus
 from portal.people.aliases import merged_ids
+from portal.photos.comparing import lock_pairs
 from portal.queues import enqueue_scan
 from portal.work.claims import claim, finished, lock_claimed, lock_queued, requeue, still_claimed
 from portal.work.models import UNFINISHED, WorkState
@@ -37,7 +39,7 @@ def start_scan(session: Session, organization: Organization, actor: Actor) -> Du
     if thresholds is None:
         raise ScanError("There is nobody to compare yet: no face model was chosen, and no photo looked at.")
     with writing(session):
-        lock(session, organization)
+        lock_pairs(session, organization.id)
         _refuse_second(session, organization)
         scan = _new_scan(session, organization, actor, thresholds.duplicates)
     enqueue_scan(scan.id)
@@ -65,6 +67,7 @@ def _new_scan(session: Session, organization: Organization, actor: Actor, thresh
 def cancel_scan(session: Session, actor: Actor, scan: DuplicateScan) -> None:
     """End a scan where it is; the pairs that it found stay. Raises ScanError, and Gone."""
     with writing(session):
+        lock_pairs(session, scan.organization_id)
         lock(session, scan)
         if scan.state not in UNFINISHED:
             raise ScanError("This comparison has ended already.")
@@ -77,7 +80,7 @@ def cancel_scan(session: Session, actor: Actor, scan: DuplicateScan) -> None:
 def retry_scan(session: Session, organization: Organization, actor: Actor, scan: DuplicateScan) -> None:
     """Go on with a scan that was set aside, from where it was. Raises ScanError, and Gone."""
     with writing(session):
-        lock(session, organization)
+        lock_pairs(session, organization.id)
         _refuse_second(session, organization)
         lock(session, scan)
         if scan.state != WorkState.FAILED:

@@ -11,7 +11,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Select, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
-from portal.database import Gone, lock
+from portal.database import Gone
+from portal.locks import lock, lock_rows
 from portal.organizations.models import Organization
 from portal.people.models import Merge, Person, PersonWord
 from portal.people.search_terms import words_of
@@ -40,17 +41,10 @@ def lock_with_aliases(
     session: Session, organization: Organization, ids: Collection[int]
 ) -> dict[int, Person]:
     """Read people again with all their aliases and hold them, by id. Raises Gone if one is not there."""
-    people = session.scalars(
-        select(Person)
-        .where(
-            Person.organization_id == organization.id,
-            or_(Person.id.in_(ids), Person.merged_into_id.in_(ids)),
-        )
-        .order_by(Person.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    people = select(Person).where(
+        Person.organization_id == organization.id, or_(Person.id.in_(ids), Person.merged_into_id.in_(ids))
     )
-    held = {person.id: person for person in people}
+    held = {person.id: person for person in lock_rows(session, people).scalars()}
     if not held.keys() >= set(ids):
         raise Gone
     return held

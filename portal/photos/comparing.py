@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal.database import Base, Identifier, insert_or_leave
+from portal.locks import lock_rows
 from portal.organizations.models import Organization
 from portal.work.models import Work, WorkState
 
@@ -26,15 +27,10 @@ def lock_pairs(session: Session, organization_id: int) -> DuplicatePass:
 
     Made when it is first asked for.
     """
-    mine = (
-        select(DuplicatePass)
-        .where(DuplicatePass.organization_id == organization_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    found = session.scalar(mine)
+    mine = select(DuplicatePass).where(DuplicatePass.organization_id == organization_id)
+    found = lock_rows(session, mine).scalar()
     if found is not None:
         return found
     new = {"organization_id": organization_id, "state": WorkState.DONE}
     session.execute(insert_or_leave(session, DuplicatePass, ["organization_id"]), new)
-    return session.scalars(mine).one()
+    return lock_rows(session, mine).scalar_one()

@@ -9,7 +9,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
-from portal.database import lock, writing
+from portal.database import writing
+from portal.locks import lock, lock_rows
 from portal.organizations.models import Organization
 from portal.people.aliases import merged_ids
 from portal.people.models import Person
@@ -131,8 +132,7 @@ def count_photos_of(session: Session, person_ids: Iterable[int]) -> dict[int, in
 
 def delete_photos_of(session: Session, organization: Organization, person_ids: Sequence[int]) -> list[str]:
     """Delete all photos of people, in the caller's transaction; returns the keys of their files."""
-    mine = select(Photo.id).where(Photo.person_id.in_(person_ids))
-    ids = list(session.scalars(mine.order_by(Photo.id).with_for_update()))
+    ids = list(lock_rows(session, select(Photo.id).where(Photo.person_id.in_(person_ids))).scalars())
     return delete_photos(session, organization, ids)
 
 

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
 from portal.batches.models import FORGOTTEN, BatchItem
-from portal.database import Gone, lock, now, writing
+from portal.database import Gone, now, writing
+from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.pairs.groups import partners_of, regroup
 from portal.people.aliases import lock_person, lock_with_aliases

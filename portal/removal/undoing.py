@@ -11,6 +11,7 @@ from portal.audit.models import AuditEvent
 from portal.audit.services import Action, Actor, record
 from portal.batches.models import FORGOTTEN, Batch, BatchItem, Decision, ItemState
 from portal.database import now, writing
+from portal.locks import lock_rows
 from portal.merging.moving import reveal_hidden_copies
 from portal.organizations.models import Organization
 from portal.people.aliases import index_words
@@ -30,7 +31,7 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
     Its photos go, and the people whom it enrolled unless they have photos from elsewhere by now.
     """
     with writing(session):
-        batch = session.get(Batch, batch_id, with_for_update={"key_share": True}, populate_existing=True)
+        batch = lock_rows(session, select(Batch).where(Batch.id == batch_id), key_share=True).scalar()
         if batch is None or batch.decision != Decision.UNDO:
             return False
         items = _next(session, batch_id)
@@ -45,8 +46,8 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
             whose = whose | (Person.batch_id == batch_id) & ~exists().where(Photo.person_id == Person.id)
             # And, where they were merged into someone, that one is known by one name less.
             whose = whose | Person.id.in_(select(Person.merged_into_id).where(Person.batch_id == batch_id))
-        people = session.scalars(select(Person.id).where(whose).order_by(Person.id).with_for_update()).all()
-        session.execute(select(Photo.id).where(Photo.id.in_(photo_ids)).order_by(Photo.id).with_for_update())
+        people = lock_rows(session, select(Person.id).where(whose)).scalars().all()
+        lock_rows(session, select(Photo.id).where(Photo.id.in_(photo_ids)))
         counts = session.execute(
             select(Photo.person_id, func.count()).where(Photo.id.in_(photo_ids)).group_by(Photo.person_id)
         )

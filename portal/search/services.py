@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
-from portal.database import lock, now, writing
+from portal.database import now, writing
+from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
 from portal.photos.models import Face

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, undefer
 from portal.database import writing
 from portal.installation.services import lock_face_model
 from portal.installation.thresholds import thresholds_of
+from portal.locks import lock_rows
 from portal.organizations.models import Organization
 from portal.photos.models import Face
 from portal.photos.reasons import Reason
@@ -134,16 +135,11 @@ def record_candidates(
         thresholds = thresholds_of(session, organization)
         assert thresholds is not None, "a worker has chosen the face model before it searches"
         # Who was deleted since the comparison is no candidate; the others can't go before the commit.
-        there = set(
-            session.scalars(
-                select(Face.id)
-                .where(
-                    Face.id.in_([candidate.face_id for candidate in candidates]),
-                    Face.organization_id == search.organization_id,
-                )
-                .with_for_update(read=True, key_share=True)
-            )
+        faces = select(Face.id).where(
+            Face.id.in_([candidate.face_id for candidate in candidates]),
+            Face.organization_id == search.organization_id,
         )
+        there = set(lock_rows(session, faces, read=True, key_share=True).scalars())
         session.execute(delete(Candidate).where(Candidate.probe_face_id == probe.id))
         kept = [candidate for candidate in candidates if candidate.face_id in there]
         session.add_all(

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from portal.audit.services import Action, Actor, record
 from portal.installation.models import FaceModel, Installation, LicenceAnswer, LicenceChoice, PermittedUse
 from portal.installation.services import current_face_model, set_face_model
+from portal.locks import lock_rows
 from portal.organizations.models import Organization
 from portal.photos.models import Photo
 
@@ -107,7 +108,7 @@ def answer_licence(
     Raises LicenceError where an answer is missing, or is none of `choices`.
     """
     # Nobody writes what was found with the present model from here until the commit.
-    session.execute(select(Installation.id).with_for_update())
+    lock_rows(session, select(Installation.id))
     licence = current_licence(session)
     if choice is None and (licence is None or not licence.is_to_confirm):
         return

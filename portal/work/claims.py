@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.database import Base, now
 from portal.installation.models import WorkerProcess
+from portal.locks import lock_free_rows, lock_rows
 from portal.work.models import Work, WorkState
 
 MAX_ATTEMPTS = 3
@@ -35,22 +36,13 @@ def lock_queued(session: Session, table: type[Row], row_id: int) -> Row | None:
 
     None if it is gone, not queued, or being claimed by someone else.
     """
-    return session.scalar(
-        select(table)
-        .where(table.id == row_id, table.state == WorkState.QUEUED)
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    )
+    queued = select(table).where(table.id == row_id, table.state == WorkState.QUEUED)
+    return lock_free_rows(session, queued).scalar()
 
 
 def lock_claimed(session: Session, table: type[Row], worker: str, row_id: int) -> Row | None:
     """Read a claimed row and hold it until the commit; None if it is not this worker's any more."""
-    return session.scalar(
-        select(table)
-        .where(*still_claimed(table, worker, [row_id]))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    return lock_rows(session, select(table).where(*still_claimed(table, worker, [row_id]))).scalar()
 
 
 def claim(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:

@@ -17,8 +17,9 @@ from bs4 import Tag
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import encode_multipart
 
-from tests.functional.support import PATIENCE_S, Staff
-from tests.support import wait_until
+from tests.functional.staff import Staff
+from tests.run.programs import PATIENCE_S
+from tests.waiting import wait_until
 
 PARCEL_FILES = 20
 PIECE_BYTES = 8 * 1024 * 1024

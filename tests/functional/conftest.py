@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,14 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.functional.looks import AXE, Seen, look_at
-from tests.functional.pages import ignored
-from tests.functional.support import PATIENCE_S, Mate, Staff, UpPortal, mates
+from tests.functional.mates import Mate, mates
+from tests.functional.pages import NewPage, ignored
+from tests.functional.staff import Staff
+from tests.functional.up_portal import UpPortal, up
 from tests.functional.video import write_video
-from tests.support import PASSWORD, missing
+from tests.needs import missing
+from tests.run.programs import PATIENCE_S
+from tests.visitor import PASSWORD
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
@@ -27,19 +30,6 @@ FLAGS = (
 )
 
 expect.set_options(timeout=PATIENCE_S * 1000)
-
-NewPage = Callable[..., Page]
-
-
-@contextmanager
-def up(model_dir: Path, workers: int) -> Iterator[UpPortal]:
-    # Not pytest's own folder: a socket's path has to be short.
-    with tempfile.TemporaryDirectory(prefix="fp-") as folder:
-        portal = UpPortal(Path(folder) / "data", model_dir, workers)
-        try:
-            yield portal
-        finally:
-            portal.stop()
 
 
 @pytest.fixture(scope="session")

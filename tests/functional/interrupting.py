@@ -10,8 +10,9 @@ from contextlib import closing, contextmanager
 
 import psutil
 
-from tests.functional.support import PATIENCE_S, UpPortal
-from tests.support import wait_until
+from tests.functional.up_portal import UpPortal
+from tests.run.programs import PATIENCE_S
+from tests.waiting import wait_until
 
 
 def process_of(worker: str) -> psutil.Process:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from playwright.sync_api import ConsoleMessage, JSHandle, Locator, Page, expect
 
-from tests.functional.support import Mate
+from tests.functional.mates import Mate
+
+NewPage = Callable[..., Page]
 
 DATA_TRANSFER = """([files]) => {
   const transfer = new DataTransfer();

@@ -8,10 +8,11 @@ import insightface
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.functional.conftest import NewPage
 from tests.functional.looks import look_at
-from tests.functional.pages import choose
-from tests.functional.support import BROWSING, Staff, mates
+from tests.functional.mates import mates
+from tests.functional.pages import NewPage, choose
+from tests.functional.staff import Staff
+from tests.functional.up_portal import BROWSING
 
 pytestmark = pytest.mark.xdist_group(BROWSING)
 

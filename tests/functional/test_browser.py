@@ -11,8 +11,9 @@ import pytest
 from PIL import Image, ImageStat
 from playwright.sync_api import Page, expect
 
-from tests.functional.conftest import NewPage
+from tests.functional.mates import Mate
 from tests.functional.pages import (
+    NewPage,
     carried,
     choose,
     chosen,
@@ -21,8 +22,9 @@ from tests.functional.pages import (
     send_enrolment,
     send_search,
 )
-from tests.functional.support import BROWSING, Mate, Staff
-from tests.support import PASSWORD
+from tests.functional.staff import Staff
+from tests.functional.up_portal import BROWSING
+from tests.visitor import PASSWORD
 
 pytestmark = pytest.mark.xdist_group(BROWSING)
 

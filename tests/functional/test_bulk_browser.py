@@ -23,10 +23,11 @@ from tests.functional.bulk_pages import (
     folders_of,
     start_enrolling,
 )
-from tests.functional.conftest import NewPage
 from tests.functional.looks import look_at
-from tests.functional.support import BROWSING, Staff, UpPortal
-from tests.support import PASSWORD
+from tests.functional.pages import NewPage
+from tests.functional.staff import Staff
+from tests.functional.up_portal import BROWSING, UpPortal
+from tests.visitor import PASSWORD
 
 pytestmark = pytest.mark.xdist_group(BROWSING)
 

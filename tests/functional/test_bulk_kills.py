@@ -24,7 +24,6 @@ from portal.queues import ENROLMENT, queue
 from portal.removal.undoing import AT_ONCE as UNDONE_AT_ONCE
 from portal.storage import CHUNK_BYTES, PhotoStore
 from tests.functional.bulk import PARCEL_FILES, Photos, Sending
-from tests.functional.conftest import up
 from tests.functional.interrupting import (
     kill,
     kill_everything,
@@ -33,8 +32,10 @@ from tests.functional.interrupting import (
     standing_still,
     stop,
 )
-from tests.functional.support import KILLING_IN_BULK, PATIENCE_S, Staff, UpPortal
-from tests.support import wait_until
+from tests.functional.staff import Staff
+from tests.functional.up_portal import KILLING_IN_BULK, UpPortal, up
+from tests.run.programs import PATIENCE_S
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group(KILLING_IN_BULK)
 

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from tests.functional.bulk import Sending
-from tests.functional.conftest import up
 from tests.functional.interrupting import kill, kill_everything, process_of, standing_still
-from tests.functional.support import COMPARING, PATIENCE_S, Staff, UpPortal, mates
-from tests.support import wait_until
+from tests.functional.mates import mates
+from tests.functional.staff import Staff
+from tests.functional.up_portal import COMPARING, UpPortal, up
+from tests.run.programs import PATIENCE_S
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group(COMPARING)
 

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.functional.conftest import NewPage, up
 from tests.functional.looks import Seen
-from tests.functional.support import BROWSING, Mate, Staff, UpPortal
-from tests.support import PASSWORD, free_face_model
+from tests.functional.mates import Mate
+from tests.functional.pages import NewPage
+from tests.functional.staff import Staff
+from tests.functional.up_portal import BROWSING, UpPortal, up
+from tests.needs import free_face_model
+from tests.visitor import PASSWORD
 
 pytestmark = pytest.mark.xdist_group(BROWSING)
 

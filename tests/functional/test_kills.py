@@ -12,10 +12,12 @@ from PIL import Image
 from redis import Redis
 
 from portal.work.claims import MAX_ATTEMPTS
-from tests.functional.conftest import up
 from tests.functional.interrupting import process_of, ready_workers, stop
-from tests.functional.support import KILLING, PATIENCE_S, Mate, Staff, UpPortal, mates
-from tests.support import wait_until
+from tests.functional.mates import Mate, mates
+from tests.functional.staff import Staff
+from tests.functional.up_portal import KILLING, UpPortal, up
+from tests.run.programs import PATIENCE_S
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group(KILLING)
 

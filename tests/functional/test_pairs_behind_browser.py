@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.functional.conftest import NewPage
-from tests.functional.support import BROWSING, PATIENCE_S, Staff, UpPortal, mates
-from tests.support import wait_until
+from tests.functional.mates import mates
+from tests.functional.pages import NewPage
+from tests.functional.staff import Staff
+from tests.functional.up_portal import BROWSING, UpPortal
+from tests.run.programs import PATIENCE_S
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group(BROWSING)
 

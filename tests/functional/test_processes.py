@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.functional.support import BROWSING, Mate, Staff, UpPortal
+from tests.functional.mates import Mate
+from tests.functional.staff import Staff
+from tests.functional.up_portal import BROWSING, UpPortal
 
 pytestmark = pytest.mark.xdist_group(BROWSING)
 

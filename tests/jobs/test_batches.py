@@ -25,27 +25,15 @@ from portal.queues import enqueue_archive, enqueue_undo
 from portal.removal import undoing
 from portal.storage import photo_store
 from portal.work.claims import MAX_ATTEMPTS
-from tests.batches import (
-    all_announced,
-    all_fates,
-    assert_sound,
-    counted,
-    drop,
-    drop_on,
-    fates,
-    finish,
-    give_manifest,
-    items_of,
-    people,
-    progress,
-    start,
-    zipped,
-)
-from tests.photos import mate, picture
+from tests.databases import on_both_databases, on_postgresql
+from tests.make.batches import all_announced, drop, drop_on, finish, give_manifest, start, zipped
+from tests.make.photos import mate, picture
 from tests.portal.batches.zips import Part, part, zip_of
-from tests.postgres import someone_waits_for_a_lock
-from tests.support import Visitor, enrol, on_both_databases, on_postgresql, search, wait_until
-from tests.workers import Worker, sweep
+from tests.read.batches import all_fates, assert_sound, counted, fates, items_of, people, progress
+from tests.run.postgres import someone_waits_for_a_lock
+from tests.run.workers import Worker, sweep
+from tests.visitor import Visitor, enrol, search
+from tests.waiting import wait_until
 
 UNPACKING = "jobs.batches.unpack"
 AUTO = {"grouping": "auto", "label": "auto"}

@@ -37,12 +37,12 @@ from portal.photos.services import delete_photos_of
 from portal.removal.services import delete_rows
 from portal.search.models import ProbeFace
 from portal.work.models import WorkState
+from tests.databases import on_both_databases
 from tests.make.merges import merge_people
-from tests.photos import mate
-from tests.rows import SOMEBODY, add_person
-from tests.support import Visitor, enrol, on_both_databases, search
-from tests.templates import People, enrol_templates
-from tests.workers import Worker, sweep
+from tests.make.people import TESTER, People, add_person, enrol_templates
+from tests.make.photos import mate
+from tests.run.workers import Worker, sweep
+from tests.visitor import Visitor, enrol, search
 
 PEOPLE = 120
 # How many of them have a second photo.
@@ -104,7 +104,7 @@ def test_the_rates_are_those_that_a_plain_comparison_counts(
     app: Flask, worker: Worker, session: Session, clinic: Organization, real_people: People
 ) -> None:
     enrol_templates(session, clinic, real_people)
-    request_calibration(session, clinic, SOMEBODY)
+    request_calibration(session, clinic, TESTER)
     worker.work()
     calibration = measured(session, clinic)
     assert (calibration.gallery_people, calibration.sampled_people) == (PEOPLE, PEOPLE)
@@ -134,7 +134,7 @@ def test_false_pairs_are_told_by_all_photos_of_everybody(
     vectors = random.normal(size=(300, 4, dimension)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
     enrol_templates(session, clinic, {f"P{n}": list(faces) for n, faces in enumerate(vectors)})
-    request_calibration(session, clinic, SOMEBODY)
+    request_calibration(session, clinic, TESTER)
     worker.work()
     curves = curves_of(measured(session, clinic))
     assert curves is not None
@@ -160,8 +160,8 @@ def test_photos_that_a_merge_brought_together_do_not_say_who_is_missed(
     kept, other = (find_person(session, organization, ids[name]) for name in names)
     assert kept
     assert other
-    merge_people(session, organization, SOMEBODY, kept, other, name=kept.name, external_id=kept.external_id)
-    request_calibration(session, clinic, SOMEBODY)
+    merge_people(session, organization, TESTER, kept, other, name=kept.name, external_id=kept.external_id)
+    request_calibration(session, clinic, TESTER)
     worker.work()
     assert measured(session, clinic).mated_people == TWICE
 
@@ -179,7 +179,7 @@ def test_who_is_known_to_be_one_person_does_not_count_as_somebody_else(
     name = next(name for name, templates in real_people.items() if len(templates) == 2)
     twin = enrol_templates(session, clinic, {"twin": [real_people[name][1]]})["twin"]
     score = float(real_people[name][0] @ real_people[name][1])
-    request_calibration(session, clinic, SOMEBODY)
+    request_calibration(session, clinic, TESTER)
     worker.work()
     curves = curves_of(measured(session, clinic))
     assert curves is not None
@@ -203,7 +203,7 @@ def test_who_is_known_to_be_one_person_does_not_count_as_somebody_else(
             copy = session.scalars(select(Photo).where(Photo.person_id == twin)).one()
             assert first
             copy.sha256 = first.sha256
-    request_calibration(session, clinic, SOMEBODY)
+    request_calibration(session, clinic, TESTER)
     worker.work()
     decided = curves_of(measured(session, clinic))
     assert decided is not None
@@ -253,11 +253,11 @@ def test_of_many_people_some_are_drawn_and_always_the_same(
 ) -> None:
     monkeypatch.setattr(job, "SAMPLED_PEOPLE", PEOPLE - 10)
     enrol_templates(session, clinic, real_people)
-    request_calibration(session, clinic, SOMEBODY)
+    request_calibration(session, clinic, TESTER)
     worker.work()
     first = measured(session, clinic)
     assert (first.gallery_people, first.sampled_people) == (PEOPLE, PEOPLE - 10)
-    request_calibration(session, clinic, SOMEBODY)
+    request_calibration(session, clinic, TESTER)
     worker.work()
     assert measured(session, clinic).id != first.id
     assert measured(session, clinic).curves == first.curves
@@ -271,11 +271,11 @@ def test_a_measurement_makes_way_and_goes_on_where_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     enrol_templates(session, clinic, real_people)
-    request_calibration(session, clinic, SOMEBODY)
+    request_calibration(session, clinic, TESTER)
     worker.work()
     whole = measured(session, clinic).curves
     monkeypatch.setattr(job.Slice, "is_over", lambda _: True)
-    again = request_calibration(session, clinic, SOMEBODY)
+    again = request_calibration(session, clinic, TESTER)
     assert worker.work(jobs=1) == ["jobs.calibration.measure"]
     session.refresh(again)
     assert again.state == WorkState.QUEUED
@@ -326,7 +326,7 @@ def test_a_measurement_begins_anew_when_its_gallery_has_become_another(
 ) -> None:
     some("a", PEOPLE)
     monkeypatch.setattr(job.Slice, "is_over", lambda _: True)
-    request_calibration(session, clinic, SOMEBODY)
+    request_calibration(session, clinic, TESTER)
     assert worker.work(jobs=1) == ["jobs.calibration.measure"]
     some("b", PEOPLE // 4)
     worker.work()
@@ -343,7 +343,7 @@ def test_it_is_measured_by_itself_with_enough_people_and_when_they_have_doubled(
     some("a", PEOPLE_NEEDED - 1)
     assert measurements() == 0
     with pytest.raises(CalibrationError, match="99 of 100"):
-        request_calibration(session, clinic, SOMEBODY)
+        request_calibration(session, clinic, TESTER)
     some("b", 1)
     assert measurements() == 1
     assert current(session, clinic) is not None
@@ -402,7 +402,7 @@ def test_a_measurement_whose_worker_died_is_done_by_another(
     real_people: People,
 ) -> None:
     enrol_templates(session, clinic, real_people)
-    asked = request_calibration(session, clinic, SOMEBODY)
+    asked = request_calibration(session, clinic, TESTER)
     with pytest.raises(CalibrationError, match="under way"):
         request_calibration(session, clinic, BY_ITSELF)
     with writing(session):
@@ -424,7 +424,7 @@ def test_too_few_people_are_left_when_it_is_measured(
     measurements: Callable[[], int],
 ) -> None:
     ids = enrol_templates(session, clinic, real_people)
-    asked = request_calibration(session, clinic, SOMEBODY)
+    asked = request_calibration(session, clinic, TESTER)
     with writing(session):
         session.execute(
             update(Face).where(Face.person_id.in_(list(ids.values())[:50])).values(gallery_version=None)
@@ -463,9 +463,9 @@ def test_a_search_is_judged_by_the_threshold_of_its_organization(
     card = thresholds_of(session, clinic)
     assert card is not None
     assert matches() == (card.search, ["true"])
-    choose_threshold(session, clinic, SOMEBODY, Purpose.DUPLICATES, 0.98)
+    choose_threshold(session, clinic, TESTER, Purpose.DUPLICATES, 0.98)
     assert matches() == (card.search, ["true"])
-    choose_threshold(session, clinic, SOMEBODY, Purpose.SEARCH, 0.97)
+    choose_threshold(session, clinic, TESTER, Purpose.SEARCH, 0.97)
     assert matches() == (0.97, ["false"])
 
 
@@ -476,9 +476,9 @@ def test_measuring_says_nothing_about_another_organization(
     enrol_templates(
         session, school, {name: templates[:1] for name, templates in list(real_people.items())[:50]}
     )
-    request_calibration(session, clinic, SOMEBODY)
+    request_calibration(session, clinic, TESTER)
     worker.work()
     assert measured(session, clinic).gallery_people == PEOPLE
     assert current(session, school) is None
     with pytest.raises(CalibrationError, match="50 of 100"):
-        request_calibration(session, school, SOMEBODY)
+        request_calibration(session, school, TESTER)

@@ -26,11 +26,14 @@ from portal.search.models import Search
 from portal.search.work import claim_search, record_probe
 from portal.storage import photo_store
 from portal.work.claims import MAX_ATTEMPTS
-from tests.photos import mate, picture, six_people
-from tests.postgres import someone_waits_for_a_lock
-from tests.rows import SOMEBODY, face_model
-from tests.support import Visitor, enrol, on_both_databases, on_postgresql, search, wait_until
-from tests.workers import Worker, sweep
+from tests.databases import on_both_databases, on_postgresql
+from tests.make.face_models import face_model
+from tests.make.people import TESTER
+from tests.make.photos import mate, picture, six_people
+from tests.run.postgres import someone_waits_for_a_lock
+from tests.run.workers import Worker, sweep
+from tests.visitor import Visitor, enrol, search
+from tests.waiting import wait_until
 
 Files = Callable[[], list[Path]]
 
@@ -329,7 +332,7 @@ def test_a_photo_removed_while_its_face_joins_leaves_the_gallery_too(
         with app.app_context():
             own = db.session()
             organization, photo = own.get_one(Organization, clinic.id), own.scalars(select(Photo)).one()
-            remove_photo(own, organization, SOMEBODY, photo, photo_store())
+            remove_photo(own, organization, TESTER, photo, photo_store())
 
     with ThreadPoolExecutor(1) as pool:
 

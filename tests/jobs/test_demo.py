@@ -23,8 +23,9 @@ from portal.organizations.models import Organization
 from portal.organizations.services import create_organization, find_organization
 from portal.people.services import count_people
 from portal.settings import Settings
-from tests.portal.up.conftest import Running, portal_command, portal_environment
-from tests.support import Visitor, wait_until
+from tests.run.programs import Running, portal_command, portal_environment
+from tests.visitor import Visitor
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("demo")
 

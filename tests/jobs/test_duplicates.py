@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from jobs import duplicates
 from jobs.faces.engine import FaceEngine
-from portal.audit.services import Actor
 from portal.database import now
 from portal.duplicates import judging
 from portal.extensions import db
@@ -26,13 +25,15 @@ from portal.people.models import Person
 from portal.photos.comparing import DuplicatePass
 from portal.photos.models import Photo
 from portal.work.claims import MAX_ATTEMPTS
-from tests.batches import drop
-from tests.duplicates import expected, recorded, same, twins
-from tests.photos import mate
-from tests.support import Visitor, enrol, file, on_both_databases
-from tests.workers import Worker, sweep
+from tests.databases import on_both_databases
+from tests.make.batches import drop
+from tests.make.pairs import twins
+from tests.make.people import TESTER
+from tests.make.photos import mate
+from tests.read.pairs import expected, recorded, same
+from tests.run.workers import Worker, sweep
+from tests.visitor import Visitor, enrol, file
 
-SOMEBODY = Actor(None, "test")
 TWINS = 12
 
 NewWorker = Callable[[], Worker]
@@ -68,7 +69,7 @@ def only_pair(session: Session) -> DuplicatePair:
 def start(app: Flask, organization: Organization) -> int:
     with app.app_context():
         own = db.session()
-        return scans.start_scan(own, own.get_one(Organization, organization.id), SOMEBODY).id
+        return scans.start_scan(own, own.get_one(Organization, organization.id), TESTER).id
 
 
 def scan_of(session: Session, scan_id: int) -> DuplicateScan:
@@ -241,7 +242,7 @@ def test_a_pair_that_was_decided_stays_decided_unless_its_score_rises_clearly(
     first = enrol(bob, "One", "A1", mate(lfw, "Al_Sharpton", 1))
     enrol(bob, "Other", "B1", mate(lfw, "Al_Sharpton", 2))
     worker.work()
-    judging.decide(session, SOMEBODY, only_pair(session), PairStatus.DISTINCT)
+    judging.decide(session, TESTER, only_pair(session), PairStatus.DISTINCT)
     bob.post(f"/people/{first}/photos", {"photos": [file(mate(lfw, "Al_Sharpton", 3))]})
     worker.work()
     start(app, bob.organization)
@@ -331,7 +332,7 @@ def test_a_scan_goes_on_where_a_lost_worker_was_and_ends_when_it_is_cancelled(
     monkeypatch.setattr(duplicates.finding, "record_found", record_and_cancel)
     monkeypatch.setattr("jobs.slices.SLICE_S", -1.0)
     new_worker().work(jobs=1)
-    scans.cancel_scan(session, SOMEBODY, scan_of(session, cancelled))
+    scans.cancel_scan(session, TESTER, scan_of(session, cancelled))
     new_worker().work()
     scan = scan_of(session, cancelled)
     assert (scan.state, scan.cancelled) == ("done", True)
@@ -344,7 +345,7 @@ def test_a_scan_is_started_every_night_once(
     drop(bob, twins(lfw, 1))
     worker.work()
     organization = session.get_one(Organization, bob.organization.id)
-    scans.schedule_scans(session, organization, SOMEBODY, now().hour)
+    scans.schedule_scans(session, organization, TESTER, now().hour)
     for _ in range(2):
         sweep(app)
         worker.work()

@@ -32,11 +32,12 @@ from portal.photos.records import ChosenFaceRecord, ClaimedPhoto, FaceRecord, Ph
 from portal.removal.services import delete_person, remove_photo
 from portal.storage import PhotoStore, photo_store
 from portal.work.models import WorkState
-from tests.duplicates import assert_grouped, merge, pair_of, queue, towards
-from tests.make.merges import merge_people
-from tests.rows import QUALITY, SOMEBODY, add_person, add_photo, face_model
-from tests.support import on_both_databases
-from tests.workers import Worker
+from tests.databases import on_both_databases
+from tests.make.face_models import face_model
+from tests.make.merges import merge, merge_people
+from tests.make.people import QUALITY, TESTER, add_person, add_photo, towards
+from tests.read.pairs import assert_grouped, pair_of, queue
+from tests.run.workers import Worker
 
 REFUSED = (Gone, MergeError, judging.PairError, scans.ScanError, enrolment.PhotoError)
 # Looks that resemble each other in all degrees: directions in a few dimensions.
@@ -67,7 +68,7 @@ class Scene:
         return add_photo(self.session, self.people[name], shade=next(self._shades), vector=vector)
 
     def remove(self, photo: Photo) -> None:
-        remove_photo(self.session, self.organization, SOMEBODY, photo, photo_store())
+        remove_photo(self.session, self.organization, TESTER, photo, photo_store())
 
     def compare(self) -> None:
         while passes.is_behind(self.session, self.organization.id):
@@ -113,7 +114,7 @@ def test_a_pair_that_was_found_during_a_merge_is_there_when_that_is_undone(scene
     merged = merge(scene.session, scene.people["Anna"], scene.people["Anne"])
     scene.photo("Anna", 1, 0.3)
     scene.compare()
-    undo_merge(scene.session, scene.organization, SOMEBODY, merged)
+    undo_merge(scene.session, scene.organization, TESTER, merged)
     scene.compare()
     pair = scene.pair("Anna", "Cleo")
     assert pair.score == pytest.approx(float(towards(1, 0.3) @ towards(1, 0.2)))
@@ -126,7 +127,7 @@ def test_a_merge_that_is_undone_leaves_no_photo_unlike_the_others(scene: Scene) 
     merged = merge(scene.session, scene.people["Anna"], scene.people["Cleo"])
     scene.compare()
     assert len(list_odd(scene.session, scene.organization).items) == 2
-    undo_merge(scene.session, scene.organization, SOMEBODY, merged)
+    undo_merge(scene.session, scene.organization, TESTER, merged)
     scene.compare()
     assert list_odd(scene.session, scene.organization).items == []
 
@@ -138,12 +139,12 @@ def test_what_is_found_while_the_threshold_is_raised_is_judged_by_it(
     scene.photo("Anna", 1)
     scene.photo("Anne", 1, 1)
     own = scene.session
-    scan = scans.start_scan(own, scene.organization, SOMEBODY)
+    scan = scans.start_scan(own, scene.organization, TESTER)
     found_pairs = duplicates.found_pairs
 
     def raise_meanwhile(*arguments: object) -> object:
         found = found_pairs(*arguments)  # type: ignore[arg-type]
-        choose_threshold(own, scene.organization, SOMEBODY, Purpose.DUPLICATES, 0.8)
+        choose_threshold(own, scene.organization, TESTER, Purpose.DUPLICATES, 0.8)
         return found
 
     with monkeypatch.context() as patch:
@@ -164,7 +165,7 @@ def test_a_scan_that_others_always_wait_for_gets_on(scene: Scene, monkeypatch: p
     monkeypatch.setattr("jobs.gallery.scan.COMPARISONS_OF_A_BLOCK", 1)
     monkeypatch.setattr(queues, "search_is_waiting", lambda: True)
     monkeypatch.setattr(queues, "LOOK_UP_EVERY_S", 0)
-    scan = scans.start_scan(scene.session, scene.organization, SOMEBODY)
+    scan = scans.start_scan(scene.session, scene.organization, TESTER)
     for compared in (2, 4, 6, 6):
         duplicates.scan(scan.id)
         scene.session.rollback()
@@ -182,7 +183,7 @@ def test_a_scan_whose_blocks_end_between_a_persons_photos_finds_the_best_of_them
     # The best faces meet between others that reach the threshold as well.
     shown = (("Anna", 0.8), ("Anne", 0), ("Anna", 0), ("Anna", 0.6), ("Anne", 0.7))
     photos = [scene.photo(name, 1, turned) for name, turned in shown]
-    scan = scans.start_scan(scene.session, scene.organization, SOMEBODY)
+    scan = scans.start_scan(scene.session, scene.organization, TESTER)
     duplicates.scan(scan.id)
     scene.session.rollback()
     scene.session.refresh(scan)
@@ -267,15 +268,15 @@ class Walk:
     def choose(self, x: int, y: int, z: int) -> None:
         for photo in _one([photo for photo in self.photos() if photo.state == WorkState.DONE], x):
             face_id = sorted(face.id for face in photo.faces)[y % 2]
-            enrolment.choose_face(self.session, self.organization, SOMEBODY, photo, face_id)
+            enrolment.choose_face(self.session, self.organization, TESTER, photo, face_id)
 
     def remove(self, x: int, y: int, z: int) -> None:
         for photo in _one(self.photos(), x):
-            remove_photo(self.session, self.organization, SOMEBODY, photo, self.store)
+            remove_photo(self.session, self.organization, TESTER, photo, self.store)
 
     def delete(self, x: int, y: int, z: int) -> None:
         for person in _one(self.people(), x):
-            delete_person(self.session, self.organization, SOMEBODY, person, self.store)
+            delete_person(self.session, self.organization, TESTER, person, self.store)
 
     def merge(self, x: int, y: int, z: int) -> None:
         people = self.people()
@@ -283,22 +284,22 @@ class Walk:
             one = people.pop(x % len(people))
             two = (one, people[y % len(people)])
             kept = {"name": two[z % 2].name, "external_id": two[z // 2 % 2].external_id}
-            merge_people(self.session, self.organization, SOMEBODY, *two, **kept)
+            merge_people(self.session, self.organization, TESTER, *two, **kept)
 
     def undo(self, x: int, y: int, z: int) -> None:
         for merged in _one(self.merges(), x if x % 2 else 0):
-            undo_merge(self.session, self.organization, SOMEBODY, merged)
+            undo_merge(self.session, self.organization, TESTER, merged)
 
     def decide(self, x: int, y: int, z: int) -> None:
         for pair in _one(self.pairs(is_open=True), x):
             status = PairStatus.DISTINCT if y % 3 else PairStatus.DUPLICATE
-            judging.decide(self.session, SOMEBODY, pair, status)
+            judging.decide(self.session, TESTER, pair, status)
 
     def decide_and_merge(self, x: int, y: int, z: int) -> None:
         for pair in _one(self.pairs(is_open=True), x):
             one, other = (pair.a, pair.b) if y % 2 else (pair.b, pair.a)
             judging.decide_and_merge(
-                *(self.session, self.organization, SOMEBODY, pair),
+                *(self.session, self.organization, TESTER, pair),
                 survivor=one,
                 absorbed=other,
                 name=one.name,
@@ -307,11 +308,11 @@ class Walk:
 
     def take_back(self, x: int, y: int, z: int) -> None:
         for pair in _one(self.pairs(is_open=False), x):
-            judging.take_back(self.session, self.organization, SOMEBODY, pair, pair.decided_at)
+            judging.take_back(self.session, self.organization, TESTER, pair, pair.decided_at)
 
     def choose_threshold(self, x: int, y: int, z: int) -> None:
         threshold = THRESHOLDS[x % len(THRESHOLDS)]
-        choose_threshold(self.session, self.organization, SOMEBODY, Purpose.DUPLICATES, threshold)
+        choose_threshold(self.session, self.organization, TESTER, Purpose.DUPLICATES, threshold)
 
     # What workers do.
 
@@ -348,7 +349,7 @@ class Walk:
 
     def scan(self, x: int, y: int, z: int) -> None:
         unfinished = scans.unfinished_scan(self.session, self.organization)
-        scan = unfinished or scans.start_scan(self.session, self.organization, SOMEBODY)
+        scan = unfinished or scans.start_scan(self.session, self.organization, TESTER)
         duplicates.scan(scan.id)
 
     def step(self, name: str, x: int, y: int, z: int) -> None:
@@ -377,7 +378,7 @@ class Walk:
         """After all merges were undone every photo is whose it was."""
         self.rest()
         while merges := self.merges():
-            undo_merge(self.session, self.organization, SOMEBODY, merges[0])
+            undo_merge(self.session, self.organization, TESTER, merges[0])
         self.rest()
         assert all(photo.person_id == self.owners[photo.id] for photo in self.photos())
 

@@ -16,9 +16,10 @@ from portal.organizations.models import Organization
 from portal.photos.models import Face, GalleryRemoval, Photo
 from portal.queues import enqueue_enrolment
 from portal.work.models import WorkState
-from tests.photos import mate, picture, six_people
-from tests.support import Visitor, enrol, on_both_databases
-from tests.workers import Worker
+from tests.databases import on_both_databases
+from tests.make.photos import mate, picture, six_people
+from tests.run.workers import Worker
+from tests.visitor import Visitor, enrol
 
 MATES = [("Anna_Kournikova", 1), ("Anna_Kournikova", 2), ("Al_Sharpton", 1), ("Amelia_Vega", 1)]
 

@@ -27,14 +27,11 @@ from portal.setting_up.licensing import answer_licence
 from portal.settings import Settings
 from portal.work.claims import requeue_untouched
 from portal.work.models import UNFINISHED, WorkState
-from tests.photos import mate, picture
-from tests.rows import SOMEBODY, add_person, add_photo, made_up_model
-from tests.support import Visitor, enrol, search
-from tests.workers import Worker
-
-
-def quiet(_: str) -> None:
-    """For `announce`."""
+from tests.make.face_models import made_up_model
+from tests.make.people import TESTER, add_person, add_photo
+from tests.make.photos import mate, picture
+from tests.run.workers import Worker
+from tests.visitor import Visitor, enrol, search
 
 
 def named(settings: Settings, face_model: str, model_dir: Path) -> Settings:
@@ -65,15 +62,15 @@ def test_the_first_choice_is_stored_with_its_card(
 
 
 def test_looking_alone_stores_nothing(session: Session, settings: Settings, model_dir: Path) -> None:
-    loaded = choose(session, named(settings, "mbf", model_dir), quiet, store=False)
+    loaded = choose(session, named(settings, "mbf", model_dir), print, store=False)
     assert loaded.row.name == "mbf"
     assert current_face_model(session) is None
     assert session.scalar(select(func.count(FaceModel.id))) == 0
 
 
 def test_auto_goes_on_with_the_stored_one(session: Session, settings: Settings, model_dir: Path) -> None:
-    choose(session, named(settings, "mbf_v2", model_dir), quiet, store=True)
-    assert choose(session, named(settings, "auto", model_dir), quiet, store=True).row.name == "mbf_v2"
+    choose(session, named(settings, "mbf_v2", model_dir), print, store=True)
+    assert choose(session, named(settings, "auto", model_dir), print, store=True).row.name == "mbf_v2"
     assert open_stored(session, named(settings, "auto", model_dir)).row.name == "mbf_v2"
 
 
@@ -81,9 +78,9 @@ def test_auto_goes_on_with_the_stored_one(session: Session, settings: Settings, 
 def test_another_model_is_refused_with_what_to_do(
     session: Session, settings: Settings, model_dir: Path, other: str
 ) -> None:
-    stored = choose(session, named(settings, "mbf", model_dir), quiet, store=True).row
+    stored = choose(session, named(settings, "mbf", model_dir), print, store=True).row
     for act in (
-        lambda given: choose(session, given, quiet, store=True),
+        lambda given: choose(session, given, print, store=True),
         lambda given: open_stored(session, given),
     ):
         with pytest.raises(FaceModelError) as problem:
@@ -101,7 +98,7 @@ def test_a_pack_whose_files_changed_is_another_model(
 ) -> None:
     mine = tmp_path / "packs" / "mine"
     shutil.copytree(model_dir / "mbf", mine)
-    choose(session, named(settings, "mine", tmp_path / "packs"), quiet, store=True)
+    choose(session, named(settings, "mine", tmp_path / "packs"), print, store=True)
     shutil.rmtree(mine)
     shutil.copytree(model_dir / "mbf_v2", mine)
     with pytest.raises(FaceModelError, match="is not that one: their templates can't be compared"):
@@ -111,17 +108,17 @@ def test_a_pack_whose_files_changed_is_another_model(
 def test_the_same_files_under_another_name_are_the_same_model(
     session: Session, settings: Settings, model_dir: Path, tmp_path: Path
 ) -> None:
-    stored = choose(session, named(settings, "mbf", model_dir), quiet, store=True).row
+    stored = choose(session, named(settings, "mbf", model_dir), print, store=True).row
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(model_dir / "mbf", elsewhere)
-    assert choose(session, named(settings, str(elsewhere), model_dir), quiet, store=True).row.id == stored.id
+    assert choose(session, named(settings, str(elsewhere), model_dir), print, store=True).row.id == stored.id
     assert session.scalar(select(func.count(FaceModel.id))) == 1
 
 
 def test_a_stored_model_that_is_gone_is_told(
     session: Session, settings: Settings, model_dir: Path, tmp_path: Path
 ) -> None:
-    choose(session, named(settings, "mbf", model_dir), quiet, store=True)
+    choose(session, named(settings, "mbf", model_dir), print, store=True)
     with pytest.raises(FaceModelError, match="holds no pack of that name"):
         open_stored(session, named(settings, "auto", tmp_path))
 
@@ -134,14 +131,14 @@ def test_a_free_model_is_at_hand_while_a_licence_is_to_be_confirmed(
     session: Session, settings: Settings, model_dir: Path, opencv_engine: FaceEngine
 ) -> None:
     given = named(settings, "mbf", model_dir)
-    choose(session, given, quiet, store=True)
-    prepare_free_model(session, given, quiet)
+    choose(session, given, print, store=True)
+    prepare_free_model(session, given, print)
     free = offered(session)
     assert free is not None
     assert free.fingerprint == opencv_engine.pack.fingerprint
     assert free.dimension == opencv_engine.dimension
     # A second start adds nothing.
-    prepare_free_model(session, given, quiet)
+    prepare_free_model(session, given, print)
     assert session.scalar(select(func.count(FaceModel.id))) == 2
 
 
@@ -149,9 +146,9 @@ def test_nothing_is_offered_where_people_are_enrolled(
     session: Session, settings: Settings, model_dir: Path, clinic: Organization
 ) -> None:
     given = named(settings, "mbf", model_dir)
-    choose(session, given, quiet, store=True)
+    choose(session, given, print, store=True)
     add_photo(session, add_person(session, clinic, "A1"))
-    prepare_free_model(session, given, quiet)
+    prepare_free_model(session, given, print)
     assert offered(session) is None
 
 
@@ -161,7 +158,7 @@ def test_a_free_model_that_is_not_to_be_had_is_told(
     monkeypatch.setattr(opencv_files, "FROM_SETUP", tmp_path / "not installed")
     monkeypatch.setattr(opencv_files, "ADDRESSES", ("http://127.0.0.1:1",))
     given = named(settings, "mbf", model_dir)
-    choose(session, given, quiet, store=True)
+    choose(session, given, print, store=True)
     said: list[str] = []
     prepare_free_model(session, dataclasses.replace(given, model_dir=tmp_path / "models"), said.append)
     assert said[-1].startswith("Nothing can be offered instead of mbf.")
@@ -169,15 +166,15 @@ def test_a_free_model_that_is_not_to_be_had_is_told(
     # Nor is what was at hand before, and is not any more.
     with writing(session):
         session.add(made_up_model("opencv", engine="opencv"))
-    prepare_free_model(session, dataclasses.replace(given, model_dir=tmp_path / "models"), quiet)
+    prepare_free_model(session, dataclasses.replace(given, model_dir=tmp_path / "models"), print)
     assert offered(session) is None
 
 
 def declined(session: Session, given: Settings) -> None:
-    choose(session, given, quiet, store=True)
-    prepare_free_model(session, given, quiet)
+    choose(session, given, print, store=True)
+    prepare_free_model(session, given, print)
     with writing(session):
-        answer_licence(session, SOMEBODY, LicenceChoice.DECLINED)
+        answer_licence(session, TESTER, LicenceChoice.DECLINED)
 
 
 @pytest.mark.usefixtures("opencv_engine")
@@ -192,7 +189,7 @@ def test_a_declined_model_is_not_taken_although_the_environment_names_it(
     assert open_stored(session, given).row.name == "opencv"
     assert open_stored(session, named(settings, "auto", model_dir)).row.name == "opencv"
     with pytest.raises(FaceModelError, match="is not that one"):
-        choose(session, named(settings, "mbf_v2", model_dir), quiet, store=True)
+        choose(session, named(settings, "mbf_v2", model_dir), print, store=True)
 
 
 @pytest.mark.usefixtures("opencv_engine")

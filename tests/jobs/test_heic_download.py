@@ -8,9 +8,9 @@ import numpy as np
 import pillow_heif
 from PIL import ExifTags, Image, ImageCms
 
-from tests.photos import six_people
-from tests.support import Visitor, enrol
-from tests.workers import Worker
+from tests.make.photos import six_people
+from tests.run.workers import Worker
+from tests.visitor import Visitor, enrol
 
 CAMERA = "Camera of the front desk"
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

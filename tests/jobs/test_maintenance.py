@@ -24,22 +24,15 @@ from portal.installation.models import Installation
 from portal.organizations.models import Organization
 from portal.queues import enqueue_cleaning
 from portal.storage import photo_store
-from tests.batches import (
-    all_announced,
-    assert_sound,
-    counted,
-    drop,
-    fates,
-    finish,
-    people,
-    start,
-    zipped,
-)
-from tests.photos import picture
+from tests.databases import on_both_databases
+from tests.make.batches import all_announced, drop, finish, start, zipped
+from tests.make.people import add_person, add_photo
+from tests.make.photos import picture
+from tests.make.searches import add_search
 from tests.portal.web.batches.test_whole_form import form, stream
-from tests.rows import add_person, add_photo, add_search
-from tests.support import Visitor, on_both_databases
-from tests.workers import LONG_AGO, Worker, sweep
+from tests.read.batches import assert_sound, counted, fates, people
+from tests.run.workers import LONG_AGO, Worker, sweep
+from tests.visitor import Visitor
 
 CLEANING = "jobs.maintenance.remove_orphaned_files"
 

@@ -19,11 +19,10 @@ from portal.people.models import Person
 from portal.photos.models import Face, Photo
 from portal.search.models import Candidate
 from portal.work.models import WorkState
-from tests.photos import mate, six_people
-from tests.rows import SOMEBODY
-from tests.support import Visitor, enrol, search
-from tests.templates import enrol_templates
-from tests.workers import Worker
+from tests.make.people import TESTER, enrol_templates
+from tests.make.photos import mate, six_people
+from tests.run.workers import Worker
+from tests.visitor import Visitor, enrol, search
 
 # A calibration needs a hundred people.
 PEOPLE = 110
@@ -65,7 +64,7 @@ def test_scores_are_calibrated(
         people[path.parent.name] = [np.asarray(photo.faces[photo.main].template)]
     organization = session.get_one(Organization, clinic.id)
     enrol_templates(session, organization, people)
-    request_calibration(session, organization, SOMEBODY)
+    request_calibration(session, organization, TESTER)
     worker.work()
     session.rollback()
     calibration = current(session, organization)

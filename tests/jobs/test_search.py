@@ -20,10 +20,11 @@ from portal.removal.services import delete_person
 from portal.search.models import Candidate, ProbeFace, Search
 from portal.search.services import choose_face
 from portal.storage import photo_store
-from tests.photos import mate, six_people
-from tests.rows import SOMEBODY, add_person, add_photo
-from tests.support import Visitor, enrol, on_both_databases, search
-from tests.workers import Worker
+from tests.databases import on_both_databases
+from tests.make.people import TESTER, add_person, add_photo
+from tests.make.photos import mate, six_people
+from tests.run.workers import Worker
+from tests.visitor import Visitor, enrol, search
 
 # More people than a candidate list is long.
 MANY = 25
@@ -91,7 +92,7 @@ def test_other_faces_of_the_probe_are_embedded_when_somebody_asks(
     found = session.get_one(Search, number)
     assert embedded() == {found.face_id}
     other = next(face.id for face in found.faces if face.id != found.face_id)
-    choose_face(session, clinic, SOMEBODY, found, other)
+    choose_face(session, clinic, TESTER, found, other)
     worker.work()
     assert embedded() == {other, *embedded()}
     assert len(embedded()) == 2
@@ -107,7 +108,7 @@ def test_the_face_that_was_searched_for_is_gone_when_its_file_is(
     found = session.get_one(Search, number)
     other = next(face.id for face in found.faces if face.id != found.face_id)
     (photo_store().folder / found.file_key).unlink()
-    choose_face(session, clinic, SOMEBODY, found, other)
+    choose_face(session, clinic, TESTER, found, other)
     worker.work()
     session.refresh(found)
     assert (found.state, found.reason) == ("failed", Reason.FILE_MISSING)
@@ -131,7 +132,7 @@ def test_who_is_deleted_between_comparison_and_list_is_no_candidate(
     def compare_while_somebody_deletes(gallery: ExactGallery, *arguments: object) -> object:
         matches = compare(gallery, *arguments)  # type: ignore[arg-type]
         assert matches[0].person_id == gone
-        delete_person(session, clinic, SOMEBODY, session.get_one(Person, gone), photo_store())
+        delete_person(session, clinic, TESTER, session.get_one(Person, gone), photo_store())
         return matches
 
     monkeypatch.setattr(ExactGallery, "search", compare_while_somebody_deletes)

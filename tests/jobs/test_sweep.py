@@ -18,7 +18,7 @@ from portal.installation.models import Installation, WorkerProcess
 from portal.installation.services import store_face_model
 from portal.installation.workers import HEARTBEAT_S, WORKER_LOST_S
 from portal.storage import photo_store
-from tests.rows import made_up_model
+from tests.make.face_models import made_up_model
 
 A_FEW_BEATS_S = 4 * HEARTBEAT_S
 

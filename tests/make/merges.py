@@ -10,6 +10,15 @@ from portal.merging import merging
 from portal.organizations.models import Organization
 from portal.people.models import Merge, Person
 from portal.queues import enqueue_comparison
+from tests.make.people import TESTER
+
+
+def merge(session: Session, survivor: Person, absorbed: Person) -> Merge:
+    """Make two people one, who keeps what the survivor has."""
+    session.rollback()
+    organization = session.get_one(Organization, survivor.organization_id)
+    kept = {"name": survivor.name, "external_id": survivor.external_id}
+    return merge_people(session, organization, TESTER, survivor, absorbed, **kept)
 
 
 def merge_people(

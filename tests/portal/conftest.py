@@ -20,8 +20,9 @@ from portal.organizations.models import Organization
 from portal.organizations.services import create_organization
 from portal.pairs.models import DuplicatePair
 from portal.photos.models import Photo
-from tests.rows import add_pair, add_person, add_photo
-from tests.support import PASSWORD, Visitor
+from tests.make.pairs import add_pair
+from tests.make.people import add_person, add_photo
+from tests.visitor import PASSWORD, Visitor
 
 
 @pytest.fixture

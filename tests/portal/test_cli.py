@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from portal.cli import main
-from tests.commands import Said, portal
-from tests.photos import picture
+from tests.make.photos import picture
+from tests.run.commands import Said, portal
 
 PORTAL = str(Path(sys.executable).with_name("portal"))
 PASSWORD = "a long walk by the lake"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import portal
-from tests.support import free_face_model
+from tests.needs import free_face_model
+from tests.run.commands import portal
 
 
 def doctor(data_dir: Path, **variables: str) -> tuple[int, dict[str, str]]:

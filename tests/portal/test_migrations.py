@@ -21,8 +21,9 @@ from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.people.models import Person
 from portal.settings import Settings
-from tests.rows import add_person, add_photo, add_search
-from tests.support import on_both_databases
+from tests.databases import on_both_databases
+from tests.make.people import add_person, add_photo
+from tests.make.searches import add_search
 
 
 def test_makes_the_tables_and_has_nothing_to_do_then(tmp_path: Path) -> None:

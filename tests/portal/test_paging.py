@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.paging import Cursor, CursorError
-from tests.support import Visitor, on_both_databases
+from tests.databases import on_both_databases
+from tests.visitor import Visitor
 
 
 def link(value: object) -> str:

@@ -15,10 +15,10 @@ from portal.organizations.models import Organization
 from portal.photos.models import Photo
 from portal.queues import ENROLMENT, INTERACTIVE, connect, queue
 from portal.settings import Settings
-from tests.photos import picture
-from tests.rows import face_model
-from tests.support import Visitor, enrol, search
-from tests.workers import Worker, sweep
+from tests.make.face_models import face_model
+from tests.make.photos import picture
+from tests.run.workers import Worker, sweep
+from tests.visitor import Visitor, enrol, search
 
 PHOTOS, SEARCH = "jobs.enrolment.process_photos", "jobs.search.run_search"
 

@@ -11,25 +11,25 @@ from jobs.faces import models
 from jobs.faces.engine import FaceEngine
 from jobs.faces.opening import open_engine
 from jobs.faces.pipeline import FacePipeline
-from tests.jobs.faces.support import quiet
-from tests.support import missing
+from tests.make import photos
+from tests.needs import missing
 
 
 @pytest.fixture(scope="session")
 def mbf(model_dir: Path) -> FaceEngine:
-    return open_engine(models.find("mbf", model_dir, announce=quiet), "cpu")
+    return open_engine(models.find("mbf", model_dir, announce=print), "cpu")
 
 
 @pytest.fixture(scope="session")
 def mbf_v2(model_dir: Path) -> FaceEngine:
-    return open_engine(models.find("mbf_v2", model_dir, announce=quiet), "cpu")
+    return open_engine(models.find("mbf_v2", model_dir, announce=print), "cpu")
 
 
 @pytest.fixture(scope="session")
 def dlib_engine() -> FaceEngine:
     if importlib.util.find_spec("dlib") is None:
         missing("needs dlib (make setup EXTRAS=dlib)")
-    return open_engine(models.find("dlib", Path("nowhere"), announce=quiet), "auto")
+    return open_engine(models.find("dlib", Path("nowhere"), announce=print), "auto")
 
 
 @pytest.fixture(scope="session")
@@ -45,10 +45,7 @@ def any_pipeline(request: pytest.FixtureRequest) -> FacePipeline:
 @pytest.fixture(scope="session")
 def six_people() -> bytes:
     """A JPEG of 1280 by 886 pixels."""
-    spec = importlib.util.find_spec("insightface")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    return (Path(spec.submodule_search_locations[0]) / "data/images/t1.jpg").read_bytes()
+    return photos.six_people()
 
 
 @pytest.fixture(scope="session")

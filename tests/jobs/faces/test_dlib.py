@@ -18,7 +18,8 @@ from jobs.faces.models import FaceModelError
 from jobs.faces.opening import open_engine
 from jobs.faces.pipeline import FacePipeline
 from portal.installation.models import PermittedUse
-from tests.jobs.faces.support import analysed, encoded, main_of, quiet
+from tests.make.pixels import encoded
+from tests.read.faces import analysed, main_of
 
 
 def test_it_needs_nothing_but_the_dependencies(dlib_engine: FaceEngine) -> None:
@@ -87,4 +88,4 @@ def test_it_is_measured_and_free_for_any_use(dlib_engine: FaceEngine) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("dlib") is not None, reason="dlib is installed here")
 def test_where_it_is_not_installed_it_says_how_to() -> None:
     with pytest.raises(FaceModelError, match="make setup EXTRAS=dlib"):
-        models.find("dlib", Path("nowhere"), announce=quiet)
+        models.find("dlib", Path("nowhere"), announce=print)

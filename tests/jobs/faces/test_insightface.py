@@ -21,7 +21,8 @@ from jobs.faces.models import FaceModelError
 from jobs.faces.onnx_engine import AGREEMENT
 from jobs.faces.opening import open_engine
 from jobs.faces.pipeline import FacePipeline, PhotoAnalysis
-from tests.jobs.faces.support import analysed, encoded, main_of, pixels, quiet
+from tests.make.pixels import encoded, pixels
+from tests.read.faces import analysed, main_of
 
 # scikit-image says that the call which insightface makes goes away.
 pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated:FutureWarning")
@@ -158,7 +159,7 @@ def test_the_runtime_says_what_it_is(mbf: FaceEngine) -> None:
 )
 def test_a_gpu_that_is_not_there_is_an_error_and_no_silent_cpu(model_dir: Path) -> None:
     with pytest.raises(FaceModelError, match="PORTAL_DEVICE is cuda") as caught:
-        open_engine(models.find("mbf", model_dir, announce=quiet), "cuda")
+        open_engine(models.find("mbf", model_dir, announce=print), "cuda")
     assert "RUNTIME=gpu" in str(caught.value)
 
 
@@ -166,7 +167,7 @@ def test_a_cut_off_model_says_what_to_do(model_dir: Path, tmp_path: Path) -> Non
     folder = tmp_path / "mine"
     shutil.copytree(model_dir / "mbf", folder, copy_function=shutil.copyfile)
     folder.chmod(0o755)
-    pack = models.find(str(folder), tmp_path, announce=quiet)
+    pack = models.find(str(folder), tmp_path, announce=print)
     whole = pack.files[1].read_bytes()
     pack.files[1].write_bytes(whole[: len(whole) // 2])
     with pytest.raises(FaceModelError, match="can't be loaded") as caught:
@@ -182,5 +183,5 @@ def test_detector_and_recogniser_of_two_packs_work_together(
     folder.mkdir()
     shutil.copyfile(model_dir / "mbf" / "det_500m.onnx", folder / "z.onnx")
     shutil.copyfile(model_dir / "mbf_v2" / "mobilefacenet_ms1m.onnx", folder / "a.onnx")
-    engine = open_engine(models.find(str(folder), tmp_path, announce=quiet), "cpu")
+    engine = open_engine(models.find(str(folder), tmp_path, announce=print), "cpu")
     assert main_of(analysed(FacePipeline(engine), portrait)).template is not None

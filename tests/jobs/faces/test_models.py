@@ -18,8 +18,8 @@ from onnx import TensorProto, helper
 from jobs.faces import download, graphs, models
 from jobs.faces.models import FaceModelError
 from portal.installation.models import PermittedUse
-from tests.jobs.faces.support import quiet, serving
-from tests.support import free_face_model
+from tests.needs import free_face_model
+from tests.run.web_server import serving
 
 
 @pytest.fixture
@@ -56,21 +56,21 @@ def onnx_file(path: Path, shape: list[int | str], outputs: int) -> None:
     ],
 )
 def test_a_pack_by_name_and_by_folder(model_dir: Path, name: str, detector: str, recogniser: str) -> None:
-    pack = models.find(name, model_dir, announce=quiet)
-    assert pack == models.find(str(model_dir / name), Path("nowhere"), announce=quiet)
+    pack = models.find(name, model_dir, announce=print)
+    assert pack == models.find(str(model_dir / name), Path("nowhere"), announce=print)
     assert (pack.name, pack.engine) == (name, "insightface")
     assert [path.name for path in pack.files] == [detector, recogniser]
 
 
 def test_a_pack_is_known_by_its_files(model_dir: Path, tmp_path: Path) -> None:
-    pack = models.find("mbf", model_dir, announce=quiet)
+    pack = models.find("mbf", model_dir, announce=print)
     digests = [hashlib.sha256(path.read_bytes()).digest() for path in pack.files]
     assert pack.fingerprint == hashlib.sha256(b"".join(digests)).hexdigest()
     folder = tmp_path / "other name"
     shutil.copytree(model_dir / "mbf", folder, copy_function=shutil.copyfile)
-    renamed = models.find(str(folder), tmp_path, announce=quiet)
+    renamed = models.find(str(folder), tmp_path, announce=print)
     assert (renamed.fingerprint, renamed.card) == (pack.fingerprint, pack.card)
-    assert models.find("mbf_v2", model_dir, announce=quiet).fingerprint != pack.fingerprint
+    assert models.find("mbf_v2", model_dir, announce=print).fingerprint != pack.fingerprint
 
 
 def test_parts_that_are_neither_detector_nor_recogniser_are_left_alone(
@@ -83,8 +83,8 @@ def test_parts_that_are_neither_detector_nor_recogniser_are_left_alone(
     onnx_file(folder / "1k3d68.onnx", ["n", 3, 192, 192], 1)
     onnx_file(folder / "2d106det.onnx", ["n", 3, 192, 192], 1)
     onnx_file(folder / "genderage.onnx", ["n", 3, 96, 96], 1)
-    pack = models.find(str(folder), tmp_path, announce=quiet)
-    assert pack.fingerprint == models.find("mbf", model_dir, announce=quiet).fingerprint
+    pack = models.find(str(folder), tmp_path, announce=print)
+    assert pack.fingerprint == models.find("mbf", model_dir, announce=print).fingerprint
 
 
 @pytest.mark.parametrize("name", ["mbf", "mbf_v2", "opencv"])
@@ -109,7 +109,7 @@ def test_what_was_not_measured_says_so(model_dir: Path, tmp_path: Path) -> None:
         shutil.copyfile(
             model_dir / "mbf_v2" / "mobilefacenet_ms1m.onnx", folder / "mobilefacenet_arcface.onnx"
         )
-        cards[name] = models.find(name, tmp_path, announce=quiet).card
+        cards[name] = models.find(name, tmp_path, announce=print).card
     assert "not measured" in cards["buffalo_l"].threshold_source
     assert "non-commercial" in cards["buffalo_l"].licence
     assert "Not known" in cards["own"].licence
@@ -146,7 +146,7 @@ def test_auto_downloads_buffalo_l(
     assert "downloaded" in said[1]
     # The second time it is there.
     (served / "buffalo_l.zip").unlink()
-    assert models.find("auto", own, announce=quiet) == pack
+    assert models.find("auto", own, announce=print) == pack
 
 
 @pytest.mark.parametrize("served_as", ["missing", "no zip", "no model"])
@@ -176,7 +176,7 @@ def test_a_known_name_that_can_not_be_downloaded_is_an_error(
 ) -> None:
     monkeypatch.setattr(download, "RELEASES", releases[0])
     with pytest.raises(FaceModelError, match="could not be downloaded"):
-        models.find("buffalo_s", tmp_path / "models", announce=quiet)
+        models.find("buffalo_s", tmp_path / "models", announce=print)
 
 
 def test_a_download_that_breaks_off_leaves_nothing(
@@ -187,20 +187,20 @@ def test_a_download_that_breaks_off_leaves_nothing(
     (served / "buffalo_m.zip").write_bytes(whole[: len(whole) // 2])
     monkeypatch.setattr(download, "RELEASES", address)
     with pytest.raises(FaceModelError, match="could not be downloaded"):
-        models.find("buffalo_m", tmp_path / "models", announce=quiet)
+        models.find("buffalo_m", tmp_path / "models", announce=print)
     assert list((tmp_path / "models").iterdir()) == []
 
 
 def test_an_unknown_name_is_an_error_that_lists_what_there_is(model_dir: Path) -> None:
     with pytest.raises(FaceModelError, match="no pack of that name") as caught:
-        models.find("bufalo_l", model_dir, announce=quiet)
+        models.find("bufalo_l", model_dir, announce=print)
     for word in ("mbf", "mbf_v2", "buffalo_l", "opencv", "dlib", "auto", str(model_dir)):
         assert word in str(caught.value)
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FaceModelError, match="no such folder"):
-        models.find(str(tmp_path / "nothing"), tmp_path, announce=quiet)
+        models.find(str(tmp_path / "nothing"), tmp_path, announce=print)
 
 
 @pytest.mark.parametrize(
@@ -210,14 +210,14 @@ def test_half_a_pack_is_an_error(model_dir: Path, tmp_path: Path, kept: str, mis
     (tmp_path / "half").mkdir()
     shutil.copyfile(model_dir / "mbf" / kept, tmp_path / "half" / kept)
     with pytest.raises(FaceModelError, match=missing):
-        models.find("half", tmp_path, announce=quiet)
+        models.find("half", tmp_path, announce=print)
 
 
 def test_a_file_that_is_no_model_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "model.onnx").write_bytes(b"\x01\x02 nothing of the kind")
     with pytest.raises(FaceModelError, match="fresh copy"):
-        models.find("bad", tmp_path, announce=quiet)
+        models.find("bad", tmp_path, announce=print)
 
 
 def test_a_part_that_is_not_needed_may_be_without_its_weights(model_dir: Path, tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_a_part_that_is_not_needed_may_be_without_its_weights(model_dir: Path, t
         helper.make_model(graph), folder / "extra.onnx", save_as_external_data=True, location="extra.data"
     )
     (folder / "extra.data").unlink()
-    assert models.find(str(folder), tmp_path, announce=quiet).fingerprint == (
-        models.find("mbf", model_dir, announce=quiet).fingerprint
+    assert models.find(str(folder), tmp_path, announce=print).fingerprint == (
+        models.find("mbf", model_dir, announce=print).fingerprint
     )
     with pytest.raises(ValueError, match="can't be read"):
         graphs.read(folder / "extra.onnx")
@@ -248,7 +248,7 @@ def test_packs_of_the_new_manifest_are_refused_in_words(model_dir: Path, tmp_pat
     folder.chmod(0o755)
     (folder / "manifest.json").write_text('{"manifest_version": 2}')
     with pytest.raises(FaceModelError, match="manifest format 2"):
-        models.find("raccoon_s", tmp_path, announce=quiet)
+        models.find("raccoon_s", tmp_path, announce=print)
 
 
 def test_sizes_and_scaling_are_read_from_the_graph(model_dir: Path) -> None:

@@ -19,7 +19,8 @@ from jobs.faces.pipeline import FacePipeline
 from jobs.faces.quantisation import dequantised, read_dequantised
 from jobs.faces.runtime import REFERENCE
 from jobs.faces.yunet import DETECTION_THRESHOLD, YuNet
-from tests.jobs.faces.support import analysed, encoded, main_of, pixels
+from tests.make.pixels import encoded, pixels
+from tests.read.faces import analysed, main_of
 
 
 def some_portraits(lfw: Path, count: int) -> list[NDArray[np.uint8]]:

@@ -12,8 +12,8 @@ import pytest
 from jobs.faces import models, opencv_files
 from jobs.faces.models import FaceModelError
 from jobs.faces.opencv_files import DETECTOR, FROM_SETUP, RECOGNISER
-from tests.jobs.faces.support import quiet, serving
-from tests.support import free_face_model
+from tests.needs import free_face_model
+from tests.run.web_server import serving
 
 FILES = (DETECTOR, RECOGNISER)
 
@@ -86,7 +86,7 @@ def test_a_tampered_file_is_told_and_never_used(tmp_path: Path, file: opencv_fil
     assert str(own / file.name) in said[0]
     assert hashlib.sha256(content).hexdigest() in said[0]
     assert "It is not used" in said[0]
-    assert pack.fingerprint == models.find("opencv", tmp_path / "empty", announce=quiet).fingerprint
+    assert pack.fingerprint == models.find("opencv", tmp_path / "empty", announce=print).fingerprint
 
 
 @pytest.mark.usefixtures("nothing_from_setup")
@@ -94,7 +94,7 @@ def test_a_tampered_file_without_another_is_an_error(tmp_path: Path) -> None:
     own = place(tmp_path)
     (own / RECOGNISER.name).write_bytes(b"something else")
     with pytest.raises(FaceModelError, match="is damaged, or is not the file"):
-        models.find("opencv", tmp_path, announce=quiet, may_download=False)
+        models.find("opencv", tmp_path, announce=print, may_download=False)
 
 
 @pytest.mark.usefixtures("nothing_from_setup")
@@ -109,13 +109,13 @@ def test_they_are_downloaded_with_their_licences(tmp_path: Path, zoo: Path) -> N
     assert [path.name for path in own.parent.iterdir()] == ["opencv"]
     # The second time they are there.
     shutil.rmtree(zoo)
-    assert models.find("opencv", tmp_path / "models", announce=quiet) == pack
+    assert models.find("opencv", tmp_path / "models", announce=print) == pack
 
 
 @pytest.mark.usefixtures("nothing_from_setup", "zoo")
 def test_only_what_may_be_is_downloaded(tmp_path: Path) -> None:
     with pytest.raises(FaceModelError, match="neither in"):
-        models.find("opencv", tmp_path / "models", announce=quiet, may_download=False)
+        models.find("opencv", tmp_path / "models", announce=print, may_download=False)
     assert not (tmp_path / "models").exists()
 
 
@@ -129,7 +129,7 @@ def test_a_refused_download_says_what_to_do(tmp_path: Path, zoo: Path, served: b
         path.write_bytes(served)
     own = tmp_path / "models" / "opencv"
     with pytest.raises(FaceModelError, match="could not be downloaded") as caught:
-        models.find("opencv", tmp_path / "models", announce=quiet)
+        models.find("opencv", tmp_path / "models", announce=print)
     for word in (RECOGNISER.name, RECOGNISER.sha256, str(own), "Run `make setup`"):
         assert word in str(caught.value)
     # What did come is kept for the next time; nothing else is.
@@ -143,11 +143,11 @@ def test_a_file_that_can_not_be_read_is_told(tmp_path: Path) -> None:
     (own / DETECTOR.name).unlink()
     (own / DETECTOR.name).mkdir()
     with pytest.raises(FaceModelError, match="can't be read"):
-        models.find("opencv", tmp_path, announce=quiet, may_download=False)
+        models.find("opencv", tmp_path, announce=print, may_download=False)
 
 
 @pytest.mark.usefixtures("nothing_from_setup")
 def test_a_folder_that_can_not_be_written_is_told(tmp_path: Path, zoo: Path) -> None:
     (tmp_path / "models").write_text("a file where the folder would be")
     with pytest.raises(FaceModelError, match="could not be downloaded"):
-        models.find("opencv", tmp_path / "models", announce=quiet)
+        models.find("opencv", tmp_path / "models", announce=print)

@@ -12,7 +12,8 @@ from PIL import Image
 
 from jobs.faces.pipeline import FacePipeline, PhotoAnalysis, UnusablePhoto
 from portal.photos.reasons import Reason
-from tests.jobs.faces.support import analysed, encoded, main_of, pixels
+from tests.make.pixels import encoded, pixels
+from tests.read.faces import analysed, main_of
 
 
 def opened(data: bytes) -> Image.Image:

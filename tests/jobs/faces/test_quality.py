@@ -14,7 +14,8 @@ from jobs.faces import quality
 from jobs.faces.alignment import ARCFACE_LANDMARKS
 from jobs.faces.pipeline import FacePipeline
 from jobs.faces.quality import Nose
-from tests.jobs.faces.support import analysed, encoded, main_of, pixels
+from tests.make.pixels import encoded, pixels
+from tests.read.faces import analysed, main_of
 
 NOSE = Nose(depth=0.5, part=0.495)
 

@@ -22,8 +22,9 @@ from portal.photos.gallery import leave_gallery, next_version
 from portal.photos.models import Face, GalleryRemoval, Photo
 from portal.removal.services import delete_person, remove_photo
 from portal.storage import photo_store
-from tests.rows import DIMENSION, SOMEBODY, add_person, add_photo, face_model, made_up_model, template
-from tests.support import on_both_databases
+from tests.databases import on_both_databases
+from tests.make.face_models import DIMENSION, face_model, made_up_model
+from tests.make.people import TESTER, add_person, add_photo, template
 
 NUMBERS = count(1)
 
@@ -60,10 +61,10 @@ def test_whoever_joins_or_leaves_is_found_or_not_at_once(
     assert held(cache, session, clinic) == set()
     first, second = new_photo(0), new_photo(1)
     assert held(cache, session, clinic) == {first.person_id, second.person_id}
-    remove_photo(session, clinic, SOMEBODY, first, photo_store())
+    remove_photo(session, clinic, TESTER, first, photo_store())
     assert held(cache, session, clinic) == {second.person_id}
     third = new_photo(2)
-    delete_person(session, clinic, SOMEBODY, session.get_one(Person, second.person_id), photo_store())
+    delete_person(session, clinic, TESTER, session.get_one(Person, second.person_id), photo_store())
     assert held(cache, session, clinic) == {third.person_id}
 
 
@@ -77,7 +78,7 @@ def test_what_another_session_commits_is_seen_though_this_one_has_read_before(
         assert held(cache, other, clinic) == {first.person_id}
         second = new_photo(1)
         assert held(cache, other, clinic) == {first.person_id, second.person_id}
-        remove_photo(session, clinic, SOMEBODY, first, photo_store())
+        remove_photo(session, clinic, TESTER, first, photo_store())
         assert held(cache, other, clinic) == {second.person_id}
 
 
@@ -154,7 +155,7 @@ def test_whatever_happened_since_the_last_look_the_gallery_is_what_the_database_
 ) -> None:
     model = face_model(session)
     number = session.scalar(select(func.count(Organization.id))) or 0
-    organization = create_organization(session, SOMEBODY, f"Organization {number}")
+    organization = create_organization(session, TESTER, f"Organization {number}")
     caches = {"look": cache, "look elsewhere": GalleryCache(model.id, DIMENSION)}
     for act in [*acts, "look", "look elsewhere"]:
         if act in caches:
@@ -172,7 +173,7 @@ def test_whatever_happened_since_the_last_look_the_gallery_is_what_the_database_
             face = data.draw(st.sampled_from(there))
             if act == "delete":
                 person = session.get_one(Person, session.get_one(Face, face).person_id)
-                delete_person(session, organization, SOMEBODY, person, photo_store())
+                delete_person(session, organization, TESTER, person, photo_store())
                 continue
             with writing(session):
                 if act == "leave":

@@ -12,25 +12,12 @@ from portal.batches.announcing import BatchError, add_manifest
 from portal.batches.manifest import ManifestRow, read_manifest
 from portal.batches.models import Batch
 from portal.organizations.models import Organization
-from tests.batches import (
-    all_announced,
-    all_fates,
-    announce,
-    assert_sound,
-    counted,
-    drop,
-    drop_on,
-    fates,
-    finish,
-    give_manifest,
-    items_of,
-    people,
-    progress,
-    start,
-)
-from tests.photos import picture
-from tests.support import Visitor, on_both_databases
-from tests.workers import Worker
+from tests.databases import on_both_databases
+from tests.make.batches import all_announced, announce, drop, drop_on, finish, give_manifest, start
+from tests.make.photos import picture
+from tests.read.batches import all_fates, assert_sound, counted, fates, items_of, people, progress
+from tests.run.workers import Worker
+from tests.visitor import Visitor
 
 HEADER = "external_id,name,photo\n"
 

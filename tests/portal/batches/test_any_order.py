@@ -19,10 +19,11 @@ from portal.people.models import Person, PersonWord
 from portal.photos.models import Face, GalleryRemoval, Photo
 from portal.storage import photo_store
 from portal.work.models import WorkState
-from tests.batches import ENDS, all_announced, assert_sound, drop_on, finish, items_of, start, zipped
-from tests.photos import picture
-from tests.support import Visitor, file
-from tests.workers import Worker, sweep
+from tests.make.batches import all_announced, drop_on, finish, start, zipped
+from tests.make.photos import picture
+from tests.read.batches import ENDS, assert_sound, items_of
+from tests.run.workers import Worker, sweep
+from tests.visitor import Visitor, file
 
 PATHS = [f"P{person}/{number}.jpg" for person in range(3) for number in range(3)] + ["loose.jpg"]
 some_paths = st.lists(st.sampled_from(PATHS), min_size=1, max_size=4, unique=True)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from portal.batches.archives import Archive, ArchiveError, Entry, EntryError
 from portal.batches.reasons import ItemReason
 from portal.photos.reasons import MAX_PHOTO_BYTES
-from tests.photos import picture
+from tests.make.photos import picture
 from tests.portal.batches.zips import DEFLATED, Part, end, end_64, local, part, record, zip_of
 
 MIB = 1024**2

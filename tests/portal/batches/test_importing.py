@@ -21,10 +21,11 @@ from portal.batches.naming import Grouping, Label
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.storage import photo_store
-from tests.batches import assert_sound, fates, finish, people, zipped
-from tests.photos import mate, picture
-from tests.rows import SOMEBODY
-from tests.workers import Worker
+from tests.make.batches import finish, zipped
+from tests.make.people import TESTER
+from tests.make.photos import mate, picture
+from tests.read.batches import assert_sound, fates, people
+from tests.run.workers import Worker
 
 Hand = Callable[..., int]
 
@@ -42,7 +43,7 @@ def hand_over(session: Session, clinic: Organization) -> Hand:
         }
         source = find_source(path)
         batch = import_source(
-            session, clinic, SOMEBODY, source, find_photos(source), photo_store(), **{**options, **chosen}
+            session, clinic, TESTER, source, find_photos(source), photo_store(), **{**options, **chosen}
         )
         return batch.id
 
@@ -91,7 +92,7 @@ def test_a_folder_with_a_folder_for_each_person(
     assert set(fates(session, batch).values()) == {"enrolled"}
     row = session.get_one(Batch, batch)
     assert row.source == f"from {folder}"
-    assert (row.created_by, row.grouping, row.label) == (SOMEBODY.name, "folder", "name")
+    assert (row.created_by, row.grouping, row.label) == (TESTER.name, "folder", "name")
     assert_sound(session, {batch: 3})
 
 

@@ -18,25 +18,12 @@ from portal.people.models import Person
 from portal.photos.models import Photo
 from portal.storage import photo_store
 from portal.work.claims import MAX_ATTEMPTS
-from tests.batches import (
-    all_announced,
-    announce,
-    assert_sound,
-    counted,
-    drop,
-    drop_on,
-    fates,
-    finish,
-    give_manifest,
-    items_of,
-    people,
-    progress,
-    send,
-    start,
-)
-from tests.photos import picture, six_people
-from tests.support import Visitor, on_both_databases
-from tests.workers import Worker, sweep
+from tests.databases import on_both_databases
+from tests.make.batches import all_announced, announce, drop, drop_on, finish, give_manifest, send, start
+from tests.make.photos import picture, six_people
+from tests.read.batches import assert_sound, counted, fates, items_of, people, progress
+from tests.run.workers import Worker, sweep
+from tests.visitor import Visitor
 
 THREE = {f"{name}1/1.jpg": picture(number) for number, name in enumerate("ABC")}
 

@@ -16,24 +16,12 @@ from portal.database import now, writing
 from portal.people.models import Person
 from portal.photos.models import Face, Photo
 from portal.photos.reasons import MAX_PHOTO_BYTES
-from tests.batches import (
-    all_announced,
-    announce,
-    assert_sound,
-    counted,
-    drop,
-    drop_on,
-    fates,
-    finish,
-    items_of,
-    people,
-    progress,
-    start,
-    zipped,
-)
-from tests.photos import mate, picture, six_people
-from tests.support import Visitor, enrol, file, on_both_databases, search
-from tests.workers import Worker, sweep
+from tests.databases import on_both_databases
+from tests.make.batches import all_announced, announce, drop, drop_on, finish, start, zipped
+from tests.make.photos import mate, picture, six_people
+from tests.read.batches import assert_sound, counted, fates, items_of, people, progress
+from tests.run.workers import Worker, sweep
+from tests.visitor import Visitor, enrol, file, search
 
 Files = Callable[[], list[Path]]
 

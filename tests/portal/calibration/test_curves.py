@@ -13,7 +13,7 @@ from portal.calibration.curves import (
     threshold_for_false_pairs,
     threshold_for_fpir,
 )
-from tests.calibrations import PEOPLE, curves
+from tests.make.calibrations import PEOPLE, curves
 
 
 def test_rates_between_two_measured_thresholds() -> None:

@@ -28,11 +28,14 @@ from portal.photos.models import Photo
 from portal.removal.services import delete_person
 from portal.removal.undoing import undo_some
 from portal.storage import photo_store
-from tests.duplicates import assert_grouped, merge, pair_of, queue
-from tests.make.merges import merge_people
+from tests.databases import on_both_databases
+from tests.make.batches import add_batch
+from tests.make.merges import merge, merge_people
+from tests.make.pairs import add_pair
+from tests.make.people import TESTER, add_photo
 from tests.portal.conftest import Enrolled, Paired
-from tests.rows import SOMEBODY, add_batch, add_pair, add_photo
-from tests.support import Visitor, on_both_databases
+from tests.read.pairs import assert_grouped, pair_of, queue
+from tests.visitor import Visitor
 
 Report = list[dict[str, str]]
 # The shade of a photo that two people have.
@@ -63,7 +66,7 @@ def lines(session: Session, home: Organization, *, today: bool, wanted: pairs.Fi
 
 
 def take_back(session: Session, home: Organization, pair: DuplicatePair) -> list[str]:
-    return judging.take_back(session, home, SOMEBODY, pair, pair.decided_at)
+    return judging.take_back(session, home, TESTER, pair, pair.decided_at)
 
 
 @on_both_databases
@@ -73,7 +76,7 @@ def test_who_is_deleted_leaves_the_rest_of_their_group_in_the_queue(
     anna, anne, annie, ann = (enrolled(name) for name in ("Anna", "Anne", "Annie", "Ann"))
     add_pair(session, anna, anne, 0.9)
     others = [add_pair(session, anne, annie, 0.6).id, add_pair(session, anna, ann, 0.5).id]
-    delete_person(session, home, SOMEBODY, anna.person, photo_store())
+    delete_person(session, home, TESTER, anna.person, photo_store())
     assert queue(session, home) == others[:1]
     assert pairs.count_groups(session, home, 99) == 1
     assert_grouped(session, home.id)
@@ -89,7 +92,7 @@ def test_a_batch_that_is_undone_leaves_the_rest_of_a_group_in_the_queue(
         session.execute(update(Person).where(Person.id == anna.person_id).values(batch_id=batch.id))
     add_pair(session, anna, anne, 0.9)
     other = add_pair(session, anne, annie, 0.6).id
-    batches.undo(session, SOMEBODY, batch, photo_store())
+    batches.undo(session, TESTER, batch, photo_store())
     assert not undo_some(session, batch.id, photo_store())
     assert session.scalar(select(Photo.id).where(Photo.id == anna.id)) is None
     assert queue(session, home) == [other]
@@ -103,7 +106,7 @@ def test_a_merge_that_is_undone_is_a_question_again(
 ) -> None:
     pair = paired("Anna", "Anne")
     merged = judging.decide_and_merge(
-        *(session, home, SOMEBODY, pair),
+        *(session, home, TESTER, pair),
         survivor=pair.a,
         absorbed=pair.b,
         name=pair.a.name,
@@ -115,7 +118,7 @@ def test_a_merge_that_is_undone_is_a_question_again(
     if by_the_pair:
         take_back(session, home, pair)
     else:
-        undo_merge(session, home, SOMEBODY, merged)
+        undo_merge(session, home, TESTER, merged)
     assert queue(session, home) == [pair.id]
     again = as_it_is(session, pair)
     assert (again.status, again.decided_by, again.decided_at) == (PairStatus.OPEN, "", None)
@@ -127,9 +130,9 @@ def test_what_is_opened_again_is_judged_by_the_threshold_in_force(
     session: Session, home: Organization, paired: Paired, chosen: float, asked: bool
 ) -> None:
     pair = paired("Anna", "Anne", 0.55)
-    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    judging.decide(session, TESTER, pair, PairStatus.DISTINCT)
     for threshold in (0.9, chosen):
-        choose_threshold(session, home, SOMEBODY, Purpose.DUPLICATES, threshold)
+        choose_threshold(session, home, TESTER, Purpose.DUPLICATES, threshold)
     take_back(session, home, as_it_is(session, pair))
     assert queue(session, home) == ([pair.id] if asked else [])
 
@@ -190,7 +193,7 @@ def test_the_report_as_of_today_is_the_report_of_now(
     add_pair(session, anna, dora, 0.45)
     add_pair(session, cleo, dora, 0.7)
     add_pair(session, dora, emma, 0.65)
-    judging.decide(session, SOMEBODY, pair_of(session, dora.person_id, emma.person_id), PairStatus.DISTINCT)
+    judging.decide(session, TESTER, pair_of(session, dora.person_id, emma.person_id), PairStatus.DISTINCT)
 
     def listed() -> set[str]:
         for wanted in (pairs.Filter(), pairs.Filter(PairStatus.DISTINCT), pairs.Filter(None)):
@@ -202,11 +205,11 @@ def test_the_report_as_of_today_is_the_report_of_now(
     assert listed() == before
     merged = merge(session, anna.person, anne.person)
     assert listed() == before - {"Anne Cleo"} | {"Anna Cleo"}
-    choose_threshold(session, home, SOMEBODY, Purpose.DUPLICATES, 0.5)
+    choose_threshold(session, home, TESTER, Purpose.DUPLICATES, 0.5)
     assert listed() == {"Anna Cleo", "Cleo Dora", "Dora Emma"}
-    choose_threshold(session, home, SOMEBODY, Purpose.DUPLICATES, 0.45)
+    choose_threshold(session, home, TESTER, Purpose.DUPLICATES, 0.45)
     assert listed() == {"Anna Cleo", "Anna Dora", "Cleo Dora", "Dora Emma"}
-    undo_merge(session, home, SOMEBODY, merged)
+    undo_merge(session, home, TESTER, merged)
     assert listed() == before
 
 
@@ -214,7 +217,7 @@ def test_a_note_stays_in_the_report_when_the_score_changes(
     session: Session, home: Organization, enrolled: Enrolled
 ) -> None:
     anna, anne = enrolled("Anna"), enrolled("Anne")
-    judging.decide(session, SOMEBODY, add_pair(session, anna, anne, 0.5), PairStatus.DISTINCT, "Sisters.")
+    judging.decide(session, TESTER, add_pair(session, anna, anne, 0.5), PairStatus.DISTINCT, "Sisters.")
     add_pair(session, anna, anne, 0.52)
     for today in (False, True):
         (row,) = lines(session, home, today=today, wanted=pairs.Filter(None))
@@ -253,8 +256,8 @@ def test_what_was_said_of_a_pair_that_a_merge_made_stays_when_the_merge_is_undon
     add_pair(session, anne, cleo)
     merged = merge(session, anna.person, anne.person)
     made = pair_of(session, anna.person_id, cleo.person_id)
-    judging.decide(session, SOMEBODY, made, PairStatus.DISTINCT, "Twins.")
-    undo_merge(session, home, SOMEBODY, merged)
+    judging.decide(session, TESTER, made, PairStatus.DISTINCT, "Twins.")
+    undo_merge(session, home, TESTER, merged)
     kept = as_it_is(session, made)
     assert (kept.status, kept.note, kept.decided_by) == (PairStatus.DISTINCT, "Twins.", "test")
     # With which photos, the next pass has to see.
@@ -273,7 +276,7 @@ def test_a_merge_answers_no_question_that_is_clearly_another(
 ) -> None:
     anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
     weak, strong = add_pair(session, anne, cleo, 0.7), add_pair(session, anna, cleo, score)
-    judging.decide(session, SOMEBODY, weak, PairStatus.DISTINCT)
+    judging.decide(session, TESTER, weak, PairStatus.DISTINCT)
     merge(session, anna.person, anne.person)
     assert as_it_is(session, strong).status == status
     assert queue(session, home) == ([strong.id] if status == "open" else [])
@@ -286,7 +289,7 @@ def test_two_who_were_merged_elsewhere_are_not_decided_on_a_page_that_is_still_o
     pair = add_pair(session, a, b)
     merge(session, a.person, b.person)
     with pytest.raises(judging.PairError, match="B was merged into someone else"):
-        judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+        judging.decide(session, TESTER, pair, PairStatus.DISTINCT)
 
 
 @on_both_databases
@@ -368,7 +371,7 @@ def test_a_decision_on_the_very_same_photo_answers_no_question_of_honest_ones(
     anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
     copy = add_photo(session, cleo.person, shade=COPY)
     misfiled, honest = add_photo(session, anne.person, shade=COPY), add_pair(session, anna, cleo)
-    judging.decide(session, SOMEBODY, add_pair(session, misfiled, copy, 1.0), PairStatus.DISTINCT)
+    judging.decide(session, TESTER, add_pair(session, misfiled, copy, 1.0), PairStatus.DISTINCT)
     merge(session, anna.person, anne.person)
     assert queue(session, home) == [honest.id]
 
@@ -377,10 +380,10 @@ def test_what_a_merge_brought_goes_with_it_though_it_was_open_again(
     session: Session, home: Organization, enrolled: Enrolled
 ) -> None:
     anna, anne, cleo = (enrolled(name) for name in ("Anna", "Anne", "Cleo"))
-    judging.decide(session, SOMEBODY, add_pair(session, anne, cleo, 0.5), PairStatus.DISTINCT)
+    judging.decide(session, TESTER, add_pair(session, anne, cleo, 0.5), PairStatus.DISTINCT)
     add_pair(session, anne, cleo, 0.9)
     merged = merge(session, anna.person, anne.person)
     made = pair_of(session, anna.person_id, cleo.person_id)
     assert (made.status, made.decided_score) == (PairStatus.OPEN, 0.5)
-    undo_merge(session, home, SOMEBODY, merged)
+    undo_merge(session, home, TESTER, merged)
     assert as_it_is(session, made).decided_score is None

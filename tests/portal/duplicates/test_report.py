@@ -24,11 +24,14 @@ from portal.organizations.models import Organization
 from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.pairs.remeasuring import remeasure
 from portal.people.models import Person
-from tests.calibrations import add_calibration
-from tests.duplicates import mark_stale
+from tests.databases import on_both_databases
+from tests.make.batches import add_batch
+from tests.make.calibrations import add_calibration
+from tests.make.face_models import THRESHOLD
+from tests.make.pairs import add_pair, mark_stale
+from tests.make.people import TESTER, add_person, add_photo
 from tests.portal.conftest import Enrolled, Paired
-from tests.rows import SOMEBODY, THRESHOLD, add_batch, add_pair, add_person, add_photo
-from tests.support import Visitor, on_both_databases
+from tests.visitor import Visitor
 
 HEADER = [
     *("pair_id", "status", "score", "a_external_id", "a_name", "b_external_id", "b_name", "band"),
@@ -65,7 +68,7 @@ def ids(rows: Report) -> list[tuple[str, str]]:
 
 def test_every_cell(clinic: Organization, bob: Visitor, session: Session) -> None:
     pair = pair_of(session, clinic, "A1", "B1", 0.6)
-    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT, "Twins, says the mother.")
+    judging.decide(session, TESTER, pair, PairStatus.DISTINCT, "Twins, says the mother.")
     batch = add_batch(session, clinic)
     session.execute(update(Person).where(Person.id == pair.a_id).values(batch_id=batch.id))
     session.commit()
@@ -103,7 +106,7 @@ def test_no_cell_is_a_formula_in_a_spreadsheet(
 ) -> None:
     for number, name in enumerate(DANGEROUS):
         pair = pair_of(session, clinic, f"={number}", f"+{number}", 0.6, name.replace("\n", " "))
-        judging.decide(session, SOMEBODY, pair, PairStatus.DUPLICATE, name)
+        judging.decide(session, TESTER, pair, PairStatus.DUPLICATE, name)
     text = bob.get("/duplicates.csv?status=all", buffered=True).text.removeprefix("\ufeff")
     book = openpyxl.Workbook()
     assert book.active is not None
@@ -123,7 +126,7 @@ def test_the_same_filters_as_on_the_page(clinic: Organization, bob: Visitor, ses
     weak = pair_of(session, clinic, "A1", "B1", 0.45)
     strong = pair_of(session, clinic, "A2", "B2", 0.8)
     decided = pair_of(session, clinic, "A3", "B3", 0.9)
-    judging.decide(session, SOMEBODY, decided, PairStatus.DUPLICATE)
+    judging.decide(session, TESTER, decided, PairStatus.DUPLICATE)
     batch = add_batch(session, clinic)
     session.execute(update(Person).where(Person.id == strong.b_id).values(batch_id=batch.id))
     yesterday = now() - timedelta(days=1)
@@ -148,9 +151,9 @@ def test_the_same_filters_as_on_the_page(clinic: Organization, bob: Visitor, ses
 def test_as_it_was_at_the_end_of_a_day(clinic: Organization, bob: Visitor, session: Session) -> None:
     pair = pair_of(session, clinic, "A1", "B1", 0.6)
     later = pair_of(session, clinic, "A2", "B2", 0.7)
-    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT, "Twins.")
-    judging.take_back(session, clinic, SOMEBODY, pair, pair.decided_at)
-    judging.decide(session, SOMEBODY, pair, PairStatus.DUPLICATE, "No: one.")
+    judging.decide(session, TESTER, pair, PairStatus.DISTINCT, "Twins.")
+    judging.take_back(session, clinic, TESTER, pair, pair.decided_at)
+    judging.decide(session, TESTER, pair, PairStatus.DUPLICATE, "No: one.")
     first = datetime(2026, 3, 1, 12, tzinfo=UTC)
     events = session.scalars(
         select(PairEvent).where(PairEvent.pair_id == pair.id).order_by(PairEvent.id)
@@ -235,12 +238,12 @@ def test_the_word_is_empty_where_nothing_follows_from_the_score(
     strong, possible, gone = (
         paired(f"A{number}", f"B{number}", score) for number, score in ((2, 0.8), (3, 0.45), (4, 0.7))
     )
-    judging.decide(session, SOMEBODY, gone, PairStatus.DISTINCT)
+    judging.decide(session, TESTER, gone, PairStatus.DISTINCT)
     assert gone.face_b
     bob.post(f"/photos/{gone.face_b.photo_id}/remove")
     mark_stale(session, clinic)
     with writing(session):
-        remeasure(session, gone.id, None)
+        remeasure(session, clinic.id, {gone.id: None})
     for measured, words in ((False, ["uncalibrated", "uncalibrated"]), (True, ["strong", "possible"])):
         if measured:
             add_calibration(session, clinic)
@@ -281,7 +284,7 @@ def test_what_was_decided_about_somebody_is_listed_once_when_they_are_merged(
     bob: Visitor, session: Session, enrolled: Enrolled
 ) -> None:
     rita, quinn, sam = (enrolled(name) for name in ("Rita", "Quinn", "Sam"))
-    judging.decide(session, SOMEBODY, add_pair(session, rita, sam, 0.5), PairStatus.DISTINCT, "Sisters.")
+    judging.decide(session, TESTER, add_pair(session, rita, sam, 0.5), PairStatus.DISTINCT, "Sisters.")
     pair = add_pair(session, rita, quinn, 0.8)
     bob.get(f"/duplicates/{pair.id}")
 

@@ -21,20 +21,12 @@ from portal.people.models import Person
 from portal.photos.models import Photo
 from portal.storage import photo_store
 from portal.work.models import WorkState
-from tests.batches import (
-    assert_sound,
-    counted,
-    drop,
-    drop_on,
-    fates,
-    finish,
-    people,
-    progress,
-    start,
-)
-from tests.photos import mate, picture, six_people
-from tests.support import Visitor, enrol, on_both_databases, search
-from tests.workers import Worker
+from tests.databases import on_both_databases
+from tests.make.batches import drop, drop_on, finish, start
+from tests.make.photos import mate, picture, six_people
+from tests.read.batches import assert_sound, counted, fates, people, progress
+from tests.run.workers import Worker
+from tests.visitor import Visitor, enrol, search
 
 Files = Callable[[], list[Path]]
 Events = Callable[[str], list[AuditEvent]]

@@ -29,10 +29,13 @@ from portal.photos.services import photos_of
 from portal.removal.services import delete_person, remove_photo
 from portal.storage import photo_store
 from portal.web.system import metrics
+from tests.databases import on_both_databases
+from tests.make.batches import add_batch
 from tests.make.merges import merge_people
-from tests.photos import picture
-from tests.rows import SOMEBODY, add_batch, add_person, add_photo, add_search, stored
-from tests.support import Visitor, enrol, file, on_both_databases
+from tests.make.people import TESTER, add_person, add_photo, stored
+from tests.make.photos import picture
+from tests.make.searches import add_search
+from tests.visitor import Visitor, enrol, file
 
 Events = Callable[[str], list[AuditEvent]]
 Files = Callable[[], list[Path]]
@@ -41,11 +44,11 @@ Files = Callable[[], list[Path]]
 def merge(session: Session, survivor: Person, absorbed: Person, **kept: str) -> Merge:
     """Merge, and keep what the survivor has unless it is said otherwise."""
     fields = {"name": survivor.name, "external_id": survivor.external_id, **kept}
-    return merge_people(session, _home(session, survivor), SOMEBODY, survivor, absorbed, **fields)
+    return merge_people(session, _home(session, survivor), TESTER, survivor, absorbed, **fields)
 
 
 def undo(session: Session, merged: Merge) -> list[str]:
-    return undo_merge(session, session.get_one(Organization, merged.organization_id), SOMEBODY, merged)
+    return undo_merge(session, session.get_one(Organization, merged.organization_id), TESTER, merged)
 
 
 def _home(session: Session, person: Person) -> Organization:
@@ -138,7 +141,7 @@ def test_whoever_is_merged_is_found_by_every_name_and_counted_once(
         assert found(session, clinic, query) == ["B1"], query
     assert count_people(session, clinic) == 2
     assert enrolment.count_photos(session, clinic) == {"queued": 0, "running": 0, "done": 3, "failed": 1}
-    change_person(session, clinic, SOMEBODY, anna, external_id="B1", name="Hanna Bell")
+    change_person(session, clinic, TESTER, anna, external_id="B1", name="Hanna Bell")
     assert found(session, clinic, "anne") == found(session, clinic, "hanna") == ["B1"]
     assert found(session, clinic, "anna") == []
     second = merge(session, other, anna)
@@ -183,10 +186,10 @@ def test_what_was_changed_since_stays_when_a_merge_is_undone(
 ) -> None:
     kept = {photo.id for photo in photos_of(session, [anna])[anna.id]}
     merged = merge(session, anna, anne, name="Anne Ball", external_id="B1")
-    change_person(session, clinic, SOMEBODY, anna, external_id="Z9", name="Zoe")
+    change_person(session, clinic, TESTER, anna, external_id="Z9", name="Zoe")
     added = add_photo(session, anna, shade=9)
     gone = next(photo for photo in photos_of(session, [anna])[anna.id] if photo.state == "failed")
-    remove_photo(session, clinic, SOMEBODY, gone, photo_store())
+    remove_photo(session, clinic, TESTER, gone, photo_store())
     assert undo(session, merged) == [
         "The name Zoe was given after the merge, and stays.",
         "The external ID Z9 was given after the merge, and stays.",
@@ -203,7 +206,7 @@ def test_an_external_id_that_somebody_else_got_since_is_not_taken_from_them(
     session: Session, clinic: Organization, anna: Person, anne: Person
 ) -> None:
     merged = merge(session, anna, anne, external_id="B1")
-    change_person(session, clinic, SOMEBODY, anna, external_id="Z9", name="Anna Bell")
+    change_person(session, clinic, TESTER, anna, external_id="Z9", name="Anna Bell")
     add_person(session, clinic, "B1", "Berta")
     assert undo(session, merged)[1:] == ["The external ID B1 is someone else's now: Anne Ball has A1."]
     assert set(state(session, clinic)) == {"Anna Bell Z9", "Anne Ball A1", "Berta B1"}
@@ -237,7 +240,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(
         with pytest.raises(MergeError, match=r"Anne Ball \(B1\) was merged into Anna Bell \(A1\) already\."):
             merge(session, survivor, absorbed)
     with pytest.raises(Gone):
-        undo_merge(session, school, SOMEBODY, merged)
+        undo_merge(session, school, TESTER, merged)
     undo(session, merged)
     with pytest.raises(MergeError, match=r"This merge was undone already\."):
         undo(session, merged)
@@ -252,10 +255,10 @@ def test_more_photos_than_a_person_can_have_are_kept_and_no_more_are_taken(
     merged = merge(session, anna, anne)
     assert len(photos_of(session, [anna])[anna.id]) == 24
     known = stored(photo_store(), clinic, picture(100))
-    assert add_more_photos(session, clinic, SOMEBODY, anna, [known], photo_store()) == [known]
+    assert add_more_photos(session, clinic, TESTER, anna, [known], photo_store()) == [known]
     new = stored(photo_store(), clinic, picture(200))
     with pytest.raises(enrolment.PhotoError, match="This one has 24; 1 more were sent"):
-        add_more_photos(session, clinic, SOMEBODY, anna, [new], photo_store())
+        add_more_photos(session, clinic, TESTER, anna, [new], photo_store())
     undo(session, merged)
     assert len(photos_of(session, [anna])[anna.id]) == 22
 
@@ -268,7 +271,7 @@ def test_a_photo_that_is_removed_is_gone_with_its_hidden_copies(
     before = len(files())
     shared = photos_of(session, [anna])[anna.id][1]
     sha256 = shared.sha256
-    remove_photo(session, clinic, SOMEBODY, shared, photo_store())
+    remove_photo(session, clinic, TESTER, shared, photo_store())
     assert not session.scalars(select(Photo).where(Photo.sha256 == sha256)).all()
     assert len(files()) == before - 6
     assert undo(session, merged) == []
@@ -284,8 +287,8 @@ def test_who_deletes_a_person_deletes_everybody_who_was_merged_into_them(
     merge(session, anne, anna)
     merge(session, carla, anne)
     with pytest.raises(Gone):
-        delete_person(session, clinic, SOMEBODY, anna, photo_store())
-    delete_person(session, clinic, SOMEBODY, carla, photo_store())
+        delete_person(session, clinic, TESTER, anna, photo_store())
+    delete_person(session, clinic, TESTER, carla, photo_store())
     assert files() == []
     for table in (Person, PersonWord, Photo, Face, Merge):
         assert session.scalar(select(func.count()).select_from(table)) == 0, table
@@ -307,7 +310,7 @@ def test_who_is_a_moment_too_late_for_people_who_were_deleted_is_told_so(
     acts: list[Callable[[Session, Person, Person, Merge], object]] = [
         lambda own, one, other, _: merge(own, one, other),
         lambda own, _one, _other, theirs: undo(own, theirs),
-        lambda own, one, *_: delete_person(own, _home(own, one), SOMEBODY, one, photo_store()),
+        lambda own, one, *_: delete_person(own, _home(own, one), TESTER, one, photo_store()),
     ]
     with ExitStack() as open_sessions:
         loaded = []
@@ -316,7 +319,7 @@ def test_who_is_a_moment_too_late_for_people_who_were_deleted_is_told_so(
             rows = own.get_one(Person, ids[0]), own.get_one(Person, ids[1]), own.get_one(Merge, ids[2])
             own.get_one(Organization, clinic.id)
             loaded.append((own, *rows))
-        delete_person(session, clinic, SOMEBODY, anna, photo_store())
+        delete_person(session, clinic, TESTER, anna, photo_store())
         for act, rows in zip(acts, loaded, strict=True):
             with pytest.raises(Gone):
                 act(*rows)
@@ -331,7 +334,7 @@ def test_an_external_id_of_an_alias_stays_taken(
         add_person(session, clinic, "B1", "New")
     assert str(refused.value) == words
     with pytest.raises(PersonError) as refused:
-        change_person(session, clinic, SOMEBODY, anna, external_id="B1", name="Anna Bell")
+        change_person(session, clinic, TESTER, anna, external_id="B1", name="Anna Bell")
     assert str(refused.value) == words
     sent = {"name": "New", "external_id": "B1", "photos": [file(picture(7))]}
     assert bob.post("/people/new", sent).status_code == 422
@@ -346,10 +349,10 @@ def test_whoever_acts_on_somebody_who_was_just_merged_changes_nothing(
     new = stored(photo_store(), clinic, picture(50))
     hidden = session.scalars(select(Photo).where(Photo.person_id == anne.id)).one()
     for act in (
-        lambda: change_person(session, clinic, SOMEBODY, anne, external_id="B2", name="Else"),
-        lambda: delete_person(session, clinic, SOMEBODY, anne, photo_store()),
-        lambda: add_more_photos(session, clinic, SOMEBODY, anne, [new], photo_store()),
-        lambda: remove_photo(session, clinic, SOMEBODY, hidden, photo_store()),
+        lambda: change_person(session, clinic, TESTER, anne, external_id="B2", name="Else"),
+        lambda: delete_person(session, clinic, TESTER, anne, photo_store()),
+        lambda: add_more_photos(session, clinic, TESTER, anne, [new], photo_store()),
+        lambda: remove_photo(session, clinic, TESTER, hidden, photo_store()),
     ):
         with pytest.raises(Gone):
             act()

@@ -25,13 +25,16 @@ from portal.people.services import list_people
 from portal.photos.models import Face, Photo
 from portal.photos.services import choose_face, photos_of
 from portal.storage import photo_store
-from tests.batches import assert_sound, counted, drop, fates, finish, people
+from tests.databases import on_both_databases, on_postgresql
+from tests.make.batches import drop, finish
 from tests.make.merges import merge_people
-from tests.photos import mate, picture, six_people
-from tests.postgres import someone_waits_for_a_lock
-from tests.rows import SOMEBODY
-from tests.support import Visitor, enrol, file, on_both_databases, on_postgresql, search, wait_until
-from tests.workers import Worker
+from tests.make.people import TESTER
+from tests.make.photos import mate, picture, six_people
+from tests.read.batches import assert_sound, counted, fates, people
+from tests.run.postgres import someone_waits_for_a_lock
+from tests.run.workers import Worker
+from tests.visitor import Visitor, enrol, file, search
+from tests.waiting import wait_until
 
 Events = Callable[[str], list[AuditEvent]]
 
@@ -49,12 +52,12 @@ def merge(session: Session, survivor: int, absorbed: int) -> Merge:
     session.rollback()
     one, other = session.get_one(Person, survivor), session.get_one(Person, absorbed)
     home = session.get_one(Organization, one.organization_id)
-    return merge_people(session, home, SOMEBODY, one, other, name=one.name, external_id=one.external_id)
+    return merge_people(session, home, TESTER, one, other, name=one.name, external_id=one.external_id)
 
 
 def undo(session: Session, merged: Merge) -> None:
     session.rollback()
-    undo_merge(session, session.get_one(Organization, merged.organization_id), SOMEBODY, merged)
+    undo_merge(session, session.get_one(Organization, merged.organization_id), TESTER, merged)
 
 
 def candidates(worker: Worker, visitor: Visitor, photo: bytes) -> list[tuple[str, bool]]:
@@ -242,7 +245,7 @@ def test_a_face_that_was_chosen_before_the_photo_was_hidden_is_found_after_the_u
     (first,), (hidden,) = photo_ids(session, kept), photo_ids(session, gone)
     photo = session.get_one(Photo, hidden)
     other = next(face.id for face in photo.faces if face.id != photo.main_face_id)
-    choose_face(session, clinic, SOMEBODY, photo, other)
+    choose_face(session, clinic, TESTER, photo, other)
     merged = merge(session, kept, gone)
     worker.work()
     assert in_gallery(session) == {first: kept}

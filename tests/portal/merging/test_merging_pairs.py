@@ -16,9 +16,10 @@ from portal.pairs.groups import regroup
 from portal.pairs.models import DuplicatePair, OddPhoto, PairEvent
 from portal.people.models import Merge, Person
 from portal.photos.models import Face
+from tests.databases import on_both_databases
+from tests.make.face_models import THRESHOLD, face_model
 from tests.make.merges import merge_people
-from tests.rows import SOMEBODY, THRESHOLD, add_person, add_photo, face_model
-from tests.support import on_both_databases
+from tests.make.people import TESTER, add_person, add_photo
 
 People = dict[str, Person]
 
@@ -62,7 +63,7 @@ def decide(session: Session, one: Person, other: Person, status: str, by: str = 
 
 def merge(session: Session, clinic: Organization, survivor: Person, absorbed: Person) -> Merge:
     kept = {"name": survivor.name, "external_id": survivor.external_id}
-    return merge_people(session, clinic, SOMEBODY, survivor, absorbed, **kept)
+    return merge_people(session, clinic, TESTER, survivor, absorbed, **kept)
 
 
 def seen(session: Session, organization: Organization) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def test_pairs_go_with_a_person_and_come_back(session: Session, clinic: Organiza
         ("decided", "duplicate", "vera"),
         ("found", "open", "test"),
     ]
-    undo_merge(session, clinic, SOMEBODY, merged)
+    undo_merge(session, clinic, TESTER, merged)
     assert seen(session, clinic) == before
     again = pair_of(session, a, b)
     assert again is not None
@@ -135,7 +136,7 @@ def test_the_survivors_own_decisions_stand(session: Session, clinic: Organizatio
         "BD": ("duplicate", 0.6, "bob"),
         "BE": ("open", 0.6, ""),
     }
-    undo_merge(session, clinic, SOMEBODY, merged)
+    undo_merge(session, clinic, TESTER, merged)
     assert seen(session, clinic) == before
 
 
@@ -148,7 +149,7 @@ def test_what_somebody_decided_after_the_merge_is_not_taken_back(
     decide(session, a, c, "distinct")
     merged = merge(session, clinic, b, c)
     decide(session, a, b, "distinct", "bob")
-    undo_merge(session, clinic, SOMEBODY, merged)
+    undo_merge(session, clinic, TESTER, merged)
     assert {name: row[:3] for name, row in seen(session, clinic).items()} == {
         "AB": ("distinct", 0.5, "bob"),
         "AC": ("distinct", 0.6, "vera"),
@@ -171,7 +172,7 @@ def test_pairs_pass_through_merge_after_merge_and_back(
     assert {name: row[:2] for name, row in steps[-1].items()} == {"AB": ("distinct", 0.55)}
     while merges:
         assert seen(session, clinic) == steps.pop()
-        undo_merge(session, clinic, SOMEBODY, merges.pop())
+        undo_merge(session, clinic, TESTER, merges.pop())
     assert seen(session, clinic) == steps.pop()
 
 
@@ -186,7 +187,7 @@ def test_a_photo_unlike_the_others_is_one_of_whoever_has_it(
         session.add(OddPhoto(photo_id=photo, **odd))
     merged = merge(session, clinic, a, b)
     assert session.scalars(select(OddPhoto.person_id)).all() == [a.id]
-    undo_merge(session, clinic, SOMEBODY, merged)
+    undo_merge(session, clinic, TESTER, merged)
     assert session.scalars(select(OddPhoto.person_id)).all() == [b.id]
 
 
@@ -200,7 +201,7 @@ def test_a_score_that_rests_on_a_face_that_went_elsewhere_is_measured_again(
     hidden = pair_of(session, a, b)
     assert hidden is not None
     assert hidden.stale  # C's copy is not in the gallery
-    undo_merge(session, clinic, SOMEBODY, merged)
+    undo_merge(session, clinic, TESTER, merged)
     d, e = people["D"], people["E"]
     face = face_of(session, d)
     merged = merge(session, clinic, b, d)
@@ -208,7 +209,7 @@ def test_a_score_that_rests_on_a_face_that_went_elsewhere_is_measured_again(
         pair = FoundPair(b.id, e.id, face, face_of(session, e), 0.8)
         record_found(session, clinic.id, [pair], THRESHOLD, face_model(session).id)
     assert seen(session, clinic)["BE"][1:4] == (0.8, "", face)
-    undo_merge(session, clinic, SOMEBODY, merged)
+    undo_merge(session, clinic, TESTER, merged)
     kept = pair_of(session, b, e)
     assert kept is not None
     assert kept.stale

@@ -22,7 +22,7 @@ from portal.organizations.services import (
     find_organization,
     slug_of,
 )
-from tests.support import PASSWORD
+from tests.visitor import PASSWORD
 
 COMMAND = Actor(None, "portal command")
 

@@ -23,10 +23,13 @@ from portal.photos.models import Photo
 from portal.removal.services import remove_photo
 from portal.storage import photo_store
 from portal.work.models import WorkState
-from tests.duplicates import mark_stale, merge, pair_of, queue
+from tests.databases import on_both_databases, on_postgresql
+from tests.make.face_models import THRESHOLD, face_model
+from tests.make.merges import merge
+from tests.make.pairs import add_odd_photo, add_pair, mark_stale
+from tests.make.people import TESTER, add_photo
 from tests.portal.conftest import Enrolled
-from tests.rows import SOMEBODY, THRESHOLD, add_odd_photo, add_pair, add_photo, face_model
-from tests.support import on_both_databases, on_postgresql
+from tests.read.pairs import pair_of, queue
 
 Copies = tuple[Photo, Photo, Photo, Photo]
 
@@ -45,13 +48,13 @@ def found(one: Photo, other: Photo, score: float) -> FoundPair:
 
 
 def remove(session: Session, home: Organization, photo: Photo) -> None:
-    remove_photo(session, home, SOMEBODY, photo, photo_store())
+    remove_photo(session, home, TESTER, photo, photo_store())
     mark_stale(session, home)
 
 
 def remeasure(session: Session, pair: DuplicatePair, best: FoundPair | None) -> DuplicatePair:
     with writing(session):
-        remeasuring.remeasure(session, pair.id, best)
+        remeasuring.remeasure(session, pair.organization_id, {pair.id: best})
     return pair_of(session, pair.a_id, pair.b_id)
 
 
@@ -62,7 +65,7 @@ def test_a_pair_that_is_measured_again_and_much_more_alike_is_another_question(
     anna, anne = enrolled("Anna"), enrolled("Anne")
     better = add_photo(session, anne.person, shade=99)
     pair = add_pair(session, anna, anne, 0.45)
-    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    judging.decide(session, TESTER, pair, PairStatus.DISTINCT)
     remove(session, home, anne)
     again = remeasure(session, pair, found(anna, better, score))
     assert (again.status, again.score, again.stale) == (status, score, False)
@@ -117,7 +120,7 @@ def test_photos_of_two_people_are_not_unlike_each_other_any_more(
     for photo in (anna, anne):
         add_odd_photo(session, photo)
     assert len(list_odd(session, home).items) == 2
-    undo_merge(session, home, SOMEBODY, merged)
+    undo_merge(session, home, TESTER, merged)
     assert list_odd(session, home).items == []
 
 
@@ -138,14 +141,14 @@ def test_scans_of_the_night_start_though_a_member_was_faster_somewhere(
     session: Session, home: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     face_model(session)
-    homes = [home, create_organization(session, SOMEBODY, "Beta Clinic")]
+    homes = [home, create_organization(session, TESTER, "Beta Clinic")]
     for organization in homes:
-        scans.schedule_scans(session, organization, SOMEBODY, now().hour)
+        scans.schedule_scans(session, organization, TESTER, now().hour)
     start, started = scans.start_scan, []
 
     def start_after_a_member(own: Session, organization: Organization, actor: Any) -> DuplicateScan:
         if not started:
-            started.append(start(own, organization, SOMEBODY))
+            started.append(start(own, organization, TESTER))
         return start(own, organization, actor)
 
     monkeypatch.setattr(scans, "start_scan", start_after_a_member)
@@ -161,12 +164,12 @@ def test_a_scan_that_is_under_way_looks_for_what_a_lower_threshold_asks_for(
     session: Session, home: Organization
 ) -> None:
     face_model(session)
-    scan = scans.start_scan(session, home, SOMEBODY)
+    scan = scans.start_scan(session, home, TESTER)
     with writing(session):
         session.refresh(scan)
         scan.compared_face_id, scan.compared_faces = 7, 7
     for threshold in (0.35, 0.25):
-        assert choose_threshold(session, home, SOMEBODY, Purpose.DUPLICATES, threshold)
+        assert choose_threshold(session, home, TESTER, Purpose.DUPLICATES, threshold)
     (only,) = session.scalars(select(DuplicateScan).execution_options(populate_existing=True)).all()
     assert (only.threshold, only.compared_face_id, only.compared_faces) == (0.25, 0, 0)
 
@@ -175,11 +178,11 @@ def test_a_lower_threshold_does_not_rely_on_a_scan_that_is_being_cancelled(
     session: Session, home: Organization
 ) -> None:
     face_model(session)
-    scan = scans.start_scan(session, home, SOMEBODY)
+    scan = scans.start_scan(session, home, TESTER)
     with writing(session):
         scan.state = WorkState.RUNNING
-    scans.cancel_scan(session, SOMEBODY, scan)
-    choose_threshold(session, home, SOMEBODY, Purpose.DUPLICATES, 0.2)
+    scans.cancel_scan(session, TESTER, scan)
+    choose_threshold(session, home, TESTER, Purpose.DUPLICATES, 0.2)
     under_way = scans.unfinished_scan(session, home)
     assert under_way is not None
     assert (under_way.threshold, under_way.cancelled) == (0.2, False)
@@ -197,7 +200,7 @@ def test_a_copy_that_comes_back_asks_nothing_anew(
 ) -> None:
     anna, anne, copy_a, copy_b = copies
     pair = add_pair(session, copy_a, copy_b, 1.0)
-    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    judging.decide(session, TESTER, pair, PairStatus.DISTINCT)
     remove(session, home, copy_a)
     assert remeasure(session, pair, found(anna, anne, 0.1)).status == PairStatus.DISTINCT
     again = add_pair(session, add_photo(session, anna.person, shade=99), copy_b, 1.0)
@@ -211,7 +214,7 @@ def test_honest_photos_ask_anew_what_was_decided_on_the_very_same_photo(
 ) -> None:
     anna, anne, copy_a, copy_b = copies
     pair = add_pair(session, copy_a, copy_b, 1.0)
-    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    judging.decide(session, TESTER, pair, PairStatus.DISTINCT)
     remove(session, home, copy_a)
     if not at_once:
         # Alike are only photos that come later.
@@ -224,7 +227,7 @@ def test_honest_photos_ask_anew_what_was_decided_on_the_very_same_photo(
     # A copy of it does not hide the question.
     again = add_pair(session, add_photo(session, anna.person, shade=99), copy_b, 1.0)
     assert (again.status, queue(session, home)) == (PairStatus.OPEN, [pair.id])
-    judging.decide(session, SOMEBODY, again, PairStatus.DISTINCT)
+    judging.decide(session, TESTER, again, PairStatus.DISTINCT)
     assert queue(session, home) == []
 
 
@@ -234,7 +237,7 @@ def test_a_pair_whose_score_falls_back_is_asked_no_more(
 ) -> None:
     anna, anne = enrolled("Anna"), enrolled("Anne")
     pair = add_pair(session, anna, anne, 0.5)
-    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT, "Sisters.")
+    judging.decide(session, TESTER, pair, PairStatus.DISTINCT, "Sisters.")
     alike = add_photo(session, anne.person, shade=99)
     assert add_pair(session, anna, alike, 0.9).status == PairStatus.OPEN
     remove(session, home, alike)
@@ -257,7 +260,7 @@ def test_a_pair_whose_decision_was_taken_back_stays_open_when_its_score_falls(
     anna, anne = enrolled("Anna"), enrolled("Anne")
     alike = add_photo(session, anne.person, shade=99)
     pair = add_pair(session, anna, alike, 0.9)
-    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
-    judging.take_back(session, home, SOMEBODY, pair, pair.decided_at)
+    judging.decide(session, TESTER, pair, PairStatus.DISTINCT)
+    judging.take_back(session, home, TESTER, pair, pair.decided_at)
     remove(session, home, alike)
     assert remeasure(session, pair, found(anna, anne, 0.5)).status == PairStatus.OPEN

@@ -25,8 +25,10 @@ from portal.pairs import finding, groups, remeasuring
 from portal.pairs.finding import FoundPair
 from portal.pairs.models import DuplicatePair
 from portal.people.models import Person
-from tests.rows import THRESHOLD, add_pair, add_person, add_photo
-from tests.support import Visitor
+from tests.make.face_models import THRESHOLD
+from tests.make.pairs import add_pair
+from tests.make.people import add_person, add_photo
+from tests.visitor import Visitor
 
 WALKS = ("SCAN duplicate_pair", "(organization_id=?)", "USE TEMP B-TREE FOR ORDER BY")
 

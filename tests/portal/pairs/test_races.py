@@ -27,11 +27,15 @@ from portal.photos.models import Photo
 from portal.removal.services import delete_person, remove_photo
 from portal.removal.undoing import undo_some
 from portal.storage import photo_store
-from tests.duplicates import assert_grouped, mark_stale, pair_of
+from tests.databases import on_postgresql
+from tests.make.batches import add_batch
+from tests.make.face_models import THRESHOLD, face_model
+from tests.make.pairs import add_pair, mark_stale
+from tests.make.people import TESTER
 from tests.portal.conftest import Enrolled
-from tests.postgres import someone_waits_for_a_lock
-from tests.rows import SOMEBODY, THRESHOLD, add_batch, add_pair, face_model
-from tests.support import on_postgresql, wait_until
+from tests.read.pairs import assert_grouped, pair_of
+from tests.run.postgres import someone_waits_for_a_lock
+from tests.waiting import wait_until
 
 Photos = dict[str, Photo]
 Act = Callable[[Session, Photos], Any]
@@ -96,22 +100,22 @@ def find(session: Session, people: Photos, names: str, score: float) -> None:
 
 
 def decide_other(session: Session, people: Photos) -> None:
-    judging.decide(session, SOMEBODY, pair_in(session, people, "BC"), PairStatus.DISTINCT)
+    judging.decide(session, TESTER, pair_in(session, people, "BC"), PairStatus.DISTINCT)
 
 
 def leave_other_open(session: Session, people: Photos) -> None:
-    judging.leave_open(session, SOMEBODY, pair_in(session, people, "BC"), "Ask the mother.")
+    judging.leave_open(session, TESTER, pair_in(session, people, "BC"), "Ask the mother.")
 
 
 def look_at_other(session: Session, people: Photos) -> None:
     pair = pair_in(session, people, "BC")
-    judging.reserve(session, SOMEBODY, pair)
-    judging.release(session, SOMEBODY, pair)
+    judging.reserve(session, TESTER, pair)
+    judging.release(session, TESTER, pair)
 
 
 def take_other_back(session: Session, people: Photos) -> None:
     pair = pair_in(session, people, "BD")
-    judging.take_back(session, home(session, people), SOMEBODY, pair, pair.decided_at)
+    judging.take_back(session, home(session, people), TESTER, pair, pair.decided_at)
 
 
 def find_another(session: Session, people: Photos) -> None:
@@ -119,22 +123,22 @@ def find_another(session: Session, people: Photos) -> None:
 
 
 def raise_threshold(session: Session, people: Photos) -> None:
-    choose_threshold(session, home(session, people), SOMEBODY, Purpose.DUPLICATES, 0.65)
+    choose_threshold(session, home(session, people), TESTER, Purpose.DUPLICATES, 0.65)
 
 
 def delete_somebody(session: Session, people: Photos) -> None:
     person = session.get_one(Person, people["C"].person_id)
-    delete_person(session, home(session, people), SOMEBODY, person, photo_store())
+    delete_person(session, home(session, people), TESTER, person, photo_store())
 
 
 def remove_a_photo(session: Session, people: Photos) -> None:
     photo = session.get_one(Photo, people["B"].id)
-    remove_photo(session, home(session, people), SOMEBODY, photo, photo_store())
+    remove_photo(session, home(session, people), TESTER, photo, photo_store())
 
 
 def undo_a_batch(session: Session, people: Photos) -> None:
     batch = session.get_one(Batch, 1)
-    batches.undo(session, SOMEBODY, batch, photo_store())
+    batches.undo(session, TESTER, batch, photo_store())
     undo_some(session, batch.id, photo_store())
 
 
@@ -163,7 +167,7 @@ def test_a_pair_is_decided_while_somebody_else_is_at_its_group(
     pair = add_pair(session, people["A"], people["B"], score)
     if act is take_other_back:
         other = add_pair(session, people["B"], people["D"], 0.8)
-        judging.decide(session, SOMEBODY, other, PairStatus.DISTINCT)
+        judging.decide(session, TESTER, other, PairStatus.DISTINCT)
     if act is undo_a_batch:
         item = {"path": "C/1.jpg", "state": ItemState.ENROLLED, "photo_id": people["C"].id}
         batch = add_batch(session, home(session, people), item)
@@ -171,7 +175,7 @@ def test_a_pair_is_decided_while_somebody_else_is_at_its_group(
             person = Person.id == people["C"].person_id
             session.execute(update(Person).where(person).values(batch_id=batch.id))
     others = beside(judging, "_lock_open", act)
-    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    judging.decide(session, TESTER, pair, PairStatus.DISTINCT)
     others[0].result()
     assert pair_in(session, people, "AB").status == PairStatus.DISTINCT
     assert_grouped(session, pair.organization_id)
@@ -184,7 +188,7 @@ def test_the_threshold_is_lowered_while_a_photo_is_removed(
     for names, score in (("BC", 0.7), ("AB", 0.6)):
         add_pair(session, people[names[0]], people[names[1]], score)
     others = beside(scans, "regroup", remove_a_photo)
-    choose_threshold(session, home(session, people), SOMEBODY, Purpose.DUPLICATES, 0.3)
+    choose_threshold(session, home(session, people), TESTER, Purpose.DUPLICATES, 0.3)
     others[0].result()
     mark_stale(session, home(session, people))
     assert pair_in(session, people, "AB").stale

@@ -17,8 +17,8 @@ from portal.people import services
 from portal.people.models import Person
 from portal.people.search_terms import key_of, query_words, words_of
 from portal.people.services import change_person, count_people, list_people
-from tests.rows import SOMEBODY, add_person
-from tests.support import on_both_databases
+from tests.databases import on_both_databases
+from tests.make.people import TESTER, add_person
 
 # Few letters, so that names begin alike, and some that are sorted or compared in their own way.
 NAMES = st.text("abAzZé ßñ-'10", min_size=1, max_size=8).filter(lambda text: text.strip())
@@ -37,7 +37,7 @@ def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def new_organization(session: Session) -> Organization:
     number = len(session.query(Organization.id).all())
-    return create_organization(session, SOMEBODY, f"Organization {number}", f"organization-{number}")
+    return create_organization(session, TESTER, f"Organization {number}", f"organization-{number}")
 
 
 def walk(turn: Callable[[str | None], Page[Person]]) -> list[Page[Person]]:
@@ -115,7 +115,7 @@ def test_people_who_come_and_go_shift_nobody_out_of_the_pages(session: Session, 
 
 def test_a_renamed_person_is_found_by_the_new_name_only(session: Session, clinic: Organization) -> None:
     person = add_person(session, clinic, "X1", "Old Name")
-    change_person(session, clinic, SOMEBODY, person, external_id="Y2", name="New Name")
+    change_person(session, clinic, TESTER, person, external_id="Y2", name="New Name")
     for query, found in (("old", []), ("x1", []), ("new", [person.id]), ("y2", [person.id])):
         assert ids([list_people(session, clinic, query)]) == found
 

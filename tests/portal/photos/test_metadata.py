@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from portal.photos.metadata import FORMATS, UnreadableContainer, stripped
-from tests.photos import picture
+from tests.make.photos import picture
 
 # Words that a photo knows and nobody is to read.
 SECRETS = (b"Secret Street", b"Canon of Alice", b"SECRET-GPS", b"<x:xmpmeta")

@@ -15,7 +15,7 @@ from portal.audit.models import AuditEvent
 from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.setting_up.first_run import first_run_code
-from tests.support import PASSWORD, Visitor
+from tests.visitor import PASSWORD, Visitor
 
 
 @pytest.fixture

@@ -19,9 +19,11 @@ from portal.installation.services import current_face_model, store_face_model
 from portal.organizations.models import Organization
 from portal.setting_up.first_run import first_run_code
 from portal.setting_up.licensing import LicenceError, answer_licence, current_licence, was_declined
-from tests.commands import portal
-from tests.rows import add_person, add_photo, made_up_model
-from tests.support import PASSWORD, Visitor, member, on_both_databases
+from tests.databases import on_both_databases
+from tests.make.face_models import made_up_model
+from tests.make.people import add_person, add_photo
+from tests.run.commands import portal
+from tests.visitor import PASSWORD, Visitor, member
 
 ANA = "ana@harbour.example"
 

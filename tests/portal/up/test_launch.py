@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .conftest import PATIENCE_S, Running, Start, all_gone, portal_command, portal_environment
+from tests.portal.up.conftest import Start
+from tests.run.programs import PATIENCE_S, Running, all_gone, portal_command, portal_environment
 
 # The tests that share one portal run in one process, where there are several.
 sharing = pytest.mark.xdist_group("portal up")

@@ -12,8 +12,7 @@ import pytest
 from portal.settings import Settings
 from portal.up import private_redis
 from portal.up.private_redis import RedisUnavailable
-
-from .conftest import Start
+from tests.portal.up.conftest import Start
 
 
 @pytest.fixture

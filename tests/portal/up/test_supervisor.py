@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from portal.up.children import LONGEST_DELAY_S, WELL_AFTER_S, Backoff
-
-from .conftest import Running, Start, all_gone
+from tests.portal.up.conftest import Start
+from tests.run.programs import Running, all_gone
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 

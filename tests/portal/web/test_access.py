@@ -30,19 +30,13 @@ from portal.settings import Settings
 from portal.storage import StoredFile, photo_store
 from portal.web.accounts.access import DECLARATION, PUBLIC, SIGNED_IN
 from portal.work.models import WorkState
+from tests.make.batches import add_batch
 from tests.make.merges import merge_people
-from tests.photos import picture
-from tests.rows import (
-    SOMEBODY,
-    add_batch,
-    add_odd_photo,
-    add_pair,
-    add_person,
-    add_photo,
-    add_search,
-    stored,
-)
-from tests.support import Visitor, file
+from tests.make.pairs import add_odd_photo, add_pair
+from tests.make.people import TESTER, add_person, add_photo, stored
+from tests.make.photos import picture
+from tests.make.searches import add_search
+from tests.visitor import Visitor, file
 
 VIEWER, OPERATOR, ADMIN = "viewer", "operator", "admin"
 EVERYBODY, STAFF, ADMINS = {VIEWER, OPERATOR, ADMIN}, {OPERATOR, ADMIN}, {ADMIN}
@@ -421,7 +415,7 @@ def new_scene(app: Flask, clinic: Organization) -> Callable[[], Scene]:
             failed = add_photo(session, someone, faces=0, shade=9)
             search = add_search(session, organization, candidates=(photo,))
             email = f"invited-{number}@clinic.example"
-            invitations.invite(session, organization, SOMEBODY, email, Role.VIEWER)
+            invitations.invite(session, organization, TESTER, email, Role.VIEWER)
             batch, items, archive = _batch(session, organization, photo)
             other = add_person(session, organization, f"P-SECRET-ALIAS-{number}", "Paula Secret")
             return Scene(
@@ -429,7 +423,7 @@ def new_scene(app: Flask, clinic: Organization) -> Callable[[], Scene]:
                 merge_people(
                     session,
                     organization,
-                    SOMEBODY,
+                    TESTER,
                     someone,
                     other,
                     name=someone.name,
@@ -464,7 +458,7 @@ def _duplicates(
         for shade in (30, 31)
     ]
     to_decide, distinct = (add_pair(session, photo, twin) for twin in twins)
-    decide(session, SOMEBODY, distinct, PairStatus.DISTINCT)
+    decide(session, TESTER, distinct, PairStatus.DISTINCT)
     with writing(session):
         # Those of earlier scenes would be in the way of this one.
         session.execute(delete(DuplicateScan).where(DuplicateScan.organization_id == organization.id))

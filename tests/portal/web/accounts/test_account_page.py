@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from portal.accounts.models import User
 from portal.audit.models import AuditEvent
-from tests.support import PASSWORD, Visitor
+from tests.visitor import PASSWORD, Visitor
 
 NEW = "nine loud geese over the mill"
 

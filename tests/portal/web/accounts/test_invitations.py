@@ -16,7 +16,7 @@ from portal.accounts.models import Invitation, User
 from portal.audit.models import AuditEvent
 from portal.database import now, writing
 from portal.extensions import db
-from tests.support import PASSWORD, Visitor
+from tests.visitor import PASSWORD, Visitor
 
 
 def invite(admin: Visitor, email: str, role: str = "operator") -> str:

@@ -16,7 +16,7 @@ from portal.accounts.services import create_user
 from portal.audit.models import AuditEvent
 from portal.audit.services import Actor
 from portal.extensions import db
-from tests.support import PASSWORD, Visitor
+from tests.visitor import PASSWORD, Visitor
 
 
 def membership_id(app: Flask, visitor: Visitor) -> int:

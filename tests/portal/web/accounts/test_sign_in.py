@@ -13,7 +13,7 @@ from portal.accounts.models import User
 from portal.audit.models import AuditEvent
 from portal.database import writing
 from portal.extensions import db
-from tests.support import PASSWORD, Visitor
+from tests.visitor import PASSWORD, Visitor
 
 
 def signed_in(browser: Visitor) -> bool:

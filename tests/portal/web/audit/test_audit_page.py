@@ -15,7 +15,7 @@ from portal.database import writing
 from portal.extensions import db
 from portal.people.models import Person
 from portal.web.audit import reading
-from tests.support import Visitor
+from tests.visitor import Visitor
 
 
 def write(app: Flask, visitor: Visitor, action: Action, **event: object) -> None:

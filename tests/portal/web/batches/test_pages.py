@@ -9,18 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
-from tests.batches import (
-    assert_sound,
-    counted,
-    drop,
-    finish,
-    people,
-    progress,
-    start,
-)
-from tests.photos import mate, picture, six_people
-from tests.support import Visitor
-from tests.workers import Worker
+from tests.make.batches import drop, finish, start
+from tests.make.photos import mate, picture, six_people
+from tests.read.batches import assert_sound, counted, people, progress
+from tests.run.workers import Worker
+from tests.visitor import Visitor
 
 HEADER = "external_id,name,photo\n"
 

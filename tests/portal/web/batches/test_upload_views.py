@@ -18,26 +18,22 @@ from portal.batches.models import BatchArchive
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.storage import photo_store
-from tests.batches import (
+from tests.make.batches import (
     all_announced,
     announce,
-    assert_sound,
-    counted,
     drop,
     drop_on,
-    fates,
     finish,
     give_manifest,
-    people,
-    progress,
     send,
     start,
     zipped,
 )
-from tests.photos import picture
-from tests.rows import add_person
-from tests.support import Visitor
-from tests.workers import Worker, sweep
+from tests.make.people import add_person
+from tests.make.photos import picture
+from tests.read.batches import assert_sound, counted, fates, people, progress
+from tests.run.workers import Worker, sweep
+from tests.visitor import Visitor
 
 Files = Callable[[], list[Path]]
 

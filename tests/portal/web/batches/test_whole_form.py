@@ -18,10 +18,11 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from portal.batches.models import Batch, BatchArchive
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.storage import PhotoStore
-from tests.batches import all_fates, assert_sound, counted, fates, finish, people, zipped
-from tests.photos import picture
-from tests.support import Visitor, file
-from tests.workers import Worker
+from tests.make.batches import finish, zipped
+from tests.make.photos import picture
+from tests.read.batches import all_fates, assert_sound, counted, fates, people
+from tests.run.workers import Worker
+from tests.visitor import Visitor, file
 
 Files = Callable[[], list[Path]]
 

@@ -18,10 +18,11 @@ from portal.installation.thresholds import thresholds_of
 from portal.organizations.models import Organization
 from portal.pairs.models import DuplicateScan
 from portal.work.models import WorkState
-from tests.calibrations import add_calibration, curves
-from tests.rows import THRESHOLD, add_person, add_photo, add_search, face_model, made_up_model, template
-from tests.support import Visitor
-from tests.templates import enrol_templates
+from tests.make.calibrations import add_calibration, curves
+from tests.make.face_models import THRESHOLD, face_model, made_up_model
+from tests.make.people import add_person, add_photo, enrol_templates, template
+from tests.make.searches import add_search
+from tests.visitor import Visitor
 
 URL = "/settings/scores"
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from portal.organizations.models import Organization
-from tests.photos import picture
-from tests.rows import add_pair, add_person, add_photo, add_search
-from tests.support import Visitor, enrol
+from tests.make.pairs import add_pair
+from tests.make.people import add_person, add_photo
+from tests.make.photos import picture
+from tests.make.searches import add_search
+from tests.visitor import Visitor, enrol
 
 
 def said(visitor: Visitor) -> str:

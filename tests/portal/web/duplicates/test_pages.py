@@ -21,12 +21,14 @@ from portal.pairs.remeasuring import remeasure
 from portal.people.models import Person
 from portal.photos.comparing import lock_pairs
 from portal.work.models import WorkState
-from tests.duplicates import mark_stale, merge
-from tests.photos import mate
+from tests.databases import on_both_databases
+from tests.make.merges import merge
+from tests.make.pairs import add_pair, mark_stale
+from tests.make.people import TESTER, add_person, add_photo
+from tests.make.photos import mate
 from tests.portal.conftest import Enrolled, Paired
-from tests.rows import SOMEBODY, add_pair, add_person, add_photo
-from tests.support import Visitor, enrol, on_both_databases
-from tests.workers import Worker
+from tests.run.workers import Worker
+from tests.visitor import Visitor, enrol
 
 Events = Callable[[str], list[AuditEvent]]
 
@@ -122,7 +124,7 @@ def test_filters_let_the_same_pairs_through_on_the_page_and_in_the_report(
         paired("B1", "B2", 0.5),
         paired("C1", "C2", 0.7),
     )
-    judging.decide(session, SOMEBODY, decided, PairStatus.DISTINCT, "=cmd()")
+    judging.decide(session, TESTER, decided, PairStatus.DISTINCT, "=cmd()")
     with writing(session):
         session.execute(update(Person).where(Person.id == weak.b_id).values(batch_id=7))
         session.execute(
@@ -181,7 +183,7 @@ def test_a_report_can_be_made_again_as_it_was_on_a_day(
     with writing(session):
         session.execute(update(PairEvent).values(at=yesterday))
         session.execute(update(DuplicatePair).values(found_at=yesterday))
-    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    judging.decide(session, TESTER, pair, PairStatus.DISTINCT)
     day = yesterday.date().isoformat()
     assert [row["status"] for row in report(bob, f"?status=all&at={day}")] == ["open"]
     assert [row["status"] for row in report(bob, "?status=all")] == ["distinct"]
@@ -213,7 +215,7 @@ def test_an_empty_queue_says_why(
     bob.get("/duplicates")
     assert "No duplicates found" in said(bob)
     assert bob.page.select("main a[href='/duplicates/scans']")
-    judging.decide(session, SOMEBODY, paired("A1", "A2"), PairStatus.DISTINCT)
+    judging.decide(session, TESTER, paired("A1", "A2"), PairStatus.DISTINCT)
     bob.get("/duplicates")
     assert "Every pair is decided" in said(bob)
     bob.get("/duplicates?batch=9")
@@ -287,8 +289,8 @@ def test_the_page_of_a_person_has_what_was_marked_too_and_says_how_many_more_the
     _, marked, distinct, merged, *others = (
         add_pair(session, anna, enrolled(f"P{number}"), 0.9 - number / 100) for number in range(9)
     )
-    judging.decide(session, SOMEBODY, marked, PairStatus.DUPLICATE)
-    judging.decide(session, SOMEBODY, distinct, PairStatus.DISTINCT)
+    judging.decide(session, TESTER, marked, PairStatus.DUPLICATE)
+    judging.decide(session, TESTER, distinct, PairStatus.DISTINCT)
     merge(session, merged.a, merged.b)
     url = f"/people/{anna.person_id}"
     assert shown(bob, url) == [
@@ -300,7 +302,7 @@ def test_the_page_of_a_person_has_what_was_marked_too_and_says_how_many_more_the
     assert "Same person" in bob.page.select("[data-pair]")[1].get_text()
     assert "And 3 more, which are less alike." in said(bob)
     for pair in others[2:]:
-        judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+        judging.decide(session, TESTER, pair, PairStatus.DISTINCT)
     assert len(shown(bob, url)) == 4
     assert "which are less alike" not in said(bob)
 
@@ -315,7 +317,7 @@ def test_two_with_the_very_same_photo_who_were_merged_are_said_to_be_that(
     # The photo is one photo of A now, and the pass finds none of B.
     mark_stale(session, clinic)
     with writing(session):
-        remeasure(session, pair.id, None)
+        remeasure(session, pair.organization_id, {pair.id: None})
     bob.get("/duplicates?status=duplicate")
     (row,) = bob.page.select("[data-pair]")
     assert "Merged" in row.get_text(" ")

@@ -20,11 +20,13 @@ from portal.pairs.finding import FoundPair, record_found
 from portal.pairs.models import DuplicatePair, PairStatus
 from portal.pairs.remeasuring import remeasure
 from portal.people.models import Person
-from tests.calibrations import add_calibration
-from tests.duplicates import mark_stale
+from tests.databases import on_both_databases
+from tests.make.calibrations import add_calibration
+from tests.make.face_models import THRESHOLD, face_model
+from tests.make.pairs import add_odd_photo, add_pair, mark_stale
+from tests.make.people import TESTER, add_photo
 from tests.portal.conftest import Enrolled, Paired
-from tests.rows import SOMEBODY, THRESHOLD, add_odd_photo, add_pair, add_photo, face_model
-from tests.support import Visitor, member, on_both_databases
+from tests.visitor import Visitor, member
 
 Events = Callable[[str], list[AuditEvent]]
 
@@ -199,7 +201,7 @@ def test_what_can_not_be_decided_is_said_and_the_note_is_kept(
     assert bob.page.select_one("#note").get_text().strip() == long  # type: ignore[union-attr]
     assert stored(app, pair).status == PairStatus.OPEN
     bob.call(f"/duplicates/{pair.id}/release")
-    judging.decide(session, SOMEBODY, pair, PairStatus.DUPLICATE)
+    judging.decide(session, TESTER, pair, PairStatus.DUPLICATE)
     form = {"external_id_of": "a", "name_of": "a", "note": "Typed."}
     assert bob.post(f"/duplicates/{pair.id}/merge", form).status_code == 422
     assert "This pair was decided already, by test." in said(bob)
@@ -233,7 +235,7 @@ def test_a_score_that_rose_clearly_asks_again_and_says_why(
 ) -> None:
     anna, anne = enrolled("Anna"), enrolled("Anne")
     pair = add_pair(session, anna, anne, 0.45)
-    judging.decide(session, SOMEBODY, pair, PairStatus.DISTINCT)
+    judging.decide(session, TESTER, pair, PairStatus.DISTINCT)
     newer = add_photo(session, session.get_one(Person, anne.person_id), shade=90)
     assert anna.main_face_id
     assert newer.main_face_id
@@ -322,7 +324,7 @@ def test_a_pair_that_can_not_be_compared_says_whether_it_will_be(
     assert "Is measured again" in said(bob)
     mark_stale(session, clinic)
     with writing(session):
-        remeasure(session, pair.id, None)
+        remeasure(session, pair.organization_id, {pair.id: None})
     bob.get(f"/duplicates/{pair.id}")
     assert "One of the two has no usable photo any more. Nothing can be compared." in said(bob)
 

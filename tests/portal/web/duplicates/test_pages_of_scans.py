@@ -14,12 +14,14 @@ from portal.organizations.models import Organization
 from portal.pairs.models import DuplicateScan
 from portal.pairs.scans import claim_scan, end_scan
 from portal.work.models import WorkState
-from tests.duplicates import merge
-from tests.photos import mate
+from tests.databases import on_both_databases
+from tests.make.merges import merge
+from tests.make.pairs import add_odd_photo, add_pair
+from tests.make.people import add_person, add_photo
+from tests.make.photos import mate
 from tests.portal.conftest import Enrolled
-from tests.rows import add_odd_photo, add_pair, add_person, add_photo
-from tests.support import Visitor, enrol, on_both_databases
-from tests.workers import Worker
+from tests.run.workers import Worker
+from tests.visitor import Visitor, enrol
 
 Events = Callable[[str], list[AuditEvent]]
 

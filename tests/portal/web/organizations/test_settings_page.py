@@ -14,7 +14,7 @@ from portal.installation.models import FaceModel, Installation, PermittedUse, Wo
 from portal.organizations.models import Organization
 from portal.search.models import Search
 from portal.search.services import kept_until
-from tests.support import Visitor
+from tests.visitor import Visitor
 
 FINGERPRINT = "0123456789abcdef" * 4
 

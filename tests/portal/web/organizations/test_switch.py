@@ -11,7 +11,7 @@ from portal.accounts.services import create_user
 from portal.audit.services import Actor
 from portal.database import writing
 from portal.extensions import db
-from tests.support import PASSWORD, Visitor
+from tests.visitor import PASSWORD, Visitor
 
 COMMAND = Actor(None, "portal command")
 

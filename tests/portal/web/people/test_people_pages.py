@@ -22,9 +22,11 @@ from portal.photos.models import Face, GalleryRemoval, Photo
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.search.models import Candidate
 from portal.storage import photo_store
-from tests.photos import picture
-from tests.rows import SOMEBODY, add_person, add_photo, add_search, stored
-from tests.support import Sent, Visitor, enrol, file, on_both_databases
+from tests.databases import on_both_databases
+from tests.make.people import TESTER, add_person, add_photo, stored
+from tests.make.photos import picture
+from tests.make.searches import add_search
+from tests.visitor import Sent, Visitor, enrol, file
 
 Events = Callable[[str], list[AuditEvent]]
 
@@ -135,7 +137,7 @@ def test_who_is_a_moment_slower_with_an_external_id_is_told_so(
         with pytest.raises(PersonError, match="A1 is already in use"):
             add_person(session, clinic, "A1")
         with pytest.raises(PersonError, match="A1 is already in use"):
-            services.change_person(session, clinic, SOMEBODY, other, external_id="A1", name="Anna")
+            services.change_person(session, clinic, TESTER, other, external_id="A1", name="Anna")
         assert session.scalars(select(Person.id)).all() == [person.id, other.id]
 
 
@@ -279,7 +281,7 @@ def test_enrolling_is_all_or_nothing(app: Flask, clinic: Organization) -> None:
             create_person(
                 session,
                 clinic,
-                SOMEBODY,
+                TESTER,
                 external_id="A1",
                 name="Anna",
                 photos=uploads,

@@ -20,10 +20,10 @@ from portal.people.models import Person
 from portal.photos.models import Face, GalleryRemoval, Photo
 from portal.photos.reasons import MAX_PHOTO_BYTES, WORDS, Reason
 from portal.storage import photo_store
-from tests.photos import mate, picture, six_people
-from tests.rows import add_person, add_photo
-from tests.support import Visitor, enrol, file, search
-from tests.workers import Worker
+from tests.make.people import add_person, add_photo
+from tests.make.photos import mate, picture, six_people
+from tests.run.workers import Worker
+from tests.visitor import Visitor, enrol, file, search
 
 Files = Callable[[], list[Path]]
 Events = Callable[[str], list[AuditEvent]]

@@ -17,10 +17,13 @@ from portal.photos.reasons import MAX_PHOTO_BYTES, WORDS, Reason
 from portal.search import services
 from portal.search.models import Candidate, ProbeFace, Search
 from portal.work.models import WorkState
-from tests.photos import mate, picture, six_people
-from tests.rows import THRESHOLD, add_person, add_photo, add_search
-from tests.support import Visitor, enrol, file, on_both_databases, search
-from tests.workers import Worker, sweep
+from tests.databases import on_both_databases
+from tests.make.face_models import THRESHOLD
+from tests.make.people import add_person, add_photo
+from tests.make.photos import mate, picture, six_people
+from tests.make.searches import add_search
+from tests.run.workers import Worker, sweep
+from tests.visitor import Visitor, enrol, file, search
 
 Files = Callable[[], list[Path]]
 Events = Callable[[str], list[AuditEvent]]

@@ -21,9 +21,12 @@ from portal.installation.models import WorkerProcess
 from portal.installation.workers import WORKER_LOST_S, live_workers
 from portal.organizations.models import Organization
 from portal.settings import Settings
-from tests.photos import picture
-from tests.rows import add_person, add_photo, add_search, face_model
-from tests.support import Visitor, enrol, on_both_databases
+from tests.databases import on_both_databases
+from tests.make.face_models import face_model
+from tests.make.people import add_person, add_photo
+from tests.make.photos import picture
+from tests.make.searches import add_search
+from tests.visitor import Visitor, enrol
 
 
 @pytest.fixture

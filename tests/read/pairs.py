@@ -1,36 +1,18 @@
-"""Duplicates for tests: people who are enrolled twice, and the pairs that have to be found."""
+"""The pairs that are there, and those that have to be."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from portal.database import writing
 from portal.duplicates.pairs import Filter, list_pairs
 from portal.organizations.models import Organization
-from portal.pairs import remeasuring
 from portal.pairs.models import DuplicatePair, PairStatus
-from portal.people.models import Merge, Person
+from portal.people.models import Person
 from portal.photos.models import Face
-from tests.make.merges import merge_people
-from tests.rows import SOMEBODY
 
 Found = dict[tuple[str, str], float]
-
-
-def twins(lfw: Path, count: int) -> dict[str, bytes]:
-    """Photos of people, each enrolled under two names: `A_…` has the first photo, `B_…` the second."""
-    files: dict[str, bytes] = {}
-    for folder in sorted(lfw.iterdir()):
-        photos = sorted(folder.glob("*.jpg"))
-        if len(photos) >= 2 and len(files) < 2 * count:
-            files[f"A_{folder.name}/1.jpg"] = photos[0].read_bytes()
-            files[f"B_{folder.name}/2.jpg"] = photos[1].read_bytes()
-    return files
 
 
 def expected(session: Session, organization_id: int, threshold: float) -> Found:
@@ -67,28 +49,6 @@ def recorded(session: Session, organization_id: int) -> Found:
 def same(found: Found, wanted: Found) -> bool:
     """Whether these are the same pairs with the same scores, but for the rounding of float32."""
     return found.keys() == wanted.keys() and all(abs(found[pair] - wanted[pair]) < 1e-4 for pair in wanted)
-
-
-def towards(*coordinates: float, dimension: int = 8) -> NDArray[np.float32]:
-    """A template of unit length whose first coordinates are as these are to each other."""
-    vector = np.zeros(dimension, np.float32)
-    vector[: len(coordinates)] = coordinates
-    return vector / np.linalg.norm(vector)
-
-
-def merge(session: Session, survivor: Person, absorbed: Person) -> Merge:
-    """Make two people one, who keeps what the survivor has."""
-    session.rollback()
-    organization = session.get_one(Organization, survivor.organization_id)
-    kept = {"name": survivor.name, "external_id": survivor.external_id}
-    return merge_people(session, organization, SOMEBODY, survivor, absorbed, **kept)
-
-
-def mark_stale(session: Session, organization: Organization) -> None:
-    """Note of which pairs a face left the gallery, as a pass does before it writes what it found."""
-    with writing(session):
-        row = session.get_one(Organization, organization.id, populate_existing=True)
-        remeasuring.mark_stale(session, organization.id, 0, row.gallery_version)
 
 
 def pair_of(session: Session, one_id: int, other_id: int) -> DuplicatePair:

@@ -1,19 +1,13 @@
-"""What tests share that is not a fixture."""
+"""Someone with a browser of their own, and what they do on the pages."""
 
 from __future__ import annotations
 
 import io
-import os
 import secrets
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import Context
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 from werkzeug.test import TestResponse
@@ -22,13 +16,6 @@ from portal.accounts.models import Role, User
 from portal.organizations.models import Organization
 
 PASSWORD = "a quiet harbour in winter"
-
-# One after the other: the databases of all of them live in one server.
-ON_POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))
-# For tests whose `settings` are to name each of the databases that the portal knows.
-on_both_databases = pytest.mark.parametrize("database", ["sqlite", ON_POSTGRESQL], indirect=True)
-on_postgresql = pytest.mark.parametrize("database", [ON_POSTGRESQL], indirect=True)
-
 # A file as a form sends it.
 Sent = tuple[io.BytesIO, str]
 
@@ -129,47 +116,3 @@ def search(visitor: Visitor, photo: bytes) -> int:
     response = visitor.post("/search", {"photo": file(photo, "probe.jpg")})
     assert response.status_code == 302, visitor.page.get_text(" ", strip=True)
     return int(response.location.rsplit("/", 1)[1])
-
-
-def missing(what: str) -> NoReturn:
-    """Skip the test for want of something, or fail it where everything is said to be there."""
-    if os.environ.get("FACE_PORTAL_REQUIRE_ALL") == "1":
-        pytest.fail(f"{what}, and FACE_PORTAL_REQUIRE_ALL is set")
-    pytest.skip(what)
-
-
-def free_face_model() -> str:
-    """What PORTAL_FACE_MODEL is for a test that needs any: the one that set-up brings along."""
-    from jobs.faces.opencv_files import DETECTOR, FROM_SETUP, NAME
-
-    if not (FROM_SETUP / DETECTOR.name).is_file():
-        missing("needs the files of the face model opencv, which set-up could not fetch (make setup)")
-    return NAME
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60, every_s: float = 0.05) -> Any:
-    """The first true answer of `condition`; fails the test if there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds} s in vain for: {what}")
-        time.sleep(every_s)
-    return answer
-
-
-@contextmanager
-def private_redis(socket: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Redis of the test's own, at the place where the portal looks for its private one."""
-    from portal.up.private_redis import find_server
-
-    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    server = subprocess.Popen(
-        [str(find_server()), "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        wait_until(socket.exists, "Redis")
-        yield server
-    finally:
-        server.terminate()
-        server.wait()

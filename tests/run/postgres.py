@@ -17,7 +17,7 @@ from uuid import uuid4
 import psycopg
 from sqlalchemy import Engine, text
 
-from tests.support import wait_until
+from tests.waiting import wait_until
 
 # Where Debian and Ubuntu keep the programs of each version.
 USUAL = "/usr/lib/postgresql"
@@ -26,8 +26,9 @@ USUAL = "/usr/lib/postgresql"
 class PostgresServer:
     """A server that listens on a socket only, in which each test gets a database of its own."""
 
-    def __init__(self, socket_folder: Path) -> None:
-        self._where = f"host={socket_folder} user=portal"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._where = f"host={folder} user=portal"
 
     def answers(self) -> bool:
         try:
@@ -66,7 +67,7 @@ def postgres_server(programs: Path) -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="fp-pg-") as folder:
         user: dict[str, Any] = {}
         if os.getuid() == 0:
-            owner = _somebody()
+            owner = _without_rights()
             os.chown(folder, owner.pw_uid, owner.pw_gid)
             user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         common: dict[str, Any] = {"cwd": folder, "stdout": subprocess.DEVNULL, **user}
@@ -89,7 +90,7 @@ def postgres_server(programs: Path) -> Iterator[PostgresServer]:
             server.wait()
 
 
-def _somebody() -> pwd.struct_passwd:
+def _without_rights() -> pwd.struct_passwd:
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name)
@@ -99,7 +100,7 @@ def _somebody() -> pwd.struct_passwd:
 
 
 def someone_waits_for_a_lock(engine: Engine) -> bool:
-    """Whether a transaction of the server is held up by another one."""
+    """Whether a transaction in the database is held up by another one."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     with engine.connect() as watcher:
-        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        return bool(watcher.scalar(waiting))
+        return bool(watcher.scalar(text(f"{waiting} AND datname = current_database()")))

@@ -11,7 +11,7 @@ from portal.calibration.models import Calibration
 from portal.database import now, writing
 from portal.organizations.models import Organization
 from portal.work.models import WorkState
-from tests.rows import face_model
+from tests.make.face_models import face_model
 
 PEOPLE = 1000
 SCORES = [0.2, 0.3, 0.4, 0.5, 0.6, 1.0]
