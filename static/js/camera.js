@@ -1,8 +1,10 @@
 // The camera of ui.photo_drop: live picture, take, use or retake. The camera is released whenever the
 // dialog closes.
 
+/** @type {Record<string, string>} */
 const PROBLEMS = {
-  NotAllowedError: "The browser does not allow the camera here. Allow it beside the address, then open the camera again.",
+  NotAllowedError:
+    "The browser does not allow the camera here. Allow it beside the address, then open the camera again.",
   NotFoundError: "No camera was found. Connect one, then open the camera again.",
   NotReadableError: "The camera is used by another program. Close that program, then open the camera again.",
 };
@@ -12,12 +14,21 @@ export function camerasWork() {
   return Boolean(navigator.mediaDevices?.getUserMedia);
 }
 
-/** Wire a camera dialog; `use` is called with every photo (a File) that is kept. Returns how to open it. */
+/**
+ * Wire a camera dialog; `use` is called with every photo that is kept. Returns how to open it.
+ * @param {HTMLDialogElement} dialog
+ * @param {(photo: File) => void} use
+ */
 export function cameraDialog(dialog, use) {
+  /** @type {<E extends HTMLElement>(name: string) => E} */
   const part = (name) => dialog.querySelector(`[data-camera-${name}]`);
+  /** @type {[HTMLVideoElement, HTMLImageElement, HTMLElement]} */
   const [video, still, problem] = [part("video"), part("still"), part("problem")];
+  /** @type {HTMLButtonElement[]} */
   const [takeButton, retakeButton, useButton] = [part("take"), part("retake"), part("use")];
+  /** @type {MediaStream} */
   let stream = null;
+  /** @type {File} */
   let photo = null;
 
   function release() {
@@ -61,7 +72,9 @@ export function cameraDialog(dialog, use) {
       takeButton.focus();
     } catch (error) {
       if (!dialog.open) return;
-      problem.textContent = PROBLEMS[error.name] ?? "The camera could not be opened. Choose a photo from a file instead.";
+      problem.textContent =
+        PROBLEMS[/** @type {DOMException} */ (error).name] ??
+        "The camera could not be opened. Choose a photo from a file instead.";
       problem.hidden = false;
       video.hidden = true;
     }
@@ -74,7 +87,7 @@ export function cameraDialog(dialog, use) {
     canvas.getContext("2d").drawImage(video, 0, 0);
     canvas.toBlob(
       (blob) => {
-        if (!dialog.open) return;
+        if (!blob || !dialog.open) return;
         const moment = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
         photo = new File([blob], `camera-${moment}.jpg`, { type: "image/jpeg" });
         still.src = URL.createObjectURL(blob);

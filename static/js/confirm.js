@@ -2,6 +2,7 @@
 // the page, so that a polled part which is replaced meanwhile does not take it away.
 import { fresh } from "./page.js";
 
+/** @param {HTMLElement} root */
 export function confirmInDialogs(root) {
   for (const details of fresh(root, "details[data-confirm]", "Confirm")) {
     const summary = details.querySelector("summary");
@@ -16,10 +17,14 @@ export function confirmInDialogs(root) {
   }
 }
 
+/**
+ * @param {HTMLElement} panel
+ * @param {HTMLButtonElement} button
+ */
 function ask(panel, button) {
   const dialog = document.createElement("dialog");
   dialog.className = "dialog";
-  const asked = panel.cloneNode(true);
+  const asked = /** @type {HTMLElement} */ (panel.cloneNode(true));
   const question = asked.querySelector(".confirm__question");
   question.id = "confirm-question";
   dialog.setAttribute("aria-labelledby", question.id);

@@ -1,6 +1,7 @@
 // ui.copy_box: copy the text, and say so.
 import { announce, fresh } from "./page.js";
 
+/** @param {HTMLElement} root */
 export function copyButtons(root) {
   for (const box of fresh(root, "[data-copy]", "Copy")) {
     // Browsers offer the clipboard to secure pages only; the text can be selected anyway.

@@ -10,6 +10,7 @@ const SIDE = 112;
 const MIDDLE = 61;
 const TYPING = "input:not([type=radio], [type=range]), textarea, select, dialog";
 
+/** @param {HTMLElement} root */
 export function pairPages(root) {
   for (const page of fresh(root, "[data-pair-page]", "Pair")) {
     zoomTogether(page);
@@ -26,15 +27,17 @@ export function pairPages(root) {
 export function pairKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return;
-    if (event.target.closest(TYPING) || document.querySelector("dialog[open]")) return;
+    if (/** @type {Element} */ (event.target).closest(TYPING) || document.querySelector("dialog[open]")) return;
+    /** @type {HTMLButtonElement} */
     const control = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
     if (!control || control.disabled) return;
     event.preventDefault();
-    if (control.tagName === "SUMMARY") open(control.parentElement);
+    if (control.tagName === "SUMMARY") open(control.closest("details"));
     else control.click();
   });
 }
 
+/** @param {HTMLElement} root */
 export function printButtons(root) {
   for (const button of fresh(root, "[data-print]", "Print")) {
     button.hidden = false;
@@ -42,16 +45,19 @@ export function printButtons(root) {
   }
 }
 
+/** @param {HTMLDetailsElement} details */
 function open(details) {
   details.open = true;
   details.querySelector("input").focus();
 }
 
+/** @param {HTMLElement} page */
 function zoomTogether(page) {
   const zoom = page.querySelector("[data-zoom]");
   zoom.hidden = false;
-  zoom.querySelector("input").addEventListener("input", (event) => {
-    const side = SIDE / event.target.valueAsNumber;
+  const range = zoom.querySelector("input");
+  range.addEventListener("input", () => {
+    const side = SIDE / range.valueAsNumber;
     const top = Math.min(Math.max(MIDDLE - side / 2, 0), SIDE - side);
     for (const face of page.querySelectorAll("[data-compare] svg.aligned")) {
       face.setAttribute("viewBox", `${(SIDE - side) / 2} ${top} ${side} ${side}`);
@@ -59,7 +65,10 @@ function zoomTogether(page) {
   });
 }
 
-/** A photo is compared without asking for the page again. */
+/**
+ * A photo is compared without asking for the page again.
+ * @param {HTMLElement} page
+ */
 function chooseOnThePage(page) {
   for (const link of page.querySelectorAll("[data-choose]")) {
     link.addEventListener("click", (event) => {
@@ -78,13 +87,19 @@ function chooseOnThePage(page) {
   }
 }
 
+/** @param {HTMLElement} page */
 function keep(page) {
+  /** @type {number} */
   let timer;
-  const send = (address) =>
-    fetch(address, { method: "POST", keepalive: true, headers: { "X-CSRFToken": token(), Accept: "application/json" } });
+  const send = (/** @type {string} */ address) =>
+    fetch(address, {
+      method: "POST",
+      keepalive: true,
+      headers: { "X-CSRFToken": token(), Accept: "application/json" },
+    });
   const hear = async () => {
     // A portal that can't be reached now is asked again.
-    const answer = await send(page.dataset.reserve).catch(() => null);
+    const answer = await send(page.dataset.reserve).catch(() => /** @type {Response} */ (null));
     if (answer?.status !== 409) return;
     clearInterval(timer);
     taken(page);
@@ -92,13 +107,16 @@ function keep(page) {
   timer = setInterval(hear, HEARD_EVERY_MS);
   // At once where someone comes back to a page that had let go of its pair, or that slept.
   document.addEventListener("visibilitychange", () => document.hidden || hear());
-  window.addEventListener("pagehide", () => send(page.dataset.release).catch(() => null));
+  window.addEventListener("pagehide", () => send(page.dataset.release).catch(() => {}));
   hear();
 }
 
+/** @param {HTMLElement} page */
 function taken(page) {
   page.querySelector("[data-taken]").hidden = false;
-  for (const button of page.querySelectorAll("form button, [data-key=d]")) button.disabled = true;
+  /** @type {NodeListOf<HTMLButtonElement>} */
+  const buttons = page.querySelectorAll("form button, [data-key=d]");
+  for (const button of buttons) button.disabled = true;
 }
 
 function token() {

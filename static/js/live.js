@@ -4,9 +4,13 @@
 // are others than before. Nothing else of a polled part is announced, and the focus stays where it is.
 import { announce } from "./page.js";
 
+/** @type {Map<string, string>} */
 const said = new Map();
 
-/** Say what a new piece of the page says otherwise than the piece before it. */
+/**
+ * Say what a new piece of the page says otherwise than the piece before it.
+ * @param {HTMLElement} root
+ */
 export function sayWhatChanged(root) {
   for (const element of [root, ...root.querySelectorAll("[data-announce]")]) {
     const words = element.dataset.announce;

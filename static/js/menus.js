@@ -1,13 +1,15 @@
 // The header's menus are <details>: they open and close by themselves. This closes them when the work
 // goes on elsewhere.
 
+/** @returns {NodeListOf<HTMLDetailsElement>} */
 function openMenus() {
   return document.querySelectorAll("details.menu[open]");
 }
 
+/** @param {Event} event */
 function closeOthers(event) {
   for (const menu of openMenus()) {
-    if (!menu.contains(event.target)) menu.open = false;
+    if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false;
   }
 }
 

@@ -1,25 +1,40 @@
 // What is on the page, when it changes.
 
+/** @typedef {(root: HTMLElement) => void} Part */
+
+/** @type {Part[]} */
 const parts = [];
 let shown = location.pathname + location.search;
 
-/** Call each part with every piece of the page that is or becomes new. */
+/**
+ * Call each part with every piece of the page that is or becomes new.
+ * @param {...Part} added
+ */
 export function onPage(...added) {
   parts.push(...added);
   enhance(document.body);
   document.addEventListener("htmx:load", (event) => {
-    if (event.target !== document.body) enhance(event.target);
+    if (event.target !== document.body) enhance(/** @type {HTMLElement} */ (event.target));
   });
 }
 
+/** @type {Part} */
 function enhance(root) {
   for (const part of parts) part(root);
 }
 
-/** The elements in root, root included, that match and were not handed out under this name before. */
+/**
+ * The elements in root, root included, that match and were not handed out under this name before.
+ * @template {HTMLElement} E
+ * @param {HTMLElement} root
+ * @param {string} selector
+ * @param {string} name
+ * @returns {E[]}
+ */
 export function fresh(root, selector, name) {
-  const found = [...root.querySelectorAll(selector)];
-  if (root.matches(selector)) found.unshift(root);
+  /** @type {E[]} */
+  const found = Array.from(root.querySelectorAll(selector));
+  if (root.matches(selector)) found.unshift(/** @type {E} */ (root));
   return found.filter((element) => {
     const mark = `ready${name}`;
     if (element.dataset[mark]) return false;
@@ -28,7 +43,10 @@ export function fresh(root, selector, name) {
   });
 }
 
-/** Say something to screen readers, once. */
+/**
+ * Say something to screen readers, once.
+ * @param {string} words
+ */
 export function announce(words) {
   const announcer = document.getElementById("announcer");
   if (announcer && announcer.textContent !== words) announcer.textContent = words;
@@ -38,6 +56,8 @@ export function announce(words) {
  * Show a page that a script was answered with, as if the browser had gone there itself. (Going there
  * would ask for it a second time and lose its messages.)
  * Returns false, and changes nothing, when the text is not one of the portal's pages.
+ * @param {string} html
+ * @param {string} url
  */
 export function showPage(html, url) {
   const next = new DOMParser().parseFromString(html, "text/html");

@@ -1,14 +1,27 @@
 // ui.photo_drop: drop, choose, paste or take photos; see and remove them before they are sent.
 // The real <input type=file> always holds the photos that will be sent, so the form works as it is.
-import { camerasWork, cameraDialog } from "./camera.js";
+import { cameraDialog, camerasWork } from "./camera.js";
 import { fresh } from "./page.js";
 import { problemOf, sizeInWords } from "./photo-files.js";
 
-/** Put files into a drop zone, as if they had been chosen there. */
+/**
+ * @typedef {object} Chosen a row of the list; only those without a problem are sent
+ * @property {File} file
+ * @property {string} problem
+ * @property {boolean} [tooMany]
+ * @property {HTMLElement} [row]
+ */
+
+/**
+ * Put files into a drop zone, as if they had been chosen there.
+ * @param {Element} drop
+ * @param {Iterable<File>} files
+ */
 export function addPhotos(drop, files) {
   drop.dispatchEvent(new CustomEvent("photos:add", { detail: [...files] }));
 }
 
+/** @param {HTMLElement} root */
 export function photoDrops(root) {
   for (const drop of fresh(root, "[data-photo-drop]", "Drop")) new PhotoDrop(drop);
 }
@@ -19,29 +32,31 @@ function zoneOnPage() {
 }
 
 document.addEventListener("paste", (event) => {
-  const files = event.clipboardData?.files ?? [];
+  const files = event.clipboardData?.files;
   const zone = zoneOnPage();
-  if (!zone || files.length === 0) return;
+  if (!zone || !files?.length) return;
   event.preventDefault();
   addPhotos(zone, files);
 });
 
 // A file dropped beside the zone must not replace the page, and all that was typed into it.
-for (const name of ["dragover", "drop"]) {
+for (const name of /** @type {const} */ (["dragover", "drop"])) {
   document.addEventListener(name, (event) => {
     if (zoneOnPage() && event.dataTransfer?.types.includes("Files")) event.preventDefault();
   });
 }
 
 class PhotoDrop {
+  /** @param {HTMLElement} drop */
   constructor(drop) {
-    const part = (name) => drop.querySelector(`[data-photo-${name}]`);
+    const part = (/** @type {string} */ name) => drop.querySelector(`[data-photo-${name}]`);
+    /** @type {HTMLInputElement} */
     this.input = drop.querySelector("input[type=file]");
     this.list = part("list");
     this.status = part("status");
     this.zone = part("zone");
     this.limit = Number(drop.dataset.limit);
-    // {file, problem, tooMany, row}: the rows of the list. Only those without a problem are sent.
+    /** @type {Chosen[]} */
     this.photos = [];
 
     this.input.hidden = true;
@@ -60,6 +75,7 @@ class PhotoDrop {
     if (this.input.files.length > 0) this.add([...this.input.files]);
   }
 
+  /** @param {HTMLElement} button */
   offerPaste(button) {
     if (!navigator.clipboard?.read) return;
     button.hidden = false;
@@ -78,14 +94,21 @@ class PhotoDrop {
     });
   }
 
+  /**
+   * @param {HTMLElement} button
+   * @param {HTMLDialogElement} dialog
+   */
   offerCamera(button, dialog) {
     if (!button || !camerasWork()) return;
     button.hidden = false;
-    button.addEventListener("click", cameraDialog(dialog, (photo) => this.add([photo])));
+    button.addEventListener(
+      "click",
+      cameraDialog(dialog, (photo) => this.add([photo])),
+    );
   }
 
   acceptDrops() {
-    const over = (on) => this.zone.classList.toggle("photo-drop__zone--over", on);
+    const over = (/** @type {boolean} */ on) => this.zone.classList.toggle("photo-drop__zone--over", on);
     this.zone.addEventListener("dragover", (event) => {
       if (!event.dataTransfer.types.includes("Files")) return;
       event.preventDefault();
@@ -93,7 +116,7 @@ class PhotoDrop {
       over(true);
     });
     this.zone.addEventListener("dragleave", (event) => {
-      if (!this.zone.contains(event.relatedTarget)) over(false);
+      if (!this.zone.contains(/** @type {Node} */ (event.relatedTarget))) over(false);
     });
     this.zone.addEventListener("drop", (event) => {
       event.preventDefault();
@@ -102,7 +125,9 @@ class PhotoDrop {
     });
   }
 
+  /** @param {File[]} files */
   async add(files) {
+    /** @type {Chosen[]} */
     const added = await Promise.all(files.map(async (file) => ({ file, problem: await problemOf(file) })));
     if (this.limit === 1 && added.length > 0) {
       this.clear();
@@ -126,17 +151,22 @@ class PhotoDrop {
     const wrong = added.filter((photo) => photo.row && photo.problem);
     const words = [this.countInWords()];
     for (const photo of wrong) words.push(`${photo.file.name}: ${photo.problem}`);
-    if (repeated > 0) words.push(repeated === 1 ? "One photo was there already." : `${repeated} photos were there already.`);
+    if (repeated > 0)
+      words.push(repeated === 1 ? "One photo was there already." : `${repeated} photos were there already.`);
     this.say(words.join(" "));
   }
 
+  /** @param {Chosen} photo */
   rowOf(photo) {
     const { file, problem } = photo;
     const row = element("li", `chosen-photo${problem ? " chosen-photo--problem" : ""}`);
     const preview = element("span", "chosen-photo__preview");
     preview.append(problem ? "No preview" : previewOf(file));
     const words = element("div", "chosen-photo__words");
-    words.append(element("p", "chosen-photo__name", file.name), element("p", "chosen-photo__size", sizeInWords(file.size)));
+    words.append(
+      element("p", "chosen-photo__name", file.name),
+      element("p", "chosen-photo__size", sizeInWords(file.size)),
+    );
     if (problem) words.append(element("p", "chosen-photo__problem", `${problem} It will not be sent.`));
     const remove = element("button", "button button--quiet button--small", "Remove");
     remove.type = "button";
@@ -146,6 +176,7 @@ class PhotoDrop {
     return row;
   }
 
+  /** @param {Chosen} photo */
   remove(photo) {
     const place = this.photos.indexOf(photo);
     this.photos.splice(place, 1);
@@ -190,17 +221,29 @@ class PhotoDrop {
     return count === 1 ? "One photo is ready to send." : `${count} photos are ready to send.`;
   }
 
-  /** Tell screen readers; with `visibly`, everybody. */
+  /**
+   * Tell screen readers; with `visibly`, everybody.
+   * @param {string} words
+   */
   say(words, visibly = false) {
     this.status.classList.toggle("visually-hidden", !visibly);
     this.status.textContent = words;
   }
 }
 
+/**
+ * @param {File} one
+ * @param {File} other
+ */
 function isSame(one, other) {
   return one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
 }
 
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {string} className
+ */
 function element(tag, className, text = "") {
   const made = document.createElement(tag);
   made.className = className;
@@ -208,6 +251,7 @@ function element(tag, className, text = "") {
   return made;
 }
 
+/** @param {File} file */
 function previewOf(file) {
   const image = document.createElement("img");
   image.alt = "";
@@ -217,6 +261,7 @@ function previewOf(file) {
   return image;
 }
 
+/** @param {HTMLElement} row */
 function discard(row) {
   const image = row.querySelector("img");
   if (image) URL.revokeObjectURL(image.src);

@@ -2,7 +2,7 @@
 
 export function sendOnce() {
   document.addEventListener("submit", (event) => {
-    const form = event.target;
+    const form = /** @type {HTMLFormElement} */ (event.target);
     if (event.defaultPrevented || form.method !== "post") return;
     if (form.dataset.sent) {
       event.preventDefault();

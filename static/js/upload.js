@@ -3,8 +3,11 @@
 import { fresh, showPage } from "./page.js";
 import { addPhotos } from "./photo-drop.js";
 
+/** @param {HTMLElement} root */
 export function uploads(root) {
-  for (const form of fresh(root, "form[data-upload]", "Upload")) {
+  /** @type {HTMLFormElement[]} */
+  const forms = fresh(root, "form[data-upload]", "Upload");
+  for (const form of forms) {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (!form.dataset.sending) send(form, event.submitter);
@@ -12,18 +15,31 @@ export function uploads(root) {
   }
 }
 
+/**
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement} submitter
+ */
 function send(form, submitter) {
-  const part = (name) => form.querySelector(`[data-upload-${name}]`);
-  const [progress, words, meter, failure] = ["progress", "words", "meter", "failure"].map(part);
+  const part = (/** @type {string} */ name) => form.querySelector(`[data-upload-${name}]`);
+  const [progress, words, failure] = ["progress", "words", "failure"].map(part);
+  /** @type {HTMLProgressElement} */
+  const meter = form.querySelector("[data-upload-meter]");
   const request = new XMLHttpRequest();
 
+  /** @param {boolean} on */
   function sending(on) {
     if (on) form.dataset.sending = "yes";
     else delete form.dataset.sending;
-    for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = on;
+    /** @type {NodeListOf<HTMLButtonElement>} */
+    const buttons = form.querySelectorAll("button[type=submit]");
+    for (const button of buttons) button.disabled = on;
     progress.hidden = !on;
   }
 
+  /**
+   * @param {string} title
+   * @param {string} text
+   */
   function failed(title, text) {
     sending(false);
     part("failure-title").textContent = title;
@@ -73,11 +89,18 @@ function send(form, submitter) {
   request.send(data);
 }
 
-// When the page comes back with something to correct, the photos need not be chosen again.
+/**
+ * When the page comes back with something to correct, the photos need not be chosen again.
+ * @param {HTMLFormElement} form
+ * @returns {Map<string, FileList>}
+ */
 function photosIn(form) {
-  return new Map([...form.querySelectorAll("[data-photo-drop] input[type=file]")].map((input) => [input.name, input.files]));
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const inputs = form.querySelectorAll("[data-photo-drop] input[type=file]");
+  return new Map(Array.from(inputs, (input) => [input.name, input.files]));
 }
 
+/** @param {Map<string, FileList>} chosen */
 function putBack(chosen) {
   for (const [name, files] of chosen) {
     const input = document.querySelector(`[data-photo-drop] input[type=file][name="${CSS.escape(name)}"]`);

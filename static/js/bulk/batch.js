@@ -7,11 +7,15 @@ import { Selection } from "./selection.js";
 import { Sending } from "./sending.js";
 import { stay } from "./stay.js";
 
+/** @param {HTMLElement} root */
 export function batchUploads(root) {
   for (const element of fresh(root, "[data-upload-batch]", "Upload")) offerToGoOn(element);
 }
 
-// Drop the same files again: what is missing is sent.
+/**
+ * Drop the same files again: what is missing is sent.
+ * @param {HTMLElement} element
+ */
 function offerToGoOn(element) {
   const drop = element.querySelector("[data-bulk-drop]");
   new DropZone(drop, (files, unread) => {
@@ -27,7 +31,11 @@ function offerToGoOn(element) {
   });
 }
 
-// Why this can't be sent, in words; "" if it can.
+/**
+ * Why this can't be sent, in words; "" if it can.
+ * @param {Selection} selection
+ * @param {boolean} hasManifest
+ */
 function problemOf({ hasPhotos, manifests, refused }, hasManifest) {
   if (manifests.length > 1 && !hasManifest) {
     return "There are several CSV files. Drop only the one that says who is on which photo.";
@@ -38,7 +46,11 @@ function problemOf({ hasPhotos, manifests, refused }, hasManifest) {
   return first ? `${first.path}: ${first.words}` : "There is no photo in what was dropped.";
 }
 
-/** Send what was selected to the batch of this element, to the end. */
+/**
+ * Send what was selected to the batch of this element, to the end.
+ * @param {HTMLElement} element
+ * @param {Selection} selection
+ */
 export async function sendSelection(element, selection) {
   element.querySelector("[data-resume]").hidden = true;
   const courier = new Courier(element.dataset.url);
@@ -55,14 +67,21 @@ export async function sendSelection(element, selection) {
       view.stopped(error.message);
       return;
     }
-    view.stopped("Something went wrong on this page. Reload it and drop the same files again: what has arrived is not sent again.");
+    view.stopped(
+      "Something went wrong on this page. Reload it and drop the same files again: what has arrived is not sent again.",
+    );
     throw error;
   } finally {
     stay(false);
   }
 }
 
-// The manifest can't be used: say why, and wait for another one.
+/**
+ * The manifest can't be used: say why, and wait for another one.
+ * @param {HTMLElement} element
+ * @param {string} words
+ * @returns {Promise<File>}
+ */
 function askForManifest(element, words) {
   const question = element.querySelector("[data-sending-manifest]");
   const input = question.querySelector("input");

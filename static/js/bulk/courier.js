@@ -11,19 +11,41 @@ const LOST = "The connection was lost. This goes on by itself as soon as it is b
 const SIGNED_OUT = "You were signed out. Sign in again in another tab; this goes on by itself.";
 const PAUSED = "The batch is paused. Sending goes on by itself as soon as the batch does.";
 
+/**
+ * @typedef {object} Answer
+ * @property {boolean} ok
+ * @property {number} status
+ * @property {any} json null when it is something else
+ * @property {string} text
+ * @property {string} words those of a refusal
+ *
+ * @typedef {object} Options
+ * @property {string} [type] of the body
+ * @property {boolean} [html] whether the answer is a part of a page, not JSON
+ * @property {boolean} [repeatable] whether what may have arrived can be sent again
+ * @property {(part: number) => void} [progress] called with what part of the body, from 0 to 1, has gone
+ */
+
 /** Nothing more can be sent; the message says why. */
 export class Stopped extends Error {}
 
 /** Nobody knows whether it arrived. */
-export class Lost extends Error {}
+class Lost extends Error {}
 
 export class Courier {
+  /** @type {Set<XMLHttpRequest>} */
   #running = new Set();
+  /** @type {Set<() => void>} */
   #waiting = new Set();
+  /** @type {Map<object, string>} */
   #troubles = new Map();
+  /** @type {{over: Promise<void>, end: () => void}} */
   #held = null;
 
-  /** All requests go below this address, whose page renews the session's token. */
+  /**
+   * All requests go below this address, whose page renews the session's token.
+   * @param {string} url
+   */
   constructor(url) {
     this.url = url;
     window.addEventListener("online", () => this.#wake());
@@ -41,9 +63,13 @@ export class Courier {
 
   /** Send nothing more until goOn(); what is on its way starts again then. */
   hold() {
-    const held = {};
-    held.over = new Promise((resolve) => (held.end = resolve));
-    this.#held = held;
+    /** @type {() => void} */
+    let end;
+    /** @type {Promise<void>} */
+    const over = new Promise((resolve) => {
+      end = resolve;
+    });
+    this.#held = { over, end };
     for (const request of this.#running) request.abort();
     this.#wake();
   }
@@ -54,11 +80,13 @@ export class Courier {
   }
 
   /**
-   * Send until there is an answer: {ok, status, json, text, words}, words being those of a refusal.
-   * The answer is JSON, or with `html` a part of a page. `progress` is called with what part of the body,
-   * from 0 to 1, has gone.
+   * Send until there is an answer.
    * Raises Stopped when the batch takes nothing more, and Lost instead of sending again what is not
    * `repeatable` and may have arrived.
+   * @param {string} path
+   * @param {XMLHttpRequestBodyInit} body
+   * @param {Options} options
+   * @returns {Promise<Answer>}
    */
   async post(path, body, { type = "", html = false, repeatable = true, progress } = {}) {
     const ticket = {};
@@ -93,7 +121,13 @@ export class Courier {
     }
   }
 
-  // Why it has to be sent again, in words; "" when this is the answer.
+  /**
+   * Why it has to be sent again, in words; "" when this is the answer.
+   * @param {XMLHttpRequest} request
+   * @param {Answer} answer
+   * @param {string} path
+   * @param {boolean} html
+   */
   #troubleOf(request, answer, path, html) {
     if (request.status === 507 && answer.words) return answer.words;
     if (request.status === 0 || request.status === 429 || request.status >= 500) return LOST;
@@ -105,9 +139,16 @@ export class Courier {
     return "";
   }
 
+  /**
+   * @param {string} path
+   * @param {XMLHttpRequestBodyInit} body
+   * @param {Options} options
+   * @returns {Promise<XMLHttpRequest>}
+   */
   #send(path, body, { type, html, progress }) {
     return new Promise((resolve) => {
       const request = new XMLHttpRequest();
+      /** @type {number} */
       let silence;
       const heard = () => {
         clearTimeout(silence);
@@ -146,6 +187,10 @@ export class Courier {
     }
   }
 
+  /**
+   * @param {number} ms
+   * @returns {Promise<void>}
+   */
   #wait(ms) {
     return new Promise((resolve) => {
       const end = () => {
@@ -163,15 +208,23 @@ export class Courier {
   }
 }
 
+/** @param {XMLHttpRequest} request */
 function refused({ status }) {
   return new Stopped(`The portal refused this (${status}). Reload the page to see why.`);
 }
 
-/** What every request of this session carries. */
+/**
+ * What every request of this session carries.
+ * @returns {string}
+ */
 export function token() {
   return JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
 }
 
+/**
+ * @param {XMLHttpRequest} request
+ * @returns {Answer}
+ */
 function answerOf(request) {
   const isJson = (request.getResponseHeader("Content-Type") ?? "").startsWith("application/json");
   const json = isJson ? JSON.parse(request.responseText) : null;
@@ -179,7 +232,13 @@ function answerOf(request) {
   return { ok, status: request.status, json, text: request.responseText, words: json?.error ?? "" };
 }
 
-// Sent on to the sign-in page, or refused for a token of another session.
+/**
+ * Sent on to the sign-in page, or refused for a token of another session.
+ * @param {XMLHttpRequest} request
+ * @param {Answer} answer
+ * @param {string} asked
+ * @param {boolean} html
+ */
 function isOfStranger(request, answer, asked, html) {
   if (new URL(request.responseURL).pathname !== asked || request.status === 401) return true;
   if (request.status === 400 && !answer.json) return true;

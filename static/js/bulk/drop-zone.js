@@ -3,8 +3,10 @@ import { announce } from "../page.js";
 import { filesOfDrop, filesOfInput } from "./dropped-files.js";
 import { grouped } from "./words.js";
 
+/** @import { Named, Problem } from "./selection.js" */
+
 // A file dropped beside the zone must not replace the page.
-for (const name of ["dragover", "drop"]) {
+for (const name of /** @type {const} */ (["dragover", "drop"])) {
   document.addEventListener(name, (event) => {
     const here = document.querySelector("[data-bulk-drop], [data-upload-batch]");
     if (here && event.dataTransfer?.types.includes("Files")) event.preventDefault();
@@ -14,9 +16,12 @@ for (const name of ["dragover", "drop"]) {
 export class DropZone {
   #reading = new AbortController();
 
-  /** `add` is called with [{path, file}] and [{path, words}] of what could not be read. */
+  /**
+   * @param {HTMLElement} drop
+   * @param {(files: Named[], unread: Problem[]) => void} add called with what is chosen, and with what could not be read
+   */
   constructor(drop, add) {
-    const part = (name) => drop.querySelector(`[data-bulk-${name}]`);
+    const part = (/** @type {string} */ name) => drop.querySelector(`[data-bulk-${name}]`);
     this.add = add;
     this.zone = part("zone");
     this.status = part("status");
@@ -40,6 +45,10 @@ export class DropZone {
     this.#say("");
   }
 
+  /**
+   * @param {HTMLElement} button
+   * @param {HTMLInputElement} input
+   */
   #offer(button, input) {
     // Few telephones can choose a folder.
     if (input.hasAttribute("webkitdirectory") && !("webkitdirectory" in input)) return;
@@ -55,14 +64,14 @@ export class DropZone {
   }
 
   #acceptDrops() {
-    const over = (on) => this.zone.classList.toggle("photo-drop__zone--over", on);
+    const over = (/** @type {boolean} */ on) => this.zone.classList.toggle("photo-drop__zone--over", on);
     this.zone.addEventListener("dragover", (event) => {
       if (!event.dataTransfer.types.includes("Files")) return;
       event.dataTransfer.dropEffect = "copy";
       over(true);
     });
     this.zone.addEventListener("dragleave", (event) => {
-      if (!this.zone.contains(event.relatedTarget)) over(false);
+      if (!this.zone.contains(/** @type {Node} */ (event.relatedTarget))) over(false);
     });
     this.zone.addEventListener("drop", (event) => {
       over(false);
@@ -70,10 +79,11 @@ export class DropZone {
     });
   }
 
+  /** @param {DataTransfer} transfer */
   async #read(transfer) {
     const { signal } = this.#reading;
     announce("Reading the names of the files.");
-    const found = (number) => {
+    const found = (/** @type {number} */ number) => {
       if (!signal.aborted) this.#say(`Reading the folders… ${grouped(number)} files so far`);
     };
     const { files, unread } = await filesOfDrop(transfer, found, signal);
@@ -83,6 +93,7 @@ export class DropZone {
     else announce(this.status.textContent);
   }
 
+  /** @param {string} words */
   #say(words) {
     this.status.textContent = words;
     this.status.hidden = words === "";

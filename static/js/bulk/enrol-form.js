@@ -7,34 +7,43 @@ import { isHidden, Selection } from "./selection.js";
 import { count, grouped, size } from "./words.js";
 import { namesInZip } from "./zip-names.js";
 
+/** @import { Archive, Named, Problem } from "./selection.js" */
+
 const MOST_PATHS = 1000;
 const MANIFEST_START_BYTES = 64 * 1024;
 // How the names are read and the people taken, before anybody said otherwise.
+/** @type {Record<string, string>} */
 const CHOICES = { grouping: "auto", label: "auto", known: "add" };
 const MOST_REFUSED = 100;
 
+/** @param {HTMLElement} root */
 export function enrolForms(root) {
-  for (const form of fresh(root, "form[data-bulk-form]", "Bulk")) new EnrolForm(form);
+  /** @type {HTMLFormElement[]} */
+  const forms = fresh(root, "form[data-bulk-form]", "Bulk");
+  for (const form of forms) new EnrolForm(form);
 }
 
 class EnrolForm {
   #selection = new Selection();
   #asked = 0;
+  /** @type {Record<string, string>} */
   #chosen = {};
-  // The batch, if it was begun and its page could not be shown.
+  /** @type {{url: string}} the batch, if it was begun and its page could not be shown */
   #started = null;
 
+  /** @param {HTMLFormElement} form */
   constructor(form) {
-    this.form = form;
-    this.part = (name) => form.querySelector(`[data-bulk-${name}]`);
+    this.part = (/** @type {string} */ name) => form.querySelector(`[data-bulk-${name}]`);
     this.reading = form.querySelector("#reading");
-    this.button = this.part("enrol");
+    this.button = /** @type {HTMLButtonElement} */ (this.part("enrol"));
     this.courier = new Courier(form.action);
     this.zone = new DropZone(this.part("drop"), (files, unread) => this.#add(files, unread));
     this.button.disabled = true;
     // The portal's reading of the names brings its own.
     this.part("plain-choices").remove();
-    this.reading.addEventListener("change", (event) => this.#choose(event.target.name));
+    this.reading.addEventListener("change", (event) =>
+      this.#choose(/** @type {HTMLInputElement} */ (event.target).name),
+    );
     this.part("clear").addEventListener("click", () => this.#clear());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -42,6 +51,10 @@ class EnrolForm {
     });
   }
 
+  /**
+   * @param {Named[]} files
+   * @param {Problem[]} unread
+   */
   async #add(files, unread) {
     const repeated = this.#selection.add(files);
     this.#selection.refused.push(...unread);
@@ -49,7 +62,7 @@ class EnrolForm {
     const selection = this.#selection;
     for (const archive of selection.archives) {
       // Whatever is wrong with its names, the portal says it when it has the whole ZIP.
-      archive.names ??= await namesInZip(archive.file).catch(() => null);
+      archive.names ??= await namesInZip(archive.file).catch(() => /** @type {string[]} */ (null));
     }
     if (selection !== this.#selection) return;
     this.#show(repeated);
@@ -68,6 +81,10 @@ class EnrolForm {
     this.zone.focus();
   }
 
+  /**
+   * @param {Named[]} list
+   * @param {Named} item
+   */
   #remove(list, item) {
     list.splice(list.indexOf(item), 1);
     this.#show(0);
@@ -75,12 +92,16 @@ class EnrolForm {
     this.#ask();
   }
 
-  // What was chosen, above how it is read.
+  /**
+   * What was chosen, above how it is read.
+   * @param {number} repeated
+   */
   #show(repeated) {
     const selection = this.#selection;
     const paths = selection.paths;
     this.part("chosen").hidden = selection.isEmpty;
     this.part("summary").textContent = `${whatInWords(selection, paths.length)}, ${size(selection.bytes)}`;
+    /** @type {string[]} */
     const notes = [];
     if (selection.hidden > 0) {
       notes.push(`${count(selection.hidden, "hidden system file")} ${selection.hidden === 1 ? "is" : "are"} left out.`);
@@ -89,7 +110,9 @@ class EnrolForm {
     this.part("notes").textContent = notes.join(" ");
     this.part("several-manifests").hidden = selection.manifests.length < 2;
     this.part("special").replaceChildren(
-      ...selection.manifests.map((item) => this.#rowOf(selection.manifests, item, "The manifest: it says who is on which photo.")),
+      ...selection.manifests.map((item) =>
+        this.#rowOf(selection.manifests, item, "The manifest: it says who is on which photo."),
+      ),
       ...selection.archives.map((item) => this.#rowOf(selection.archives, item, insideInWords(item))),
     );
     this.part("refused").replaceChildren(...selection.refused.slice(0, MOST_REFUSED).map(refusedRow));
@@ -99,6 +122,11 @@ class EnrolForm {
     this.button.disabled = true;
   }
 
+  /**
+   * @param {Named[]} list
+   * @param {Named} item
+   * @param {string} words
+   */
   #rowOf(list, item, words) {
     const row = element("li", "bulk-special__row");
     const text = element("div", "row__words");
@@ -113,7 +141,8 @@ class EnrolForm {
 
   // Ask the portal how it reads the names, and show its answer.
   async #ask() {
-    const asked = (this.#asked += 1);
+    this.#asked += 1;
+    const asked = this.#asked;
     this.#started = null;
     const selection = this.#selection;
     this.button.disabled = true;
@@ -144,31 +173,40 @@ class EnrolForm {
     return setInterval(() => this.#say(this.courier.trouble), 500);
   }
 
+  /** @param {Selection} selection */
   #question(selection) {
     const paths = selection.paths;
     const data = new FormData();
     for (const name of Object.keys(CHOICES)) data.append(name, this.#chosen[name] ?? CHOICES[name]);
     data.append("paths", JSON.stringify(spread(paths, MOST_PATHS)));
-    data.append("total", paths.length);
-    data.append("bytes", selection.bytes);
+    data.append("total", String(paths.length));
+    data.append("bytes", String(selection.bytes));
     const [manifest] = selection.manifests;
     if (manifest) data.append("manifest", manifest.file.slice(0, MANIFEST_START_BYTES), manifest.file.name);
     return data;
   }
 
-  // What staff chose holds for what they drop next; what the portal found out, it finds out again.
+  /**
+   * What staff chose holds for what they drop next; what the portal found out, it finds out again.
+   * @param {string} name
+   */
   #choose(name) {
     const names = name === "known" ? ["known"] : ["grouping", "label"];
     for (const each of names) this.#chosen[each] = this.#shown(each);
     this.#ask();
   }
 
+  /** @param {string} name */
   #shown(name) {
-    return this.reading.querySelector(`input[name=${name}]:checked`)?.value ?? CHOICES[name];
+    /** @type {HTMLInputElement} */
+    const input = this.reading.querySelector(`input[name=${name}]:checked`);
+    return input?.value ?? CHOICES[name];
   }
 
+  /** @param {string} html */
   #showReading(html) {
-    const focused = this.reading.contains(document.activeElement) ? document.activeElement : null;
+    const active = /** @type {HTMLInputElement} */ (document.activeElement);
+    const focused = this.reading.contains(active) ? active : null;
     const { body } = new DOMParser().parseFromString(html, "text/html");
     this.reading.replaceChildren(...body.childNodes);
     if (focused?.name) this.reading.querySelector(`[name="${focused.name}"][value="${focused.value}"]`)?.focus();
@@ -208,12 +246,13 @@ class EnrolForm {
       // Without a name nothing was found out.
       data.append(name, files > 0 ? this.#shown(name) : (this.#chosen[name] ?? usual));
     }
-    data.append("files", files);
+    data.append("files", String(files));
     const answer = await this.courier.post("/start", data, { repeatable: false });
     if (!answer.ok) throw new Stopped(answer.words);
     return answer.json;
   }
 
+  /** @param {string} words */
   #say(words) {
     const problem = this.part("problem");
     this.part("problem-words").textContent = words;
@@ -222,21 +261,31 @@ class EnrolForm {
   }
 }
 
+/** @param {Archive} archive */
 function insideInWords({ names }) {
   if (!names) return "The names of the files in it are read after the upload.";
   return `${count(names.filter((name) => !isHidden(name)).length, "file")} in it.`;
 }
 
+/** @param {Selection} selection */
 function unreadArchives({ archives }) {
   return archives.filter(({ names }) => !names).length;
 }
 
+/**
+ * @param {Selection} selection
+ * @param {number} files
+ */
 function whatInWords(selection, files) {
   const unread = unreadArchives(selection);
   if (unread === 0) return count(files, "file");
   return files === 0 ? count(unread, "ZIP") : `${count(files, "file")} and ${count(unread, "ZIP")}`;
 }
 
+/**
+ * @param {Selection} selection
+ * @param {number} photos
+ */
 function buttonInWords(selection, photos) {
   const unread = unreadArchives(selection);
   if (unread === 0) return `Enrol ${count(photos, "photo")}`;
@@ -244,18 +293,29 @@ function buttonInWords(selection, photos) {
   return photos === 0 ? `Enrol ${inside}` : `Enrol ${count(photos, "photo")} and ${inside}`;
 }
 
-// At most so many of a list, from all over it.
+/**
+ * At most so many of a list, from all over it.
+ * @template T
+ * @param {T[]} list
+ * @param {number} most
+ */
 function spread(list, most) {
   if (list.length <= most) return list;
   return Array.from({ length: most }, (_, place) => list[Math.floor((place * list.length) / most)]);
 }
 
+/** @param {Problem} problem */
 function refusedRow({ path, words }) {
   const row = document.createElement("li");
   row.append(element("strong", "", path), ` ${words}`);
   return row;
 }
 
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {string} className
+ */
 function element(tag, className, text = "") {
   const made = document.createElement(tag);
   made.className = className;

@@ -4,9 +4,15 @@ const WINDOW_S = 30;
 const SURE_AFTER_S = 3;
 
 export class Pace {
+  /** @type {{now: number, photos: number, bytes: number}[]} */
   #samples = [];
 
-  /** Take note that by now (seconds) so many photos and bytes have gone. */
+  /**
+   * Take note that by now (seconds) so many photos and bytes have gone.
+   * @param {number} now
+   * @param {number} photos
+   * @param {number} bytes
+   */
   note(now, photos, bytes) {
     if (now - (this.#samples.at(-1)?.now ?? -Infinity) < 1) return;
     this.#samples.push({ now, photos, bytes });

@@ -3,6 +3,13 @@ import { announce } from "../page.js";
 import { Pace } from "./pace.js";
 import { count, duration, grouped, size } from "./words.js";
 
+/**
+ * @import { Courier } from "./courier.js"
+ * @import { Carried, Progress } from "./sending.js"
+ *
+ * @typedef {{row: HTMLElement, name: HTMLElement, meter: HTMLProgressElement}} Row
+ */
+
 const SHOWN_EVERY_MS = 250;
 const MOST_PROBLEMS = 100;
 
@@ -11,17 +18,25 @@ export class ProgressView {
   #tenths = 0;
   #problemsShown = 0;
   #trouble = "";
+  /** @type {number} */
   #timer;
 
+  /**
+   * @param {HTMLElement} element
+   * @param {Progress} progress
+   * @param {Courier} courier
+   */
   constructor(element, progress, courier) {
-    const part = (name) => element.querySelector(`[data-sending-${name}]`);
-    Object.assign(this, { part, progress, courier });
-    this.rows = [...part("under-way").children].map((row) => ({
+    this.part = (/** @type {string} */ name) => element.querySelector(`[data-sending-${name}]`);
+    this.progress = progress;
+    this.courier = courier;
+    /** @type {Row[]} */
+    this.rows = Array.from(this.part("under-way").querySelectorAll(":scope > *"), (row) => ({
       row,
       name: row.querySelector("[data-sending-file]"),
       meter: row.querySelector("progress"),
     }));
-    part("toggle").addEventListener("click", () => this.#toggle());
+    this.part("toggle").addEventListener("click", () => this.#toggle());
   }
 
   begin() {
@@ -44,11 +59,18 @@ export class ProgressView {
     this.#end("Everything is sent", words);
   }
 
-  /** Nothing more can be sent. */
+  /**
+   * Nothing more can be sent.
+   * @param {string} words
+   */
   stopped(words) {
     this.#end("Sending has ended", words);
   }
 
+  /**
+   * @param {string} title
+   * @param {string} words
+   */
   #end(title, words) {
     clearInterval(this.#timer);
     this.#show();
@@ -78,12 +100,12 @@ export class ProgressView {
 
   #show() {
     const { progress, courier } = this;
-    const meter = this.part("meter");
+    const meter = /** @type {HTMLProgressElement} */ (this.part("meter"));
     meter.max = Math.max(1, progress.bytes);
     meter.value = progress.sentBytes;
     this.part("words").textContent = this.#words();
     this.part("title").textContent = courier.isHeld ? "Sending is stopped" : "Sending";
-    this.rows.forEach((row, place) => showCarried(row, courier.isHeld ? null : progress.underWay[place]));
+    for (const [place, row] of this.rows.entries()) showCarried(row, courier.isHeld ? null : progress.underWay[place]);
     this.part("toggle").hidden = ["another manifest", "comparing"].includes(progress.step);
     this.#showTrouble(courier.trouble);
     this.#showProblems();
@@ -94,7 +116,8 @@ export class ProgressView {
     const { step, announced, dropped, compared, toCompare } = this.progress;
     if (step === "manifest") return "Sending the manifest…";
     if (step === "another manifest") return "Waiting for another manifest";
-    if (step === "announcing") return `Telling the portal what comes: ${grouped(announced)} of ${count(dropped, "photo")}`;
+    if (step === "announcing")
+      return `Telling the portal what comes: ${grouped(announced)} of ${count(dropped, "photo")}`;
     if (step === "comparing") {
       return `Comparing what had arrived earlier: ${grouped(compared)} of ${count(toCompare, "photo")}`;
     }
@@ -115,11 +138,13 @@ export class ProgressView {
     const [dealtWith, bytesOfThose] = [arrived - already + problems.length, sentBytes - alreadyBytes + refusedBytes];
     this.#pace.note(performance.now() / 1000, dealtWith, bytesOfThose);
     const speed = this.#pace.perSecond;
-    if (speed?.photos > 0) words.push(`${speed.photos < 10 ? speed.photos.toFixed(1) : Math.round(speed.photos)} photos/s`);
+    if (speed?.photos > 0)
+      words.push(`${speed.photos < 10 ? speed.photos.toFixed(1) : Math.round(speed.photos)} photos/s`);
     if (speed?.bytes > 0) words.push(`${duration((bytes - sentBytes) / speed.bytes)} left`);
     return words.join(" · ");
   }
 
+  /** @param {string} words */
   #showTrouble(words) {
     if (words === this.#trouble) return;
     this.#trouble = words;
@@ -164,7 +189,11 @@ export class ProgressView {
   }
 }
 
-// The files of a request follow each other: the one that is on its way is the one that the bytes have come to.
+/**
+ * The files of a request follow each other: the one that is on its way is the one that the bytes have come to.
+ * @param {Row} row
+ * @param {Carried} carried
+ */
 function showCarried({ row, name, meter }, carried) {
   row.hidden = !carried;
   if (!carried) return;

@@ -4,7 +4,16 @@
 const SYSTEM_FILES = new Set(["thumbs.db", "desktop.ini", "icon\r"]);
 const SYSTEM_FOLDER = "__macosx";
 
-/** Whether a file is the operating system's, or hidden: nobody dropped it on purpose. */
+/**
+ * @typedef {{path: string, file: File}} Named
+ * @typedef {Named & {names: string[]}} Archive names of the files in a ZIP, null as long as nobody has read them
+ * @typedef {{path: string, words: string}} Problem what can't come along, and why
+ */
+
+/**
+ * Whether a file is the operating system's, or hidden: nobody dropped it on purpose.
+ * @param {string} path
+ */
 export function isHidden(path) {
   const parts = path.toLowerCase().split(/[\\/]/);
   const name = parts.at(-1);
@@ -13,17 +22,21 @@ export function isHidden(path) {
 }
 
 export class Selection {
-  /** path → File */
+  /** @type {Map<string, File>} by path */
   photos = new Map();
-  /** {path, file, names}: names of the files in a ZIP, null as long as nobody has read them */
+  /** @type {Archive[]} */
   archives = [];
-  /** {path, file} */
+  /** @type {Named[]} */
   manifests = [];
-  /** {path, words}: what can't come along, and why */
+  /** @type {Problem[]} */
   refused = [];
+  /** @type {Set<string>} */
   #hidden = new Set();
 
-  /** Add [{path, file}]; returns how many of them were there already. */
+  /**
+   * Add files; returns how many of them were there already.
+   * @param {Named[]} files
+   */
   add(files) {
     let repeated = 0;
     for (const { path, file } of files) {
@@ -35,6 +48,10 @@ export class Selection {
     return repeated;
   }
 
+  /**
+   * @param {string} path
+   * @param {File} file
+   */
   #addPhoto(path, file) {
     const other = this.photos.get(path);
     if (!other) this.photos.set(path, file);
@@ -46,6 +63,11 @@ export class Selection {
     return 0;
   }
 
+  /**
+   * @template {Named} N
+   * @param {N[]} list
+   * @param {N} added
+   */
   #keep(list, added) {
     if (list.some(({ path, file }) => path === added.path && isSame(file, added.file))) return 1;
     list.push(added);
@@ -89,10 +111,18 @@ export class Selection {
   }
 }
 
+/**
+ * @param {File} file
+ * @param {string} ending
+ */
 function isNamed(file, ending) {
   return file.name.toLowerCase().endsWith(ending);
 }
 
+/**
+ * @param {File} one
+ * @param {File} other
+ */
 function isSame(one, other) {
   return one.name === other.name && one.size === other.size && one.lastModified === other.lastModified;
 }

@@ -1,6 +1,17 @@
 // Send what was dropped to a batch: the manifest, the list of all photos, the photos that the batch still
 // wants, the archives. What arrived earlier is compared, not sent again.
 
+/**
+ * @import { Archive, Problem, Selection } from "./selection.js"
+ * @import { Courier } from "./courier.js"
+ *
+ * @typedef {{path: string, size: number}} Sized
+ * @typedef {Sized & {file: File, id?: number}} Photo the id is the portal's
+ * @typedef {Photo & {sha256: string}} ArrivedPhoto
+ * @typedef {Archive & {id: number, received: number}} SentArchive
+ * @typedef {{files: Sized[], part: number}} Carried what a request carries, and what part of it, from 0 to 1, has gone
+ */
+
 const ANNOUNCED_AT_ONCE = 500;
 const PARCEL_FILES = 20;
 const PARCEL_BYTES = 4 * 1024 * 1024;
@@ -28,22 +39,32 @@ export class Progress {
   arrivedBytes = 0;
   alreadyBytes = 0;
   refusedBytes = 0;
-  /** what each of the requests that go side by side carries: {files: [{path, size}], part} or null */
+  /** @type {Carried[]} of each of the requests that go side by side; null where none does */
   underWay = Array(AT_ONCE).fill(null);
-  /** {path, words} */
+  /** @type {Problem[]} */
   problems = [];
 
   /** The bytes that have gone, those on their way included. */
   get sentBytes() {
-    return this.underWay.reduce((sum, carried) => sum + (carried ? carried.part * sizeOf(carried.files) : 0), this.arrivedBytes);
+    return this.underWay.reduce(
+      (sum, carried) => sum + (carried ? carried.part * sizeOf(carried.files) : 0),
+      this.arrivedBytes,
+    );
   }
 }
 
 export class Sending {
+  /** @type {Photo[]} */
   #wanted = [];
+  /** @type {ArrivedPhoto[]} */
   #arrivedEarlier = [];
 
-  /** `anotherManifest(words)` is asked for another File when the manifest can't be used. */
+  /**
+   * @param {Selection} selection
+   * @param {Courier} courier
+   * @param {boolean} hasManifest
+   * @param {(words: string) => Promise<File>} anotherManifest asked when the manifest can't be used
+   */
   constructor(selection, courier, hasManifest, anotherManifest) {
     this.selection = selection;
     this.courier = courier;
@@ -62,7 +83,7 @@ export class Sending {
     await this.#announcePhotos();
     const archives = await this.#announceArchives();
     const leftOut = new FormData();
-    leftOut.append("left_out", this.selection.hiddenFiles);
+    leftOut.append("left_out", String(this.selection.hiddenFiles));
     await this.courier.post("/announced", leftOut);
     this.progress.step = "sending";
     await this.#sendPhotos();
@@ -72,7 +93,11 @@ export class Sending {
     for (const item of this.#arrivedEarlier) await this.#compare(item);
   }
 
-  // A photo that does not come along counts no more.
+  /**
+   * A photo that does not come along counts no more.
+   * @param {Photo} photo
+   * @param {string} words
+   */
   #refuse({ path, size }, words) {
     this.progress.problems.push({ path, words });
     this.progress.photos -= 1;
@@ -80,6 +105,11 @@ export class Sending {
     this.progress.refusedBytes += size;
   }
 
+  /**
+   * @param {Archive} archive
+   * @param {number} received
+   * @param {string} words
+   */
   #refuseArchive({ path, file }, received, words) {
     this.progress.problems.push({ path, words });
     this.progress.bytes -= file.size - received;
@@ -94,7 +124,10 @@ export class Sending {
     }
   }
 
-  // Returns why it can't be used, or "".
+  /**
+   * Returns why it can't be used, or "".
+   * @param {File} file
+   */
   async #sendOneManifest(file) {
     const content = await contentOf(file);
     if (!content) return `${file.name}: ${GONE}`;
@@ -105,25 +138,29 @@ export class Sending {
 
   async #announcePhotos() {
     this.progress.step = "announcing";
+    /** @type {Photo[]} */
     const all = [...this.selection.photos].map(([path, file]) => ({ path, file, size: file.size }));
     for (let from = 0; from < all.length; from += ANNOUNCED_AT_ONCE) {
       const some = all.slice(from, from + ANNOUNCED_AT_ONCE);
       const list = { files: some.map(({ path, size }) => ({ path, size })) };
       const answer = await this.courier.post("/files", JSON.stringify(list), { type: "application/json" });
-      if (answer.ok) some.forEach((item, place) => this.#sort(item, answer.json.files[place]));
-      else for (const item of some) this.#refuse(item, answer.words);
+      for (const [place, item] of some.entries()) {
+        if (answer.ok) this.#sort(item, answer.json.files[place]);
+        else this.#refuse(item, answer.words);
+      }
       this.progress.announced += some.length;
     }
   }
 
   // Before the batch hears that it knows everything: it would be done without them.
   async #announceArchives() {
+    /** @type {SentArchive[]} */
     const announced = [];
     for (const archive of this.selection.archives) {
       const { path, file } = archive;
       const form = new FormData();
       form.append("name", path);
-      form.append("size", file.size);
+      form.append("size", String(file.size));
       const answer = await this.courier.post("/archives", form);
       if (!answer.ok) {
         this.#refuseArchive(archive, 0, answer.words);
@@ -137,6 +174,10 @@ export class Sending {
     return announced;
   }
 
+  /**
+   * @param {Photo} item
+   * @param {{id: number, state: string, sha256: string, problem: string}} answer
+   */
   #sort(item, { id, state, sha256, problem }) {
     item.id = id;
     if (state === "expected") this.#wanted.push(item);
@@ -151,6 +192,7 @@ export class Sending {
     }
   }
 
+  /** @param {Sized} item */
   #arrive(item) {
     this.progress.arrived += 1;
     this.progress.arrivedBytes += item.size;
@@ -158,7 +200,7 @@ export class Sending {
 
   async #sendPhotos() {
     const parcels = this.#parcels();
-    const carry = async (_, place) => {
+    const carry = async (/** @type {unknown} */ _, /** @type {number} */ place) => {
       for (const parcel of parcels) await this.#sendParcel(parcel, place);
     };
     await Promise.all(Array.from({ length: AT_ONCE }, carry));
@@ -166,6 +208,7 @@ export class Sending {
 
   // Small photos go together.
   *#parcels() {
+    /** @type {Photo[]} */
     let parcel = [];
     let bytes = 0;
     for (const item of this.#wanted) {
@@ -180,8 +223,13 @@ export class Sending {
     if (parcel.length > 0) yield parcel;
   }
 
+  /**
+   * @param {Photo[]} parcel
+   * @param {number} place
+   */
   async #sendParcel(parcel, place) {
     const form = new FormData();
+    /** @type {Photo[]} */
     const files = [];
     for (const item of parcel) {
       const content = await contentOf(item.file);
@@ -194,7 +242,9 @@ export class Sending {
     }
     if (files.length === 0) return;
     const answer = await this.#carry("/photos", form, files, place);
-    const problems = new Map((answer.json?.photos ?? []).map(({ id, problem }) => [id, problem]));
+    /** @type {{id: number, problem: string}[]} */
+    const photos = answer.json?.photos ?? [];
+    const problems = new Map(photos.map(({ id, problem }) => [id, problem]));
     for (const item of files) {
       const problem = answer.ok ? problems.get(item.id) : answer.words;
       if (problem) this.#refuse(item, problem);
@@ -202,6 +252,7 @@ export class Sending {
     }
   }
 
+  /** @param {SentArchive} archive */
   async #sendArchive(archive) {
     const { path, file, id } = archive;
     let { received } = archive;
@@ -226,8 +277,15 @@ export class Sending {
     this.progress.archives += 1;
   }
 
-  // Send files, and say so meanwhile.
+  /**
+   * Send files, and say so meanwhile.
+   * @param {string} path
+   * @param {XMLHttpRequestBodyInit} body
+   * @param {Sized[]} files
+   * @param {number} place
+   */
   async #carry(path, body, files, place, type = "") {
+    /** @type {Carried} */
     const carried = { files, part: 0 };
     this.progress.underWay[place] = carried;
     try {
@@ -237,6 +295,7 @@ export class Sending {
     }
   }
 
+  /** @param {ArrivedPhoto} item */
   async #compare(item) {
     const content = await contentOf(item.file);
     this.progress.compared += 1;
@@ -248,11 +307,15 @@ export class Sending {
   }
 }
 
+/** @param {Sized[]} files */
 function sizeOf(files) {
   return files.reduce((sum, { size }) => sum + size, 0);
 }
 
-// Read before it is sent: a request can't tell a file that is gone from a network that is.
+/**
+ * Read before it is sent: a request can't tell a file that is gone from a network that is.
+ * @param {Blob} file
+ */
 async function contentOf(file) {
   try {
     return new Blob([await file.arrayBuffer()]);
@@ -261,6 +324,7 @@ async function contentOf(file) {
   }
 }
 
+/** @param {Blob} content */
 async function sha256Of(content) {
   const digest = await crypto.subtle.digest("SHA-256", await content.arrayBuffer());
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");

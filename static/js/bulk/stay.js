@@ -3,7 +3,10 @@ import { token } from "./courier.js";
 
 let isSending = false;
 
-/** Say whether the page is sending. */
+/**
+ * Say whether the page is sending.
+ * @param {boolean} on
+ */
 export function stay(on) {
   isSending = on;
 }
@@ -26,7 +29,7 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
 document.addEventListener(
   "submit",
   async (event) => {
-    const form = event.target;
+    const form = /** @type {HTMLFormElement} */ (event.target);
     if (!isSending || form.method !== "post" || !form.action.startsWith(location.origin + location.pathname)) return;
     event.preventDefault();
     const data = new FormData(form, event.submitter);
@@ -40,12 +43,18 @@ document.addEventListener(
   { capture: true },
 );
 
+/** @param {string} html */
 function showProgress(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
   const flashes = document.querySelector(".flashes");
   if (page.getElementById("progress")) {
     flashes.replaceChildren(...page.querySelector(".flashes").childNodes);
-    window.htmx.swap("#progress", html, { swapStyle: "outerHTML" }, { select: "#progress" });
+    window.htmx.swap(
+      "#progress",
+      html,
+      { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 },
+      { select: "#progress" },
+    );
     return;
   }
   const words = document.createElement("p");

@@ -15,23 +15,31 @@ const CODE_PAGE_437 =
 const LONGEST_COMMENT = 0xffff;
 const LARGEST_DIRECTORY = 64 * 1024 * 1024;
 
-/** The paths of the files in a ZIP. Raises Error where it can't be read. */
+/**
+ * The paths of the files in a ZIP. Raises Error where it can't be read.
+ * @param {File} file
+ */
 export async function namesInZip(file) {
   const directory = await directoryOf(file);
   if (directory.size > LARGEST_DIRECTORY) throw new Error("The ZIP's directory is too large.");
   const view = await read(file, directory.start, directory.size);
+  /** @type {string[]} */
   const names = [];
   for (let at = 0; at < view.byteLength; ) {
     if (view.getUint32(at, true) !== ENTRY) throw new Error("The ZIP's directory is damaged.");
     const length = view.getUint16(at + 28, true);
-    const name = decoded(new Uint8Array(view.buffer, at + 46, length), view.getUint16(at + 8, true) & IN_UTF_8);
+    const name = decoded(new Uint8Array(view.buffer, at + 46, length), (view.getUint16(at + 8, true) & IN_UTF_8) !== 0);
     if (!name.endsWith("/") && !name.endsWith("\\")) names.push(name);
     at += 46 + length + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
   }
   return names;
 }
 
-// Many names are in UTF-8 and do not say so.
+/**
+ * Many names are in UTF-8 and do not say so.
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {boolean} saysUtf8
+ */
 function decoded(bytes, saysUtf8) {
   try {
     return new TextDecoder("utf-8", { fatal: !saysUtf8 }).decode(bytes);
@@ -40,11 +48,15 @@ function decoded(bytes, saysUtf8) {
   }
 }
 
+/** @param {File} file */
 async function directoryOf(file) {
   const tailStart = Math.max(0, file.size - LONGEST_COMMENT - 22 - 20);
   const tail = await read(file, tailStart, file.size - tailStart);
   let end = tail.byteLength - 22;
-  while (end >= 0 && !(tail.getUint32(end, true) === END && end + 22 + tail.getUint16(end + 20, true) === tail.byteLength)) {
+  while (
+    end >= 0 &&
+    !(tail.getUint32(end, true) === END && end + 22 + tail.getUint16(end + 20, true) === tail.byteLength)
+  ) {
     end -= 1;
   }
   if (end < 0) throw new Error("This is not a ZIP, or its end is missing.");
@@ -58,6 +70,11 @@ async function directoryOf(file) {
   return { size, start: tailStart + end - size };
 }
 
+/**
+ * @param {File} file
+ * @param {number} start
+ * @param {number} size
+ */
 async function read(file, start, size) {
   if (start < 0 || start + size > file.size) throw new Error("The ZIP's directory is damaged.");
   return new DataView(await file.slice(start, start + size).arrayBuffer());
