@@ -157,7 +157,7 @@ def test_an_invitation(ada: Staff, new_page: NewPage, axe: str) -> None:
     page = new_page(ada)
     page.goto("/members")
     page.get_by_label("Email").fill("new@harbour.example")
-    page.get_by_role("button", name="Make the invitation").click()
+    page.get_by_role("button", name="Create the invitation").click()
     link = page.get_by_role("group", name="Invitation link").inner_text()
     _check(page, axe)
     invited = new_page()

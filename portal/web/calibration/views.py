@@ -22,18 +22,18 @@ from portal.work.models import UNFINISHED
 
 blueprint = Blueprint("calibration", __name__)
 
-# The page says what becomes of a rate when there are so many times the people.
+# The page says what becomes of a rate when there are this many times as many people.
 LARGER = 10
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """What was measured, as the page shows it."""
+class Calibrated:
+    """A calibration that is done, as the page shows it."""
 
     calibration: Calibration
     plot: Plot
     search: ErrorRates
-    # About the FPIR at the threshold of searches with LARGER times the people.
+    # About the FPIR at the threshold for searches with LARGER times as many people.
     fpir_of_larger: float
 
 
@@ -41,12 +41,12 @@ class Measurement:
 class Scores:
     """What the page shows, for the first paint and every poll alike."""
 
-    measuring: bool
-    # The newest measurement, if it failed.
+    calibrating: bool
+    # The newest calibration, if it failed.
     failed: Calibration | None
-    # People with a usable photo, counted up to as many as are needed.
+    # People with a usable photo, counted up to the number needed.
     people: int
-    measurement: Measurement | None
+    calibrated: Calibrated | None
     thresholds: Thresholds | None
     choices: dict[str, list[Choice]]
     # By purpose: what was typed, and what is wrong with it.
@@ -92,7 +92,7 @@ def choose() -> ResponseReturnValue:
 @blueprint.post("/settings/scores/measure")
 @requires(Permission.MANAGE)
 def measure() -> ResponseReturnValue:
-    """Have scores measured now."""
+    """Start a calibration now."""
     try:
         services.request_calibration(db.session(), current_organization(), current_actor())
     except services.CalibrationError as error:
@@ -116,7 +116,7 @@ def _scores(typed: dict[str, str] | None = None, errors: dict[str, str] | None =
         newest is not None and newest.state in UNFINISHED,
         newest if newest is not None and newest.state == "failed" else None,
         services.people_in_gallery(session, organization, model, services.PEOPLE_NEEDED),
-        None if in_force is None else _measurement(in_force, thresholds),
+        None if in_force is None else _calibrated(in_force, thresholds),
         thresholds,
         {purpose: choices_for(purpose, thresholds, model.threshold, curves) for purpose in Purpose},
         typed or {},
@@ -124,11 +124,11 @@ def _scores(typed: dict[str, str] | None = None, errors: dict[str, str] | None =
     )
 
 
-def _measurement(calibration: Calibration, thresholds: Thresholds) -> Measurement:
+def _calibrated(calibration: Calibration, thresholds: Thresholds) -> Calibrated:
     curves = services.curves_of(calibration)
     assert curves is not None, "a calibration in force has curves"
     search = error_rates_at(curves, thresholds.search)
-    return Measurement(
+    return Calibrated(
         calibration,
         plot_of(curves, thresholds.search, thresholds.duplicates),
         search,
