@@ -91,12 +91,12 @@ def main() -> int:
         people = session.scalar(select(func.count()).where(Person.organization_id == organization.id))
     print(f"The organization {NAME} has {people} people, ready to be searched.")
     if waiting:
-        print(f"  {waiting} of their photos are still being looked at.")
+        print(f"  {waiting} of their photos are still being processed.")
     print(f"  Sign in as   {EMAIL}")
     if password:
         print(f"  Password     {password}   (shown this once)")
     else:
-        print("  Password     as before. It is lost? This gives another one:")
+        print("  Password     as before. If it is lost, this sets a new one:")
         print(f"               portal set-password {EMAIL} --data-dir {settings.data_dir}")
     print(f"  Search with  {_file(*TABLE)}")
     return 0
@@ -116,8 +116,8 @@ def open_demo(session: Session) -> tuple[Organization, str | None]:
         return organization, password
     if organization is None or user is None or not is_member(session, user, organization):
         raise NotTheDemo(
-            f"There is no demo: the organization {SLUG} or the user {EMAIL} is there, and not the one in the "
-            "other. Nothing was added. Another --data-dir has room for it."
+            f"The demo can't be added: the organization {SLUG} or the user {EMAIL} exists, and not as the "
+            "demo's. Nothing was added. Use another --data-dir for the demo."
         )
     return organization, None
 

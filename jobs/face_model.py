@@ -33,7 +33,7 @@ def open_stored(session: Session, settings: Settings) -> LoadedModel:
     """The stored face model, loaded. Raises FaceModelError if it is not there, changed or does not run."""
     stored = current_face_model(session)
     if stored is None:
-        raise FaceModelError("No face model was chosen yet. Start the portal with `portal up`.")
+        raise FaceModelError("No face model has been chosen yet. Start the portal with `portal up`.")
     pack = _find(session, settings, stored, lambda _: None, may_download=False)
     return LoadedModel(stored, open_engine(pack, settings.device))
 
@@ -73,7 +73,7 @@ def prepare_free_model(session: Session, settings: Settings, announce: Callable[
         if find_face_model(session, pack.fingerprint) is None:
             row = _row(pack, opencv_files.NAME, open_engine(pack, settings.device).dimension)
     except FaceModelError as error:
-        announce(f"Nothing can be offered instead of {current.name}. {error}")
+        announce(f"No other model can be offered instead of {current.name}. {error}")
         forget_unused_models(session, opencv_files.NAME, but="")
         return
     forget_unused_models(session, opencv_files.NAME, but=pack.fingerprint)
@@ -109,9 +109,9 @@ def _find(
 def _refuse_another(stored: FaceModel, pack: ModelPack) -> None:
     if pack.fingerprint != stored.fingerprint:
         raise FaceModelError(
-            f"This portal enrols with the face model {stored.name} ({stored.fingerprint[:12]}), and"
+            f"This portal uses the face model {stored.name} ({stored.fingerprint[:12]}), and"
             f" {pack.name} ({pack.fingerprint[:12]}) is not that one: their templates can't be compared."
-            f" Start with PORTAL_FACE_MODEL={stored.source}, or give another PORTAL_DATA_DIR to begin again."
+            f" Start with PORTAL_FACE_MODEL={stored.source}, or use another PORTAL_DATA_DIR to begin again."
         )
 
 

@@ -63,7 +63,7 @@ COMMAND = Actor(None, "portal command")
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The folder of everything that the portal keeps.  [default: PORTAL_DATA_DIR, or data]",
+    help="The folder for everything the portal keeps.  [default: PORTAL_DATA_DIR, or data]",
 )
 
 
@@ -93,7 +93,7 @@ def main() -> None:
 @main.command("up")
 @click.option("--host", default="127.0.0.1", help="The address to listen on.")
 @click.option("--port", default=8000, type=click.IntRange(0, 65535), help="The port; 0 takes a free one.")
-@click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: one a core, at most 4]")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: 1 per core, at most 4]")
 @click.option("--demo", is_flag=True, help="Add an organization with a few people, ready to search.")
 @data_dir_option
 def up_command(host: str, port: int, workers: int | None, demo: bool, data_dir: Path | None) -> None:
@@ -124,7 +124,7 @@ def create_user_command(
 ) -> None:
     """Add a user to an organization. The password is asked for, twice, unless a variable holds it.
 
-    Someone who has an account already becomes a member with that account, if this is its password.
+    Someone who already has an account becomes a member with that account, if this is its password.
     """
     with _app(data_dir, allowed=[password_env] if password_env else []):
         organization = _organization(slug)
@@ -167,10 +167,10 @@ def set_password_command(email: str, password_env: str | None, data_dir: Path | 
 def import_command(
     path: Path, slug: str, grouping: str | None, label: str | None, known: str, data_dir: Path | None
 ) -> None:
-    """Enrol many: a folder (one folder or one file a person), a ZIP, or a CSV manifest with its photos.
+    """Enrol many: a folder (one folder or one file per person), a ZIP, or a CSV manifest with its photos.
 
-    Running it again is safe: photos that are there already are not enrolled twice, and an import that was
-    broken off goes on.
+    Running it again is safe: photos that are already there are not enrolled twice, and an interrupted
+    import goes on.
     """
     # That Redis does not answer is no news while the portal is not up; the command says so at its end.
     logging.getLogger("portal.queues").setLevel(logging.ERROR)
@@ -241,7 +241,7 @@ def export_duplicates_command(slug: str, status: str, at: datetime | None, data_
 @main.command("doctor")
 @data_dir_option
 def doctor_command(data_dir: Path | None) -> None:
-    """Look at every part of the portal: ok, or what to do."""
+    """Check every part of the portal: ok, or what to do."""
     if not doctor.report(Settings.from_environment(data_dir=data_dir), click.echo):
         raise click.exceptions.Exit(1)
 
@@ -259,7 +259,8 @@ def _organization(slug: str) -> Organization:
     organization = find_organization(db.session(), slug)
     if organization is None:
         raise click.ClickException(
-            f"There is no organization {slug!r}. Make it first: portal create-organization NAME --slug {slug}"
+            f"There is no organization {slug!r}. Create it first: "
+            f"portal create-organization NAME --slug {slug}"
         )
     return organization
 

@@ -96,7 +96,7 @@ def _storage(settings: Settings) -> Finding:
             "photo storage", False, f"{folder} can't be written: {error.strerror}. Check its owner."
         )
     if free < LOW_SPACE_BYTES:
-        return Finding("photo storage", False, f"only {_size(free)} are free in {folder}. Make room.")
+        return Finding("photo storage", False, f"only {_size(free)} is free in {folder}. Make room.")
     return Finding("photo storage", True, f"{folder}, {_size(free)} free")
 
 
@@ -112,7 +112,7 @@ def _redis(settings: Settings) -> Finding:
         whose = "private" if settings.redis_is_private else "your own"
         return Finding("redis", True, f"{whose}, version {server['redis_version']}")
     if not settings.redis_is_private:
-        return Finding("redis", False, "the one of PORTAL_REDIS_URL does not answer. Start it.")
+        return Finding("redis", False, "the one at PORTAL_REDIS_URL does not answer. Start it.")
     if is_up(settings.data_dir):
         return Finding(
             "redis", False, f"does not answer; {settings.data_dir / 'logs' / 'redis.log'} may say why."

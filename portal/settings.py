@@ -172,5 +172,7 @@ def _stored_secret_key(folder: Path) -> str:
         pass  # another process of the same portal was first: all must sign with one key
     key = path.read_text()
     if not key:
-        raise SettingsError(f"{path} is empty. Delete it, and a new key is made; everyone signs in again.")
+        raise SettingsError(
+            f"{path} is empty. Delete it, and a new key is made; everyone then has to sign in again."
+        )
     return key

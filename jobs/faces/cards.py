@@ -46,7 +46,7 @@ _DLIB = _Terms(
 
 def _measured(threshold: float, people: str, missed: str, terms: _Terms, remark: str = "") -> ModelCard:
     source = (
-        f"Measured on LFW with one photo a person of {people} people as the gallery: about 1 % of searches"
+        f"Measured on LFW with one photo per person of {people} people as the gallery: about 1 % of searches"
         f" for people who are not in it find someone, and {missed} of those for people who are find none."
     )
     return ModelCard(threshold, source, terms.licence, terms.permitted_use, remark)

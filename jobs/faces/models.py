@@ -72,8 +72,8 @@ def _auto(model_dir: Path, announce: Callable[[str], None], may_download: bool) 
         return pack
     if not may_download:
         raise FaceModelError(
-            f"No face model was chosen yet: the first `portal up` takes {_BEST} if it can be downloaded to"
-            f" {model_dir}, and opencv (YuNet and SFace) if not."
+            f"No face model has been chosen yet: the first `portal up` takes {_BEST} if it can be downloaded"
+            f" to {model_dir}, and opencv (YuNet and SFace) if not."
         )
     try:
         download(_BEST, model_dir, announce)
@@ -149,7 +149,7 @@ def _insightface(folder: Path) -> ModelPack:
     ):
         if role not in parts:
             raise FaceModelError(
-                f"{folder} is not a complete face model: among its .onnx files is not {what}."
+                f"{folder} is not a complete face model: its .onnx files do not include {what}."
                 " Put all files of an InsightFace pack there."
             )
     return _pack(folder.name, "insightface", (parts["detector"], parts["recogniser"]))

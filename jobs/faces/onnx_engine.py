@@ -91,8 +91,8 @@ def open_onnx(pack: ModelPack, device: Device) -> OnnxEngine:
     candidates = runtimes(device)
     if not candidates:
         raise FaceModelError(
-            "PORTAL_DEVICE is cuda, but the installed ONNX Runtime has no CUDA in it. Install the portal with"
-            " RUNTIME=gpu, or set PORTAL_DEVICE to auto or cpu."
+            "PORTAL_DEVICE is cuda, but the installed ONNX Runtime does not include CUDA. Install the portal"
+            " with RUNTIME=gpu, or set PORTAL_DEVICE to auto or cpu."
         )
     try:
         detector_graph, decoder, recogniser_graph = _parts(pack)

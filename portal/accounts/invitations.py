@@ -61,7 +61,7 @@ def invite(session: Session, organization: Organization, actor: Actor, email: st
     with writing(session):
         member = select(Membership.id).join(Membership.user)
         if session.scalar(member.where(Membership.organization_id == organization.id, User.email == email)):
-            raise EmailError(f"{email} is a member already. Change the role in the list instead.")
+            raise EmailError(f"{email} is already a member. Change the role in the list instead.")
         session.execute(
             delete(Invitation).where(
                 Invitation.organization_id == organization.id,
@@ -111,7 +111,7 @@ def accept_as_new_user(session: Session, address: str, token: str, password: str
             )
             _record_accepted(session, address, invitation, user)
     except IntegrityError as error:
-        raise AccountError("An account with this address was just made. Reload the page.") from error
+        raise AccountError("An account with this address has just been created. Reload the page.") from error
     return user
 
 
@@ -125,7 +125,7 @@ def accept_as_user(session: Session, address: str, token: str, user: User) -> in
         if invitation.email != user.email:
             raise AccountError(f"This invitation is for {invitation.email}.")
         if is_member(session, user, invitation.organization):
-            raise AccountError(f"You are a member of {invitation.organization.name} already.")
+            raise AccountError(f"You are already a member of {invitation.organization.name}.")
         add_membership(session, user, invitation.organization, Role(invitation.role))
         _record_accepted(session, address, invitation, user)
     return invitation.organization_id
@@ -136,7 +136,7 @@ def _take(session: Session, token: str) -> Invitation:
     usable = select(Invitation).where(Invitation.token_hash == _hash(token), *_is_open())
     invitation = lock_rows(session, usable).scalar()
     if invitation is None:
-        raise InvitationGoneError("This invitation was used, revoked or is too old.")
+        raise InvitationGoneError("This invitation has been used, was revoked, or is too old.")
     invitation.accepted_at = now()
     return invitation
 

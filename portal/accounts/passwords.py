@@ -48,7 +48,7 @@ def problem_with(password: str, email: str) -> str | None:
     if len(plain) < MIN_LENGTH:
         return (
             f"The password has {len(plain)} characters. Use {MIN_LENGTH} or more; "
-            "a few words together are good."
+            "a few words together work well."
         )
     if len(plain) > MAX_LENGTH:
         return f"The password has {len(plain)} characters; {MAX_LENGTH} are allowed."

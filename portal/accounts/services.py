@@ -76,11 +76,11 @@ def create_user(
             if user is None:
                 return add_user(session, actor, email, password, organization, role)
             if is_member(session, user, organization):
-                raise AccountError(f"{email} is a member of {organization.name} already.")
+                raise AccountError(f"{email} is already a member of {organization.name}.")
             if not passwords.matches(password, user.password_hash):
                 raise AccountError(
-                    f"{email} has an account already, with another password. Give that one; or, if you are"
-                    " sure whose account it is, first give it a new one with portal set-password."
+                    f"{email} already has an account, with another password. Use that one; or, if you are"
+                    " sure whose account it is, first set a new one with portal set-password."
                 )
             add_membership(session, user, organization, role)
             record(
@@ -93,7 +93,7 @@ def create_user(
                 details={"email": email, "role": role},
             )
     except IntegrityError as error:
-        raise AccountError(f"Someone else was just making an account for {email}. Try again.") from error
+        raise AccountError(f"Someone else has just created an account for {email}. Try again.") from error
     return user
 
 
@@ -186,7 +186,7 @@ def change_password(
     if problem:
         raise PasswordError(problem)
     if new == current:
-        raise PasswordError("This is the password that you have already. Choose another one.")
+        raise PasswordError("This is already your password. Choose another one.")
     before, new_hash = user.password_hash, passwords.hash_password(new)
     with writing(session):
         lock(session, user)

@@ -107,7 +107,7 @@ def add_manifest(
         lock_open(session, batch)
         batch.manifest_reader = reader
         if batch.has_manifest:
-            raise BatchError("This batch has a manifest already. Drop the other one as a new batch.")
+            raise BatchError("This batch already has a manifest. Drop the other one as a new batch.")
         # What an attempt left that broke off.
         mine = BatchItem.batch_id == batch.id
         session.execute(delete(BatchItem).where(mine, BatchItem.line.is_not(None)))
@@ -127,7 +127,7 @@ def add_manifest(
 def _lock_for_reader(session: Session, batch: Batch, reader: str) -> None:
     lock_open(session, batch)
     if batch.manifest_reader != reader:
-        raise BatchError("The manifest came a second time while it was read: that one counts.")
+        raise BatchError("The manifest came a second time while it was being read: the second one counts.")
 
 
 def announce_all(session: Session, batch: Batch, left_out: int = 0) -> None:
@@ -164,7 +164,7 @@ def _read_names(session: Session, batch: Batch, files: Sequence[DroppedFile]) ->
     """The items of these files, whose names say whose photos they are. Case counts: A1 and a1 are two."""
     naming = naming_of(batch)
     if naming is None:
-        raise BatchError("It is not decided how the names of the files are to be read.")
+        raise BatchError("How the names of the files are read has not been decided.")
     keys = [key_of_another(normal_path(file.path), file.mark) for file in files]
     there = {row.path_key: row for row in _items(session, batch, keys)}
     new: dict[str, dict[str, Any]] = {}

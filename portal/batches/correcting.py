@@ -41,7 +41,7 @@ def retry(
     with writing(session):
         lock(session, batch, key_share=True)
         if batch.decision == Decision.UNDO:
-            raise BatchError("The batch was undone: its photos are not there any more.")
+            raise BatchError("The batch was undone: its photos are gone.")
         photos = select(BatchItem.photo_id).where(*which)
         execute_change(
             session,
@@ -89,9 +89,9 @@ def replace(
         lock_rows(session, select(Photo.id).where(Photo.id == item.photo_id))
         lock(session, item)
         if item.state != ItemState.ATTENTION or batch.decision == Decision.UNDO:
-            raise BatchError("This photo does not need attention any more.")
+            raise BatchError("This photo no longer needs attention.")
         if not item.external_id:
-            raise BatchError("Nobody knows whose photo this is: correct the name of the file instead.")
+            raise BatchError("It is not known whose photo this is: correct the name of the file instead.")
         unneeded = [item.file_key] if item.file_key else []
         if item.photo_id:
             unneeded += enrolment.delete_photos(session, organization, [item.photo_id])

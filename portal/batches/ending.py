@@ -40,7 +40,7 @@ def expect_no_more(session: Session, batch: Batch) -> tuple[int, Sequence[int]]:
     """
     batch.announced = True
     missing = end_items(session, batch, ItemReason.NOT_ARRIVED, BatchItem.state == ItemState.EXPECTED)
-    return missing, give_up_archives(session, batch, "It never arrived whole.", arrived=False)
+    return missing, give_up_archives(session, batch, "It never arrived completely.", arrived=False)
 
 
 def end_items(session: Session, batch: Batch, reason: ItemReason, *conditions: ColumnElement[bool]) -> int:

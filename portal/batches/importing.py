@@ -61,7 +61,7 @@ def find_source(path: Path) -> Source:
             )
         return Source(path, path, manifests[0] if manifests else None, is_zip=False)
     if not path.is_file():
-        raise BatchError(f"{path} is not there.")
+        raise BatchError(f"{path} does not exist.")
     if _is_csv(path.name):
         return Source(path, path.parent, path, is_zip=False)
     if path.suffix.lower() == ".zip":

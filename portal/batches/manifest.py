@@ -30,7 +30,7 @@ PHOTO = re.compile(r"(photos?|picture|image|file|filename|path)\d*")
 
 BOM = b"\xef\xbb\xbf"
 UTF_16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-SAVE_AS = 'In Excel, choose "Save as" and there "CSV UTF-8 (comma delimited)".'
+SAVE_AS = 'In Excel, choose "Save as", then "CSV UTF-8 (comma delimited)".'
 NEEDED = (
     "The first line must name the columns: one “external ID”, one “name” (for people who are not "
     "enrolled yet), and one or more “photo”."
@@ -121,8 +121,8 @@ def _delimiter(line: str) -> str:
     if len(best) > 1:
         words = " and ".join(DELIMITERS[delimiter] for delimiter in splitting)
         raise ManifestError(
-            f"There are {words} in the header, so it can't be told which of them stands between the columns. "
-            "Use one of them throughout."
+            f"There are {words} in the header, so it is not clear which of them separates the columns. "
+            "Use only one of them."
         )
     return best[0]
 
@@ -172,7 +172,7 @@ def _rows(reader: Iterator[list[str]], lines: _Lines, uses: Sequence[Column]) ->
         count += 1
         if count > MOST_ROWS:
             raise ManifestError(
-                f"The manifest has more than {MOST_ROWS:,} rows; the first that is too many is in line "
+                f"The manifest has more than {MOST_ROWS:,} rows; the first one too many is in line "
                 f"{line}. Divide it into several manifests, each with its own header."
             )
         photos = [
@@ -237,8 +237,8 @@ class _Lines(Iterator[str]):
             )
         if b"\0" in line:
             raise ManifestError(
-                f"Line {self.number} contains a character that no text has (NUL): this is no CSV file, or it "
-                f"is damaged. {SAVE_AS}"
+                f"Line {self.number} contains a character that no text has (NUL): this is not a CSV file, or "
+                f"it is damaged. {SAVE_AS}"
             )
         self._row_bytes += len(line)
         if self.number > self.row_line and self._row_bytes > LONGEST_LINE:

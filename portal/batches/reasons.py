@@ -48,7 +48,7 @@ WORDS: dict[ItemReason, tuple[str, str]] = {
     ),
     ItemReason.TOO_LARGE: ("The file is larger than 25 MiB.", "Save a smaller copy and replace it."),
     ItemReason.NO_FOLDER: (
-        "The photo lies in no person's folder.",
+        "The photo is not in a person's folder.",
         "Move it into the folder of its person and drop it again.",
     ),
     ItemReason.NO_EXTERNAL_ID: (
@@ -72,7 +72,7 @@ WORDS: dict[ItemReason, tuple[str, str]] = {
     ),
     ItemReason.PHOTO_OF_ANOTHER: (
         "Another row of the manifest names this photo for someone else.",
-        "One photo can be of one person: correct the row that is wrong.",
+        "A photo can be of one person only: correct the wrong row.",
     ),
     ItemReason.NOT_IN_MANIFEST: (
         "The manifest does not name this photo.",
@@ -83,16 +83,16 @@ WORDS: dict[ItemReason, tuple[str, str]] = {
         "Give it a name of its own and drop it again.",
     ),
     ItemReason.TWO_FILES: (
-        "Two files fit the name that the manifest gives.",
+        "Two files match the name in the manifest.",
         "Name the folder too in the manifest, and drop it again with both files.",
     ),
     ItemReason.OTHER_NAME: (
-        "Someone of another name is enrolled here with this external ID.",
+        "Someone with another name is enrolled here with this external ID.",
         "Correct the external ID, or the name if they are the same person, and drop the file again.",
     ),
     ItemReason.TOO_MANY_PHOTOS: (
-        "This person has 20 photos already.",
-        "Remove one of them, then try this one again.",
+        "This person already has 20 photos.",
+        "Remove one of them, then retry this one.",
     ),
     ItemReason.UNSAFE_PATH: (
         "The name of the file in the ZIP points outside the ZIP.",
@@ -123,16 +123,16 @@ WORDS: dict[ItemReason, tuple[str, str]] = {
         "Make the ZIP again from the original folder.",
     ),
     ItemReason.LEFT_AS_IT_IS: (
-        "The person was enrolled already, and was left as it is.",
-        "Choose to add photos to people who are enrolled if you want it otherwise.",
+        "The person was already enrolled and was left unchanged.",
+        "To add it all the same, choose to add photos to enrolled people.",
     ),
     ItemReason.CANCELLED: (
         "The batch was cancelled before this photo's turn.",
-        "Try it again if it is to be enrolled after all.",
+        "Retry it if it should be enrolled after all.",
     ),
     ItemReason.REMOVED: (
         "The photo or its person was removed before it was processed.",
-        "Nothing, if that was meant; else try it again.",
+        "If that was intended, do nothing; otherwise retry it.",
     ),
     ItemReason.SEVERAL_FACES: (
         "There are several faces of similar size.",

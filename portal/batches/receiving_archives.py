@@ -104,7 +104,7 @@ def receive_piece(
         size = store.append_to_archive(archive.id, offset, stream, archive.size_bytes)
     except FileTooLarge as error:
         raise BatchError(
-            f"{archive.file_name} is longer than it was at the beginning. Did it change? Drop it again."
+            f"{archive.file_name} is longer than announced. Has it changed? Drop it again."
         ) from error
     if size == archive.size_bytes:
         _have_unpacked(session, batch, archive)

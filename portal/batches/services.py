@@ -219,7 +219,7 @@ def cancel(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> N
     with writing(session):
         lock(session, batch, key_share=True)
         if batch.decision not in (Decision.GO_ON, Decision.PAUSE) or batch.finished_at is not None:
-            raise BatchError("This batch has ended already.")
+            raise BatchError("This batch has already ended.")
         batch.decision, batch.announced = Decision.CANCEL, True
         waiting = (ItemState.EXPECTED, ItemState.RECEIVED)
         end_items(session, batch, ItemReason.CANCELLED, BatchItem.state.in_(waiting))
@@ -244,9 +244,9 @@ def undo(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> Non
         lock(session, batch, key_share=True)
         progress = progress_of(session, batch)
         if batch.decision == Decision.UNDO:
-            raise BatchError("This batch is being undone already.")
+            raise BatchError("This batch is already being undone.")
         if not progress.counts.total:
-            raise BatchError("Nothing has come with this batch, so there is nothing to undo.")
+            raise BatchError("This batch has brought nothing, so there is nothing to undo.")
         if not progress.can_be_undone:
             raise BatchError("A batch can be undone within a day. This one is older.")
         batch.decision, batch.announced = Decision.UNDO, True

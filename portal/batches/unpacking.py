@@ -70,7 +70,7 @@ def unpack(
             )
             left_out = zipped.left_out
     except FileNotFoundError:
-        _close(session, worker, archive, "The ZIP is not there any more. Drop it again.")
+        _close(session, worker, archive, "The ZIP is no longer there. Drop it again.")
         return
     except (ArchiveError, ManifestError, BatchError) as problem:
         if batch.decision != Decision.GO_ON:
@@ -124,7 +124,7 @@ def _refuse_manifest(session: Session, batch: Batch, manifests: Sequence[Entry])
     """Raise ArchiveError if a ZIP's manifest can't say who is on which photo: nobody guesses instead."""
     if len(manifests) > 1:
         raise ArchiveError(
-            f"The ZIP holds {len(manifests)} CSV files, and nobody can tell which one is the manifest. "
+            f"The ZIP holds {len(manifests)} CSV files, and it is not clear which one is the manifest. "
             "Make it again with one of them."
         )
     (manifest,) = manifests
@@ -134,8 +134,8 @@ def _refuse_manifest(session: Session, batch: Batch, manifests: Sequence[Entry])
     files = select(BatchItem.id).where(BatchItem.batch_id == batch.id, BatchItem.line.is_(None)).limit(1)
     if batch.has_manifest or session.scalar(files) is not None:
         raise ArchiveError(
-            f"The ZIP holds a manifest ({manifest.path}), and other files of this batch were read already. "
-            "Drop the ZIP as a batch of its own."
+            f"The ZIP holds a manifest ({manifest.path}), but other files of this batch have already been "
+            "read. Drop the ZIP as a batch of its own."
         )
 
 

@@ -60,7 +60,9 @@ def choose_threshold(
         lock(session, organization, key_share=True)
         model, before = current_face_model(session), thresholds_of(session, organization)
         if model is None or before is None:
-            raise ThresholdError("No face model was chosen yet: that happens when the first worker starts.")
+            raise ThresholdError(
+                "No face model has been chosen yet: that happens when the first worker starts."
+            )
         chosen = dict(zip(Purpose, chosen_for(organization, model), strict=True))
         if chosen[purpose] == threshold:
             return False

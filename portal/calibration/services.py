@@ -81,13 +81,13 @@ def request_calibration(session: Session, organization: Organization, actor: Act
     people = 0 if model is None else people_in_gallery(session, organization, model, PEOPLE_NEEDED)
     if model is None or people < PEOPLE_NEEDED:
         raise CalibrationError(
-            f"There are not enough people to measure on: {people} of {PEOPLE_NEEDED} have a usable photo."
+            f"There are not enough people for a calibration: {people} of {PEOPLE_NEEDED} have a usable photo."
         )
     with writing(session):
         lock(session, organization)
         last = newest(session, organization)
         if last is not None and last.state in UNFINISHED:
-            raise CalibrationError("A measurement is under way already.")
+            raise CalibrationError("A calibration is already under way.")
         calibration = Calibration(organization_id=organization.id, face_model_id=model.id)
         session.add(calibration)
         session.flush()

@@ -84,7 +84,7 @@ def _report(console: Console, progress: BatchProgress) -> None:
     counts = progress.counts
     states = [
         (ItemState.ENROLLED, "enrolled"),
-        (ItemState.ADDED, "added to people who were enrolled"),
+        (ItemState.ADDED, "added to enrolled people"),
         (ItemState.ALREADY_THERE, "already there"),
         (ItemState.ATTENTION, "need attention"),
     ]
@@ -99,6 +99,6 @@ def _report(console: Console, progress: BatchProgress) -> None:
         if archive.problem:
             console.print(f"  {archive.file_name} can't be used: {archive.problem}", highlight=False)
     if progress.status in MOVING:
-        console.print("The portal is not up. What waits is worked on when it starts: portal up")
+        console.print("The portal is not up. What is waiting is processed when it starts: portal up")
     elif counts.states[ItemState.ATTENTION] or counts.to_check:
-        console.print(f"The page /enrol/{progress.batch.id} lists what to look at.", highlight=False)
+        console.print(f"The page /enrol/{progress.batch.id} lists what to check.", highlight=False)

@@ -27,9 +27,9 @@ def scan_and_watch(session: Session, organization: Organization, actor: Actor) -
     scan = unfinished_scan(session, organization) or start_scan(session, organization, actor)
     _watch(session, console, scan)
     if scan.state in UNFINISHED:
-        console.print("The portal is not up. The comparison is made when it starts: portal up")
+        console.print("The portal is not up. The scan runs when it starts: portal up")
     elif scan.state == WorkState.FAILED:
-        console.print("The comparison stopped three times and was set aside. See /duplicates/scans.")
+        console.print("The scan stopped three times and was set aside. See /duplicates/scans.")
         return False
     else:
         console.print(

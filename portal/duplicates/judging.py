@@ -192,7 +192,7 @@ def _lock_decided(
     """Hold a pair whose decision can be taken back, in a transaction that holds the organization's pairs."""
     lock(session, pair)
     if pair.status == PairStatus.OPEN:
-        raise PairError("Nothing is decided about this pair.")
+        raise PairError("Nothing has been decided about this pair.")
     if pair.decided_at != decided_at:
         raise PairError(f"This pair was decided again, by {pair.decided_by}. Look at it again.")
     alias = None if merge else _alias_in(session, pair)
@@ -239,7 +239,7 @@ def _lock_open(session: Session, actor: Actor, pair: DuplicatePair, *, merging: 
     """
     lock(session, pair)
     if pair.status != PairStatus.OPEN:
-        raise PairError(f"This pair was decided already, by {pair.decided_by}. Look at it again.")
+        raise PairError(f"This pair has already been decided, by {pair.decided_by}. Look at it again.")
     if is_reserved(pair, actor):
         raise PairError("Someone else is looking at this pair. Go on with the next one.")
     if merging:

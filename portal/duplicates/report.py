@@ -54,7 +54,7 @@ class ReportError(ValueError):
 def end_of_day(day: date) -> datetime:
     """The moment (UTC) at which a day is over, for a report as it was then. Raises ReportError."""
     if day > now().date():
-        raise ReportError("A report can be made as it was on a day that has begun, not on one to come.")
+        raise ReportError("Choose today or an earlier day for the report.")
     return datetime.combine(day, time.max, UTC)
 
 

@@ -102,7 +102,7 @@ def part_people(session: Session, organization: Organization, actor: Actor, merg
     held = lock_with_aliases(session, organization, ids)
     lock(session, merge)
     if merge.undone_at is not None:
-        raise MergeError("This merge was undone already.")
+        raise MergeError("This merge has already been undone.")
     if not _is_last(session, merge):
         raise MergeError("Undo the later merge first.")
     survivor, absorbed = (held[person_id] for person_id in ids)
@@ -117,7 +117,7 @@ def part_people(session: Session, organization: Organization, actor: Actor, merg
     reveal_hidden_copies(session, organization, [survivor.id])
     if lost:
         photos = "One photo" if lost == 1 else f"{lost} photos"
-        remarks.append(f"{photos} of {absorbed.name} had been removed since, and can't be brought back.")
+        remarks.append(f"{photos} of {absorbed.name} had been removed since the merge and can't be restored.")
     survivor.updated_at = absorbed.updated_at = now()
     index_words(session, [survivor, absorbed])
     take_back(session, merge)
@@ -149,16 +149,16 @@ def _refuse_merged(session: Session, person: Person) -> None:
     if person.is_alias:
         survivor = session.get_one(Person, person.merged_into_id)
         raise MergeError(
-            f"{person.name} ({person.external_id}) was merged into {survivor.name} "
-            f"({survivor.external_id}) already."
+            f"{person.name} ({person.external_id}) has already been merged into {survivor.name} "
+            f"({survivor.external_id})."
         )
 
 
 def _refuse_others(survivor: Person, absorbed: Person, name: str, external_id: str) -> None:
     if name not in (survivor.name, absorbed.name):
-        raise MergeError("The name that is kept is that of one of the two. Choose again.")
+        raise MergeError("The name to keep must be that of one of the two. Choose again.")
     if external_id not in (survivor.external_id, absorbed.external_id):
-        raise MergeError("The external ID that is kept is that of one of the two. Choose again.")
+        raise MergeError("The external ID to keep must be that of one of the two. Choose again.")
 
 
 def _is_last(session: Session, merge: Merge) -> bool:
@@ -180,7 +180,7 @@ def _restore_names(merge: Merge, survivor: Person, absorbed: Person) -> list[str
     if unchanged:
         _name(survivor, before)
         return []
-    return [f"The name {survivor.name} was given after the merge, and stays."]
+    return [f"The name {survivor.name} was given after the merge, so it stays."]
 
 
 def _restore_external_ids(session: Session, merge: Merge, survivor: Person, absorbed: Person) -> list[str]:
@@ -190,13 +190,13 @@ def _restore_external_ids(session: Session, merge: Merge, survivor: Person, abso
     if survivor.external_id == own:
         _give_external_ids(session, survivor, before, absorbed, own)
         return []
-    remark = f"The external ID {survivor.external_id} was given after the merge, and stays."
+    remark = f"The external ID {survivor.external_id} was given after the merge, so it stays."
     if session.scalar(
         select(Person.id).where(Person.organization_id == merge.organization_id, Person.external_id == own)
     ):
         return [
             remark,
-            f"The external ID {own} is someone else's now: {absorbed.name} has {absorbed.external_id}.",
+            f"The external ID {own} now belongs to someone else: {absorbed.name} has {absorbed.external_id}.",
         ]
     absorbed.external_id = own
     return [remark]

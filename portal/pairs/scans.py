@@ -37,7 +37,9 @@ def start_scan(session: Session, organization: Organization, actor: Actor) -> Du
     """Have all people of an organization compared with each other. Raises ScanError if they just are."""
     thresholds = thresholds_of(session, organization)
     if thresholds is None:
-        raise ScanError("There is nobody to compare yet: no face model was chosen, and no photo looked at.")
+        raise ScanError(
+            "There is nobody to compare yet: no face model has been chosen, and no photo processed."
+        )
     with writing(session):
         lock_pairs(session, organization.id)
         _refuse_second(session, organization)
@@ -48,7 +50,7 @@ def start_scan(session: Session, organization: Organization, actor: Actor) -> Du
 
 def _refuse_second(session: Session, organization: Organization) -> None:
     if unfinished_scan(session, organization) is not None:
-        raise ScanError("A full comparison is under way already. Wait for it, or cancel it.")
+        raise ScanError("A scan is already under way. Wait for it, or cancel it.")
 
 
 def _new_scan(session: Session, organization: Organization, actor: Actor, threshold: float) -> DuplicateScan:
@@ -70,7 +72,7 @@ def cancel_scan(session: Session, actor: Actor, scan: DuplicateScan) -> None:
         lock_pairs(session, scan.organization_id)
         lock(session, scan)
         if scan.state not in UNFINISHED:
-            raise ScanError("This comparison has ended already.")
+            raise ScanError("This scan has already ended.")
         scan.cancelled = True
         if scan.state == WorkState.QUEUED:
             scan.state, scan.finished_at = WorkState.DONE, now()
@@ -84,7 +86,7 @@ def retry_scan(session: Session, organization: Organization, actor: Actor, scan:
         _refuse_second(session, organization)
         lock(session, scan)
         if scan.state != WorkState.FAILED:
-            raise ScanError("This comparison is not set aside.")
+            raise ScanError("This scan is not set aside.")
         requeue(scan)
         _record(session, actor, Action.SCAN_STARTED, scan)
     enqueue_scan(scan.id)

@@ -41,10 +41,10 @@ WORDS: dict[Reason, tuple[str, str]] = {
     ),
     Reason.SET_ASIDE: (
         "The photo could not be processed: it stopped the program three times.",
-        "Save it again in another format and add that, or tell your administrator.",
+        "Save it again in another format and add that, or tell whoever runs the portal.",
     ),
     Reason.FILE_MISSING: (
-        "The stored file is not there any more.",
-        "Add the photo again, and tell your administrator.",
+        "The stored file is no longer there.",
+        "Add the photo again, and tell whoever runs the portal.",
     ),
 }

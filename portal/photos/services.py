@@ -98,7 +98,7 @@ def retry_photo(session: Session, organization: Organization, actor: Actor, phot
     with writing(session):
         lock(session, photo)
         if photo.state != WorkState.FAILED:
-            raise PhotoError("This photo is being worked on already.")
+            raise PhotoError("This photo is already being processed.")
         requeue(photo)
         record_photo_event(session, organization, actor, Action.PHOTO_RETRIED, photo)
     enqueue_enrolment(organization.id)
@@ -114,9 +114,9 @@ def choose_face(
     with writing(session):
         lock(session, photo)
         if not session.scalar(select(Face.id).where(Face.id == face_id, Face.photo_id == photo.id)):
-            raise PhotoError("This face is not in the photo any more. Choose again.")
+            raise PhotoError("This face is no longer in the photo. Choose again.")
         if photo.state in UNFINISHED:
-            raise PhotoError("This photo is being worked on. Wait a moment and choose again.")
+            raise PhotoError("This photo is being processed. Wait a moment and choose again.")
         photo.main_face_id = face_id
         requeue(photo)
         record_photo_event(session, organization, actor, Action.FACE_CHOSEN, photo)

@@ -84,7 +84,7 @@ def choose_face(
         if not session.scalar(
             select(ProbeFace.id).where(ProbeFace.id == face_id, ProbeFace.search_id == search.id)
         ):
-            raise PhotoError("This face is not in the photo any more. Choose again.")
+            raise PhotoError("This face is no longer in the photo. Choose again.")
         if search.state in UNFINISHED:
             raise PhotoError("This search is still running. Wait a moment and choose again.")
         search.face_id = face_id

@@ -60,10 +60,10 @@ def create_first_admin(
     then, and the code stays good.
     """
     if not hmac.compare_digest(_plain(code).encode(), _plain(first_run_code(data_dir)).encode()):
-        raise CredentialsError("This is not the code. It was printed where the portal was started.")
+        raise CredentialsError("This is not the right code. It was printed where the portal was started.")
     with writing(session):
         if any_user(session):
-            raise AccountError("The portal has been set up already. Sign in instead.")
+            raise AccountError("The portal is already set up. Sign in instead.")
         created = add_organization(session, actor, organization)
         user = add_user(session, actor, email, password, created, Role.ADMIN)
         answer_licence(session, Actor(user.id, user.email, actor.address), licence, created)

@@ -69,7 +69,7 @@ class Licence:
         """What going on with another face model would mean, or why that is not possible."""
         if self.enrolled:
             return (
-                f"People are enrolled with {self.model.name} already, and their templates mean nothing to"
+                f"People are already enrolled with {self.model.name}, and their templates mean nothing to"
                 " another face model: begin again with another PORTAL_DATA_DIR and PORTAL_FACE_MODEL=opencv."
             )
         if self.instead is None:
@@ -113,7 +113,7 @@ def answer_licence(
     if choice is None and (licence is None or not licence.is_to_confirm):
         return
     if licence is None:
-        raise LicenceError("No face model was chosen yet: the first `portal up` chooses one.")
+        raise LicenceError("No face model has been chosen yet: the first `portal up` chooses one.")
     if choice is None:
         raise LicenceError(f"Choose how you may use the face model {licence.model.name}.")
     if licence.model.permitted_use == PermittedUse.ANY:
@@ -173,7 +173,7 @@ def licence_lines(session: Session) -> list[str]:
     """What the terminal shows of the licence."""
     licence = current_licence(session)
     if licence is None:
-        return ["No face model was chosen yet: the first `portal up` chooses one."]
+        return ["No face model has been chosen yet: the first `portal up` chooses one."]
     lines = [
         f"Face model  {licence.model.name}",
         f"Licence     {licence.model.licence}",

@@ -67,7 +67,7 @@ def up(settings: Settings, options: Options, say: Say) -> None:
                 try:
                     _run(supervisor, settings, options, listener, app, say)
                 except StopRequested:
-                    say("Stopping. Press Ctrl-C again to kill what is still at work.")
+                    say("Stopping. Press Ctrl-C again to kill what is still running.")
                     listener.close()
                     raise
         except StopRequested:
@@ -159,7 +159,7 @@ def _wait_until_ready(supervisor: Supervisor, listener: Listener, say: Say) -> N
             return True
         if time.monotonic() > slow_at:
             slow_at += SLOW_START_S
-            say(f"Still starting: {state}. The folder logs, inside the data folder, tells more.")
+            say(f"Still starting: {state}. See the folder logs in the data folder.")
         return False
 
     supervisor.serve(ready, every_s=POLL_S)

@@ -22,7 +22,7 @@ def only_one(data_dir: Path) -> Iterator[None]:
         if not _lock(file.fileno()):
             file.seek(0)
             raise AlreadyUp(
-                f"The portal is up already on {data_dir} (process {file.read().strip() or 'unknown'}). "
+                f"The portal is already up on {data_dir} (process {file.read().strip() or 'unknown'}). "
                 "Stop that one first, or give this one a folder of its own with --data-dir."
             )
         file.truncate(0)

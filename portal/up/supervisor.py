@@ -141,12 +141,12 @@ class Supervisor:
         delay = kept.backoff.delay_s(time.monotonic() - kept.started)
         kept.due = time.monotonic() + delay
         name = kept.program.name
-        self._say(f"{name} ended ({_reason(code)}). It is started again in {delay:g} s.")
+        self._say(f"{name} ended ({_reason(code)}). It will be restarted in {delay:g} s.")
         if code > 0:
             self._say(
                 "\n".join(
                     [
-                        f"  {name}'s last words, of {self._log_folder / name}.log:",
+                        f"  {name}'s last words, from {self._log_folder / name}.log:",
                         *(f"    {line}" for line in child.last_lines),
                     ]
                 )

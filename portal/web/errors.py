@@ -13,7 +13,7 @@ from portal.storage import StoreFull
 
 PAGES = {400, 403, 404, 405, 413, 429, 500, 507}
 
-FULL = "The portal's disk is full. Nothing was lost: tell your administrator, and send it again afterwards."
+FULL = "The portal's disk is full. Nothing was lost: tell whoever runs the portal, and send it again later."
 
 log = structlog.get_logger()
 

@@ -208,8 +208,8 @@ def test_a_photo_that_cannot_be_used_says_why(
     expect(page.get_by_text("The photo is damaged or was cut off on the way.")).to_be_visible()
 
     failed = page.locator("[data-photo-state=failed]").filter(has_text="No face was found")
-    failed.get_by_role("button", name="Try again").click()
-    expect(page.get_by_text("The photo is being looked at again.")).to_be_visible()
+    failed.get_by_role("button", name="Retry").click()
+    expect(page.get_by_text("The photo is being processed again.")).to_be_visible()
     expect(failed).to_have_count(1)
     failed.get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.xdist_group(BROWSING)
 
 def test_a_new_portal_is_set_up_in_the_browser(portal: UpPortal, first_run: Seen) -> None:
     assert first_run.address == f"{portal.url}/first-run"
-    assert "This is not the code" in first_run.refusal
+    assert "This is not the right code" in first_run.refusal
     assert first_run.address_afterwards == f"{portal.url}/"
     assert [tuple(row) for row in portal.rows("SELECT name FROM organization ORDER BY id LIMIT 1")] == [
         ("Harbour Clinic",)
@@ -30,7 +30,7 @@ def test_a_new_portal_is_set_up_in_the_browser(portal: UpPortal, first_run: Seen
 
 
 def test_the_licence_is_asked_and_the_answer_is_kept(portal: UpPortal, first_run: Seen, ada: Staff) -> None:
-    assert "Choose one of these" in first_run.question
+    assert "Choose one, so" in first_run.question
     answers = portal.rows("SELECT choice, answered_by FROM licence_answer")
     assert [tuple(row) for row in answers] == [("research", "ada@harbour.example")]
     shown = ada.get("/settings").select_one("[data-licence-answer=research]")

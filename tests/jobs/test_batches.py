@@ -489,7 +489,7 @@ def test_a_zip_that_is_gone_is_told(worker: Worker, bob: Visitor, session: Sessi
         path.unlink()
     finish(worker)
     bob.get(f"/enrol/{batch}")
-    assert "The ZIP is not there any more. Drop it again." in bob.page.get_text(" ")
+    assert "The ZIP is no longer there. Drop it again." in bob.page.get_text(" ")
     assert_sound(session, {batch: 0})
 
 

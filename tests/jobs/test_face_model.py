@@ -39,7 +39,7 @@ def named(settings: Settings, face_model: str, model_dir: Path) -> Settings:
 
 
 def test_a_worker_does_not_start_before_a_model_was_chosen(session: Session, settings: Settings) -> None:
-    with pytest.raises(FaceModelError, match="No face model was chosen yet"):
+    with pytest.raises(FaceModelError, match="No face model has been chosen yet"):
         open_stored(session, settings)
 
 

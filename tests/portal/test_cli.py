@@ -114,7 +114,7 @@ def test_somebody_with_an_account_joins_another_organization_with_it(data_dir: P
     portal(data_dir, "create-organization", "Other")
     portal(data_dir, *make, "clinica-sao-jose", WORD=PASSWORD)
     guessed = portal(data_dir, *make, "other", WORD="a guess at their password")
-    assert "has an account already, with another password" in refused(guessed)
+    assert "already has an account, with another password" in refused(guessed)
     assert [slug for slug, _, _ in members(data_dir)] == ["clinica-sao-jose"]
     done = portal(data_dir, *make, "other", WORD=PASSWORD)
     assert done.stdout == "ana@example.org is a viewer of Other.\n"
@@ -186,7 +186,7 @@ def test_imports_a_folder_while_the_portal_is_not_up(data_dir: Path, tmp_path: P
     assert "the folder says who is on a photo, by names of people" in said
     assert "Batch 1: 4 photos: 0 enrolled, " in said
     assert "1 need attention, 3 waiting." in said
-    assert "What waits is worked on when it starts: portal up" in said
+    assert "What is waiting is processed when it starts: portal up" in said
     with sqlite3.connect(data_dir / "portal.sqlite3") as connection:
         waiting = connection.execute("SELECT count(*) FROM batch_item WHERE state = 'received'").fetchone()
         events = connection.execute("SELECT actor FROM audit_event WHERE action LIKE 'batch%'").fetchall()

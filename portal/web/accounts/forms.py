@@ -76,7 +76,7 @@ class ConfirmedLicenceForm(FirstRunForm):
     licence = RadioField(
         "How may you use it?",
         validate_choice=False,
-        validators=[InputRequired("Choose one of these, so that nobody uses the model without a right to.")],
+        validators=[InputRequired("Choose one, so that no one uses the model without the right to.")],
     )
 
     def offer(self, licence: Licence) -> None:

@@ -57,7 +57,7 @@ def revoke(invitation_id: int) -> ResponseReturnValue:
     revoked = invitations.revoke(db.session, current_organization(), current_actor(), invitation_id)
     if revoked is None:
         abort(404)
-    flash(f"The invitation of {revoked.email} is revoked; its link does not work any more.", "success")
+    flash(f"The invitation for {revoked.email} is revoked; its link no longer works.", "success")
     return redirect(url_for("members.index"))
 
 

@@ -123,7 +123,7 @@ def follow_organization() -> None:
     if request.method not in {"GET", "HEAD"} and request.blueprint != "accounts":
         raise CSRFError("You are no longer a member of the organization under which this form was opened.")
     then = f" You are now in {membership.organization.name}." if membership else ""
-    flash(f"You are no longer a member of the organization that you worked in.{then}", "warning")
+    flash(f"You are no longer a member of the organization you were working in.{then}", "warning")
 
 
 def ask_to_sign_in() -> ResponseReturnValue:

@@ -86,7 +86,7 @@ def account() -> ResponseReturnValue:
         form.password.errors = [str(error)]
         return render_template("accounts/account.html", form=form, roles=ROLES), 422
     sessions.begin(user, organization.id if organization else None)
-    flash("Your password is changed. Wherever else you were signed in, you are signed out.", "success")
+    flash("Your password is changed. You are signed out everywhere else.", "success")
     return redirect(url_for("accounts.account"))
 
 

@@ -158,7 +158,7 @@ def attention(batch_id: int) -> ResponseReturnValue:
 def pause(batch_id: int) -> ResponseReturnValue:
     """Leave a batch alone for now."""
     services.pause(db.session(), current_actor(), find(batch_id))
-    return _back(batch_id, "The batch is paused. The few photos that are being looked at are finished.")
+    return _back(batch_id, "The batch is paused. The few photos being processed are finished first.")
 
 
 @blueprint.post("/enrol/<int:batch_id>/resume")
@@ -182,7 +182,7 @@ def cancel(batch_id: int) -> ResponseReturnValue:
 def finish(batch_id: int) -> ResponseReturnValue:
     """Wait no longer for files that did not come."""
     services.finish_without_missing(db.session(), current_actor(), find(batch_id), photo_store())
-    return _back(batch_id, "The batch waits for no more files. What is missing is listed below.")
+    return _back(batch_id, "The batch no longer waits for files. What is missing is listed below.")
 
 
 @blueprint.post("/enrol/<int:batch_id>/undo")
@@ -202,8 +202,8 @@ def retry(batch_id: int) -> ResponseReturnValue:
     count = correcting.retry(
         db.session(), current_actor(), batch, reason=request.form.get("reason", ""), item=item
     )
-    words = {0: "Nothing can be tried again as it is.", 1: "One photo is tried again."}
-    return _back(batch_id, words.get(count, f"{count:,} photos are tried again."), "attention")
+    words = {0: "Nothing can be retried as it is.", 1: "One photo is being retried."}
+    return _back(batch_id, words.get(count, f"{count:,} photos are being retried."), "attention")
 
 
 @blueprint.post("/enrol/<int:batch_id>/items/<int:item_id>/replace")
@@ -222,7 +222,7 @@ def replace(batch_id: int, item_id: int) -> ResponseReturnValue:
             )
     except PhotoError as error:
         raise BatchError(str(error)) from error
-    return _back(batch_id, "The photo is replaced and being looked at.", "attention")
+    return _back(batch_id, "The photo is replaced and being processed.", "attention")
 
 
 @blueprint.post("/enrol/<int:batch_id>/items/<int:item_id>/checked")

@@ -132,7 +132,7 @@ def undo(pair_id: int) -> ResponseReturnValue:
     except (PairError, MergeError) as error:
         flash(str(error), "warning")
         return redirect(url_for("pairs.show", pair_id=pair.id))
-    flash("The decision is taken back: this pair is open again.", "success")
+    flash("The decision is undone: this pair is open again.", "success")
     for remark in remarks:
         flash(remark, "info")
     return redirect(url_for("pairs.show", pair_id=pair.id))
@@ -184,7 +184,7 @@ def _why_none(*, was_last: bool) -> str:
     if not asked:
         return "Every pair is decided."
     if was_last:
-        return "That was the last pair of the queue. Those that you passed over are still there."
+        return "That was the last pair of the queue. The ones you skipped are still there."
     words = "One open pair is" if asked == 1 else f"{asked:,} open pairs are"
     return f"No pair is left for you: {words} being looked at by others, or left to others."
 
@@ -247,7 +247,7 @@ def _asked() -> User | None:
     for user in judging.can_be_asked(db.session(), current_organization(), current_actor()):
         if str(user.id) == chosen:
             return user
-    raise PairError("This member can't be asked. Choose another one, or leave the pair to anybody.")
+    raise PairError("This member can't be asked. Choose another one, or leave the pair to anyone.")
 
 
 def _refused(pair_id: int, error: PairError | MergeError, note: str) -> ResponseReturnValue:

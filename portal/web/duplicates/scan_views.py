@@ -56,7 +56,7 @@ def cancel(scan_id: int) -> ResponseReturnValue:
         scans.cancel_scan(db.session(), current_actor(), _scan(scan_id))
     except ScanError as error:
         return _back(str(error), "warning")
-    return _back("The comparison is cancelled. The pairs that it found stay.")
+    return _back("The scan is cancelled. The pairs it found stay.")
 
 
 @blueprint.post("/scans/<int:scan_id>/retry")
@@ -67,7 +67,7 @@ def retry(scan_id: int) -> ResponseReturnValue:
         scans.retry_scan(db.session(), current_organization(), current_actor(), _scan(scan_id))
     except ScanError as error:
         return _back(str(error), "warning")
-    return _back("The comparison goes on from where it was.")
+    return _back("The scan goes on from where it was.")
 
 
 @blueprint.post("/scans/schedule")
@@ -81,8 +81,8 @@ def schedule() -> ResponseReturnValue:
     except ScanError as error:
         return _back(str(error), "warning")
     if hour is None:
-        return _back("People are not compared by themselves any more at night.")
-    return _back(f"All people are compared every night, from {hour:02}:00 UTC on.")
+        return _back("There is no nightly scan any more.")
+    return _back(f"A scan compares all people every night, from {hour:02}:00 UTC.")
 
 
 @blueprint.get("/photos")
@@ -109,7 +109,7 @@ def confirm(photo_id: int) -> ResponseReturnValue:
     """Say that a photo shows its person."""
     odd = odd_photos.find_odd(db.session(), current_organization(), photo_id) or abort(404)
     odd_photos.confirm(db.session(), current_actor(), odd)
-    flash(f"The photo stays with {odd.person.name}, and is not asked about again.", "success")
+    flash(f"The photo stays with {odd.person.name}. You will not be asked again.", "success")
     return redirect(request.referrer or url_for("scans.photos"))
 
 

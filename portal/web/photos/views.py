@@ -54,7 +54,7 @@ def original(photo_id: int) -> ResponseReturnValue:
     try:
         response = send_original(photo, f"photo-{photo.id}")
     except (FileNotFoundError, UnreadableContainer):
-        flash("This photo can't be downloaded: its file is damaged or not there any more.", "warning")
+        flash("This photo can't be downloaded: its file is damaged or no longer there.", "warning")
         return redirect(url_for("enrolment.show", photo_id=photo.id))
     services.record_download(db.session(), current_organization(), current_actor(), photo)
     return response
@@ -81,7 +81,7 @@ def retry(photo_id: int) -> ResponseReturnValue:
     photo = _photo(photo_id)
     try:
         services.retry_photo(db.session(), current_organization(), current_actor(), photo)
-        flash("The photo is being looked at again.", "info")
+        flash("The photo is being processed again.", "info")
     except services.PhotoError as error:
         flash(str(error), "warning")
     return redirect(url_for("people.show", person_id=photo.person_id))

@@ -35,7 +35,7 @@ def readyz() -> ResponseReturnValue:
     try:
         db.session.execute(select(1))
         if not live_workers(db.session):
-            checks["worker"] = "no worker has been heard of lately"
+            checks["worker"] = "no worker has been heard from lately"
     except SQLAlchemyError:
         checks["database"] = checks["worker"] = "the database does not answer"
     try:

@@ -24,7 +24,7 @@ def test_every_action_has_a_name_and_a_sentence() -> None:
             {"name": True, "external_id": ["C-1", "C-2"]},
             "Changed the name and the external ID (from “C-1” to “C-2”) of X.",
         ),
-        (Action.SEARCH_EXPIRED, {}, "Deleted X, whose time was over."),
+        (Action.SEARCH_EXPIRED, {}, "Deleted X, which had expired."),
         (
             Action.MEMBER_REMOVED,
             {"email": "a@b.example", "role": "admin", "revoked_invitations": 2},
@@ -33,7 +33,7 @@ def test_every_action_has_a_name_and_a_sentence() -> None:
         (
             Action.AUDIT_READ,
             {"who": "a@b.example", "what": "person.viewed"},
-            "Read the audit for who “a@b.example”, what “Person looked at”.",
+            "Read the audit for who “a@b.example”, what “Person viewed”.",
         ),
         (Action.AUDIT_READ, {}, "Read the audit."),
     ],

@@ -218,7 +218,7 @@ def test_of_two_manifests_that_are_read_at_the_same_time_the_later_one_counts(
                 assert give_manifest(bob, batch, manifest) == 7
             yield row
 
-    with pytest.raises(BatchError, match="came a second time while it was read"):
+    with pytest.raises(BatchError, match="came a second time while it was being read"):
         add_manifest(session, session.get_one(Batch, batch), rows_while_it_comes_again())
     assert [path for path, _ in all_fates(session, batch)] == [f"{number}.jpg" for number in range(7)]
     assert counted(bob, batch) == {"expected": 7}
@@ -236,7 +236,7 @@ def test_a_manifest_that_is_overtaken_at_its_end_changes_nothing(
         yield from read_manifest(io.BytesIO(manifest.encode()))
         assert give_manifest(bob, batch, manifest) == 4
 
-    with pytest.raises(BatchError, match="came a second time while it was read"):
+    with pytest.raises(BatchError, match="came a second time while it was being read"):
         add_manifest(session, session.get_one(Batch, batch), rows_before_it_comes_again())
     said = announce(bob, batch, {"0.jpg": picture(0)})
     assert [item["state"] for item in said] == ["expected"]

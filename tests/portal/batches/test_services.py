@@ -70,11 +70,11 @@ def test_what_staff_did_to_a_batch_is_in_the_audit_trail(
         f"Resumed batch {batch}.",
         f"Finished batch {batch} without 4 files that never arrived.",
         f"Enrolled a person who is deleted (A1) with one photo, in batch {batch}.",
-        f"Looked at batch {batch}.",
+        f"Viewed batch {batch}.",
         f"Downloaded what needs attention in batch {batch}.",
-        f"Had one photo tried again in batch {batch}.",
+        f"Retried one photo in batch {batch}.",
         f"Cancelled batch {batch}; what was enrolled stays.",
-        f"Had everything removed that came with batch {batch}.",
+        f"Undid batch {batch}.",
         f"Deleted a person who is deleted (A1) with one photo, in batch {batch}.",
     ]
     events = session.scalars(select(AuditEvent).where(AuditEvent.subject_type == "batch")).all()
@@ -128,8 +128,8 @@ def test_a_cancelled_batch_ends_and_what_is_left_can_be_tried_again(
         "B1/1.jpg": "attention cancelled",
         "C1/1.jpg": "attention cancelled",
     }
-    assert "This batch has ended already." in act(bob, batch, "cancel")
-    assert "One photo is tried again." in act(bob, batch, "retry", reason="cancelled")
+    assert "This batch has already ended." in act(bob, batch, "cancel")
+    assert "One photo is being retried." in act(bob, batch, "retry", reason="cancelled")
     finish(worker)
     assert people(session) == {"A1": 1, "B1": 1}
     assert_sound(session, {batch: 3})
@@ -164,8 +164,8 @@ def test_a_batch_is_undone(worker: Worker, bob: Visitor, session: Session, lfw: 
     assert len(with_search) == 2  # the probe and its thumbnail
     bob.get(f"/search/{found}")
     assert [str(row["data-external-id"]) for row in bob.page.select("[data-candidate]")] == ["A1"]
-    assert "This batch is being undone already." in act(bob, batch, "undo")
-    assert "The batch was undone: its photos are not there any more." in act(bob, batch, "retry")
+    assert "This batch is already being undone." in act(bob, batch, "undo")
+    assert "The batch was undone: its photos are gone." in act(bob, batch, "retry")
     assert_sound(session, {batch: 5})
 
 
@@ -335,7 +335,7 @@ def test_a_batch_that_is_tried_again_can_not_be_undone_for_another_day(
     assert ended is not None
     with writing(session):
         session.execute(update(Batch).values(ended_at=now() - timedelta(hours=24, seconds=1)))
-    assert "4 photos are tried again." in act(bob, batch, "retry")
+    assert "4 photos are being retried." in act(bob, batch, "retry")
     for _ in ("while it goes on", "when it has ended again"):
         assert "This one is older." in act(bob, batch, "undo")
         finish(worker)
@@ -357,15 +357,15 @@ def test_photos_are_tried_again_all_or_of_a_reason_or_one(
 ) -> None:
     batch = drop(bob, {**FOUR, "E1/text.jpg": b"text", "loose.jpg": picture(9)})
     finish(worker)
-    assert "Nothing can be tried again as it is." in act(bob, batch, "retry", reason="not_an_image")
+    assert "Nothing can be retried as it is." in act(bob, batch, "retry", reason="not_an_image")
     one = next(item.id for item in items_of(session, batch) if item.path == "B1/1.jpg")
-    assert "One photo is tried again." in act(bob, batch, "retry", item_id=one)
+    assert "One photo is being retried." in act(bob, batch, "retry", item_id=one)
     assert counted(bob, batch) == {"queued": 1, "attention": 5}
     assert progress(bob, batch)["status"] == "running"
     finish(worker)
-    assert "4 photos are tried again." in act(bob, batch, "retry", reason="no_face")
+    assert "4 photos are being retried." in act(bob, batch, "retry", reason="no_face")
     finish(worker)
-    assert "4 photos are tried again." in act(bob, batch, "retry")
+    assert "4 photos are being retried." in act(bob, batch, "retry")
     finish(worker)
     assert counted(bob, batch) == {"attention": 6}
     attempts = session.scalars(select(Photo.attempts)).all()
@@ -388,16 +388,16 @@ def test_another_photo_is_given_instead(worker: Worker, bob: Visitor, session: S
     assert "no.jpg: The file is not a photo." in replace("A1/1.jpg", (b"text", "no.jpg"))
     large = picture(3) + bytes(MAX_PHOTO_BYTES)
     assert "large.jpg is larger than 25 MiB" in replace("A1/1.jpg", (large, "large.jpg"))
-    assert "Nobody knows whose photo this is" in replace("loose.jpg", (picture(3), "x.jpg"))
+    assert "It is not known whose photo this is" in replace("loose.jpg", (picture(3), "x.jpg"))
     assert_sound(session, {batch: 3})
     good = mate(lfw, "Anna_Kournikova"), "anna.jpg"
-    assert "The photo is replaced and being looked at." in replace("A1/1.jpg", good)
+    assert "The photo is replaced and being processed." in replace("A1/1.jpg", good)
     replace("B1/1.jpg", (mate(lfw, "Al_Sharpton"), "al.jpg"))
     assert counted(bob, batch) == {"received": 2, "attention": 1}
     finish(worker)
     assert counted(bob, batch) == {"enrolled": 2, "attention": 1}
     assert people(session) == {"A1": 1, "B1": 1}
-    assert "This photo does not need attention any more." in replace("A1/1.jpg", good)
+    assert "This photo no longer needs attention." in replace("A1/1.jpg", good)
     assert_sound(session, {batch: 3})
 
 

@@ -181,7 +181,7 @@ def test_as_it_was_at_the_end_of_a_day(clinic: Organization, bob: Visitor, sessi
 def test_a_day_to_come_is_refused(bob: Visitor) -> None:
     tomorrow = (now() + timedelta(days=1)).date()
     assert bob.get(f"/duplicates.csv?at={tomorrow}").status_code == 422
-    assert "not on one to come" in bob.page.get_text(" ")
+    assert "today or an earlier day" in bob.page.get_text(" ")
 
 
 def test_all_pairs_come_whatever_is_fetched_at_once(

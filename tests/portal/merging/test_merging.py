@@ -220,12 +220,12 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(
     before = state(session, clinic)
     for survivor, absorbed, kept, words in (
         (anna, anna, {}, "A person can't be merged with themselves. Choose two people."),
-        (anna, anne, {"name": "Else"}, "The name that is kept is that of one of the two. Choose again."),
+        (anna, anne, {"name": "Else"}, "The name to keep must be that of one of the two. Choose again."),
         (
             anna,
             anne,
             {"external_id": "C1"},
-            "The external ID that is kept is that of one of the two. Choose again.",
+            "The external ID to keep must be that of one of the two. Choose again.",
         ),
     ):
         with pytest.raises(MergeError) as refused:

@@ -84,7 +84,7 @@ def test_it_is_gone_once_there_is_a_user(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"code": "AAAA-AAAA-AAAA"}, "This is not the code."),
+        ({"code": "AAAA-AAAA-AAAA"}, "This is not the right code."),
         ({"code": ""}, "Enter the code that was printed"),
         ({"organization": "  "}, "Enter the name of the organization."),
         ({"email": "ana at clinica"}, "This is not an email address."),

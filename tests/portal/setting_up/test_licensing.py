@@ -231,9 +231,9 @@ def stored(data_dir: Path, use: PermittedUse) -> None:
 
 
 def test_the_command_shows_asks_and_answers(tmp_path: Path) -> None:
-    assert "No face model was chosen yet" in portal(tmp_path, "licence").stdout
+    assert "No face model has been chosen yet" in portal(tmp_path, "licence").stdout
     early = portal(tmp_path, "licence", "--confirm", "research")
-    assert (early.returncode, "No face model was chosen yet" in early.stderr) == (1, True)
+    assert (early.returncode, "No face model has been chosen yet" in early.stderr) == (1, True)
     stored(tmp_path, PermittedUse.RESEARCH)
     shown = portal(tmp_path, "licence").stdout
     for words in (

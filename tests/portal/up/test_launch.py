@@ -126,7 +126,7 @@ def test_a_second_one_on_the_same_data_folder_is_refused(
 ) -> None:
     running, url, folder = portal
     second = start(up_command(), portal_environment(folder))
-    second.until(f"The portal is up already on {folder} (process {running.pid})")
+    second.until(f"The portal is already up on {folder} (process {running.pid})")
     assert second.ended() == 1
     assert readiness(url)["status"] == "ok"
 

@@ -13,7 +13,7 @@ from portal.up.lock import AlreadyUp, is_up, only_one
 def test_a_second_one_is_refused_and_told_of_the_first(tmp_path: Path) -> None:
     with only_one(tmp_path):
         with (
-            pytest.raises(AlreadyUp, match=f"up already on {tmp_path} .process {os.getpid()}."),
+            pytest.raises(AlreadyUp, match=f"already up on {tmp_path} .process {os.getpid()}."),
             only_one(tmp_path),
         ):
             pass

@@ -47,7 +47,7 @@ def test_a_new_password_ends_the_sessions_elsewhere_but_not_this_one(
     [
         ("some other password", NEW, NEW, "This is not your current password."),
         (PASSWORD, "too short", "too short", "The password has 9 characters."),
-        (PASSWORD, PASSWORD, PASSWORD, "the password that you have already"),
+        (PASSWORD, PASSWORD, PASSWORD, "already your password"),
         (PASSWORD, NEW, "nine loud geese", "The two passwords are not the same."),
         (PASSWORD, "", "", "Enter a new password."),
     ],

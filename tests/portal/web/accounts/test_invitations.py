@@ -109,7 +109,7 @@ def test_somebody_with_an_account_shows_its_password(
     app: Flask, alice: Visitor, maria: User, browser: Visitor
 ) -> None:
     path = invite(alice, maria.email, "viewer")
-    assert "Choose the password" not in browser.get(path).text
+    assert "Choose a password" not in browser.get(path).text
     refused = browser.post(path, {"password": "another password typed"})
     assert refused.status_code == 422
     assert "This is not the password of your account." in refused.text
@@ -180,4 +180,4 @@ def test_a_mistake_in_an_invitation_is_told(alice: Visitor, email: str, role: st
 def test_a_member_is_not_invited_again(alice: Visitor, vera: Visitor) -> None:
     answer = alice.post("/members/invitations", {"email": vera.user.email.upper(), "role": "admin"})
     assert answer.status_code == 422
-    assert "is a member already" in alice.page.get_text()
+    assert "is already a member" in alice.page.get_text()

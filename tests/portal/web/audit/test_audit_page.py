@@ -74,7 +74,7 @@ def test_a_person_who_is_deleted_is_named_without_a_link(app: Flask, alice: Visi
     )
     assert sentences(alice, "/audit?person=C-9") == [
         "Deleted a person who is deleted (C-9) with one photo.",
-        "Looked at a person who is deleted (C-9).",
+        "Viewed a person who is deleted (C-9).",
     ]
     assert alice.page.select("[data-event] a") == []
 
@@ -113,12 +113,12 @@ def test_filters_by_who_what_and_subject(app: Flask, alice: Visitor, bob: Visito
     assert sentences(alice, f"/audit?who={bob.user.email.upper()}&action=person.created") == [ada]
     assert sentences(alice, "/audit?person=C-2") == [grace]
     assert sentences(alice, "/audit?search=5") == [
-        "Deleted search 5, whose time was over.",
+        "Deleted search 5, which had expired.",
         "Searched by photo: search 5.",
     ]
-    assert sentences(alice, "/audit?who=Retention") == ["Deleted search 5, whose time was over."]
+    assert sentences(alice, "/audit?who=Retention") == ["Deleted search 5, which had expired."]
     assert sentences(alice, "/audit?person=C-3") == []
-    assert "No event fits these filters." in alice.page.get_text()
+    assert "No event matches these filters." in alice.page.get_text()
 
 
 def test_days_are_whole_and_in_utc(app: Flask, alice: Visitor) -> None:
@@ -197,7 +197,7 @@ def test_pages_follow_one_another_without_gap_or_repetition(app: Flask, alice: V
     third, none = there(third_url, "next")
     assert [len(lines) for lines in (first, second, third)] == [100, 100, 50]
     assert none is None
-    expected = [f"Deleted search {number}, whose time was over." for number in range(250, 0, -1)]
+    expected = [f"Deleted search {number}, which had expired." for number in range(250, 0, -1)]
     assert first + second + third == expected
     back, back_url = there(third_url, "prev")
     assert there(back_url, "prev")[0] == second

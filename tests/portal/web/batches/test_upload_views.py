@@ -56,7 +56,7 @@ def test_names_are_read_as_they_suggest_and_as_staff_say(
     add_person(session, clinic, "Anna Arendt")
     paths = '["Anna Arendt/1.jpg", "Anna Arendt/2.jpg", "Ben Bauer/1.jpg", ".DS_Store", "loose.jpg"]'
     guessed = reading(bob, paths=paths, total="5")
-    assert "1 of the 2 looked at are" in shown(guessed)
+    assert "1 of the 2 read so far" in shown(guessed)
     assert "loose.jpg lies in no folder." in shown(guessed)
     assert "DS_Store" not in guessed
     assert 'id="read-grouping-folder" name="grouping" value="folder" checked' in guessed
@@ -92,7 +92,7 @@ def test_what_is_dropped_is_announced_sent_and_enrolled(
     assert progress(bob, batch)["status"] == "receiving"
     said = announce(bob, batch, {**TWO, "loose.jpg": picture(3)})
     assert [item["state"] for item in said] == ["expected", "expected", "attention"]
-    assert said[2]["problem"].startswith("The photo lies in no person's folder.")
+    assert said[2]["problem"].startswith("The photo is not in a person's folder.")
     all_announced(bob, batch)
     receipts = send(bob, batch, [(said[0]["id"], TWO["A1/one.jpg"]), (said[1]["id"], TWO["B1/two.jpg"])])
     assert [(receipt["state"], receipt["problem"]) for receipt in receipts] == [("received", None)] * 2
@@ -163,7 +163,7 @@ def test_of_two_photos_for_a_row_of_the_manifest_the_second_is_told(
     send(bob, batch, [(item["id"], picture(1))])
     for _ in range(2):
         (other,) = send(bob, batch, [(item["id"], picture(7))])
-        assert other["problem"].startswith("Two files fit the name that the manifest gives.")
+        assert other["problem"].startswith("Two files match the name in the manifest.")
     assert len(files()) == 1
     all_announced(bob, batch)
     finish(worker)
@@ -393,7 +393,7 @@ def test_a_manifest_comes_before_the_files(bob: Visitor, session: Session) -> No
     sent = {"manifest": (io.BytesIO(manifest.encode()), "m.csv")}
     again = bob.call(f"/enrol/{batch}/manifest", data=sent)
     assert again.status_code == 422
-    assert "has a manifest already" in again.get_json()["error"]
+    assert "already has a manifest" in again.get_json()["error"]
     assert_sound(session, {batch: 2})
     named = drop(bob, TWO)
     sent = {"manifest": (io.BytesIO(manifest.encode()), "m.csv")}
@@ -491,7 +491,7 @@ def test_without_a_zip_that_never_came_a_batch_ends_and_asks_for_nothing(
     sweep(worker.app)
     assert progress(bob, batch)["status"] == "done"
     bob.get(f"/enrol/{batch}")
-    assert "It never arrived whole." in bob.page.get_text(" ")
+    assert "It never arrived completely." in bob.page.get_text(" ")
     assert not bob.page.select("[data-upload-batch]")
     assert_sound(session, {batch: 2})
 

@@ -419,7 +419,7 @@ def test_a_full_disk_is_told_on_a_page_and_nothing_is_left(
         assert bob.post("/enrol", {**AUTO, "photos": photos}).status_code == 507
         words = bob.page.get_text(" ", strip=True)
         assert "The portal's disk is full. Nothing was lost" in words
-        assert "send it again afterwards" in words
+        assert "send it again later" in words
         assert_nothing(session, files)
     send(bob, ("A/1.jpg", picture(1)))
 

@@ -87,7 +87,7 @@ def test_the_plot_says_the_same_as_its_table(alice: Visitor) -> None:
 def test_without_a_measurement_it_says_uncalibrated_and_no_error_rates(alice: Visitor) -> None:
     alice.get(URL)
     assert alice.page.select_one("[data-calibration=uncalibrated]")
-    assert f"0 of the {PEOPLE_NEEDED} people that are needed have a usable photo" in text(alice)
+    assert f"0 of the {PEOPLE_NEEDED} people needed have a usable photo" in text(alice)
     assert "wrong name" not in text(alice)
     assert not alice.page.select("form[action$=measure]")
     alice.post(f"{URL}/measure", follow=True)
@@ -98,7 +98,7 @@ def test_without_a_measurement_it_says_uncalibrated_and_no_error_rates(alice: Vi
 
 def test_before_the_first_worker_there_is_nothing_to_choose(alice: Visitor) -> None:
     assert alice.get(URL).status_code == 200
-    assert "No face model was chosen yet." in text(alice)
+    assert "No face model has been chosen yet." in text(alice)
     assert alice.post(URL, {"purpose": "search", "threshold": "0.5"}).status_code == 422
 
 
@@ -117,7 +117,7 @@ def test_it_warns_of_little_data_and_of_undecided_pairs(
         "too little data" in one.get_text() for one in alice.page.select("[data-thresholds=search] label")[:4]
     )
     assert "too little data" not in alice.page.select_one("[data-thresholds=duplicates]").get_text()
-    assert "7 pairs of people were undecided when this was measured." in text(alice)
+    assert "7 pairs of people were undecided at the time of the calibration." in text(alice)
 
 
 def test_it_warns_where_hardly_anybody_has_two_photos(
@@ -143,7 +143,7 @@ def test_nobody_with_two_photos(app: Flask, clinic: Organization, alice: Visitor
         )
     alice.get(URL)
     assert (
-        "how many known people will be missed can’t be told: nobody had two photos when this was measured"
+        "known people will be missed can’t be told: nobody had two photos at the time of the calibration"
         in text(alice)
     )
     assert not alice.page.select(".score-plot__same rect")
@@ -168,7 +168,7 @@ def test_a_measurement_is_asked_for_and_polled_until_it_is_done(
         calibration = session.scalars(select(Calibration)).one()
         calibration.state = WorkState.FAILED
     alice.get(f"{URL}/state")
-    assert "The last measurement failed." in text(alice)
+    assert "The last calibration failed." in text(alice)
     assert not alice.page.select("[hx-trigger]")
     alice.get("/audit?action=calibration.started")
     (line,) = alice.page.select("[data-event]")
@@ -194,7 +194,7 @@ def test_a_chosen_threshold_is_in_force_and_written_down(
     assert (mine.search, mine.duplicates) == (0.5, THRESHOLD)
     alice.get("/audit?action=calibration.threshold_changed")
     (line,) = alice.page.select("[data-event]")
-    assert "Changed the threshold of searches from the face model's own to 0.500." in line.get_text()
+    assert "Changed the threshold for searches from the face model's own to 0.500." in line.get_text()
     alice.post(URL, {"purpose": "search", "threshold": "card"}, follow=True)
     (checked,) = alice.page.select("[data-thresholds=search] input:checked")
     assert checked["value"] == "card"
@@ -251,7 +251,7 @@ def test_candidates_show_their_band_and_the_raw_score(
     charlie.get(f"/search/{elsewhere_id}")
     (candidate,) = charlie.page.select("[data-candidate]")
     assert not candidate.has_attr("data-band")
-    assert "The threshold is uncalibrated: it was not measured on your people." in text(charlie)
+    assert "The threshold is uncalibrated: look at the faces before you decide." in text(charlie)
 
 
 def test_a_calibration_of_another_face_model_is_not_in_force(
@@ -279,7 +279,7 @@ def test_a_calibration_of_another_face_model_is_not_in_force(
     alice.get(URL)
     in_force = [one.get_text(" ", strip=True) for one in alice.page.select("input:checked + label")]
     assert in_force == ["0.250 in force", "0.300 in force the face model’s own, uncalibrated"]
-    assert "A threshold was chosen by hand. What scores mean was not measured" in text(alice)
+    assert "A threshold was chosen by hand. Scores have not been calibrated" in text(alice)
 
 
 @pytest.mark.usefixtures("measured")

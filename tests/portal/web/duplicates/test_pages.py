@@ -89,7 +89,7 @@ def test_the_strongest_come_first_and_a_group_is_one_entry(
     ]
     entries = bob.page.select(".pair-entry")
     assert [len(entry.select("[data-pair]")) for entry in entries] == [2, 1]
-    assert "2 pairs hang together" in entries[0].get_text(" ", strip=True)
+    assert "2 linked pairs" in entries[0].get_text(" ", strip=True)
     # The menu counts what there is to do: a group is one question.
     assert bob.page.select_one(".nav__count").get_text(strip=True).endswith("2")  # type: ignore[union-attr]
 
@@ -189,7 +189,7 @@ def test_a_report_can_be_made_again_as_it_was_on_a_day(
     assert [row["status"] for row in report(bob, "?status=all")] == ["distinct"]
     assert report(bob, f"?status=all&at={(yesterday - timedelta(days=1)).date()}") == []
     assert bob.get(f"/duplicates.csv?at={(now() + timedelta(days=1)).date()}").status_code == 422
-    assert "not on one to come" in said(bob)
+    assert "today or an earlier day" in said(bob)
     assert [event.details.get("at") for event in events("pair.reported")] == [
         day,
         None,
@@ -219,7 +219,7 @@ def test_an_empty_queue_says_why(
     bob.get("/duplicates")
     assert "Every pair is decided" in said(bob)
     bob.get("/duplicates?batch=9")
-    assert "No pair fits" in said(bob)
+    assert "No pair matches" in said(bob)
 
 
 def test_new_people_that_are_compared_now_are_said_so_until_they_are(
@@ -239,16 +239,16 @@ def test_new_people_that_are_compared_now_are_said_so_until_they_are(
     compared(compared_version=1)
     bob.get("/duplicates/status")
     assert not bob.page.select("[hx-trigger]")
-    assert "Everybody is compared with everybody." in said(bob)
+    assert "Everybody has been compared with everyone else." in said(bob)
     bob.get("/duplicates")
     assert not bob.page.select("[hx-trigger]")
     compared(compared_version=0, state=WorkState.FAILED)
     bob.get("/duplicates")
-    assert "New people are not compared with the others." in said(bob)
+    assert "New people are not being compared with the others." in said(bob)
     assert not bob.page.select("[hx-trigger]")
     bob.post("/duplicates/compare-again")
     bob.get("/duplicates")
-    assert "People who were enrolled lately are being compared" in said(bob)
+    assert "Recently enrolled people are being compared" in said(bob)
 
 
 def test_a_viewer_looks_and_takes_nothing_away(vera: Visitor, paired: Paired) -> None:
@@ -275,9 +275,9 @@ def test_every_group_shows_its_strongest_pairs_however_big_another_one_is(
     big, small = bob.page.select(".pair-entry")
     assert [row["data-b"] for row in big.select("[data-pair]")] == ["P6", "P5", "P4"]
     assert [row["data-b"] for row in small.select("[data-pair]")] == ["Anne", "Annie"]
-    assert "7 pairs hang together" in big.get_text(" ", strip=True)
+    assert "7 linked pairs" in big.get_text(" ", strip=True)
     assert "And 4 more of this group, which are not shown here." in big.get_text(" ", strip=True)
-    assert "2 pairs hang together" in small.get_text(" ", strip=True)
+    assert "2 linked pairs" in small.get_text(" ", strip=True)
     assert "more of this group" not in small.get_text(" ", strip=True)
 
 

@@ -217,7 +217,7 @@ def test_a_second_member_is_asked_and_nobody_else(
     paired("B1", "B2", 0.9), paired("C1", "C2", 0.7)
     bob.get(f"/duplicates/{pair.id}")
     choices = [option.get_text() for option in bob.page.select("#asked option")]
-    assert choices == ["Anybody else", "alice@clinic.example", "dan@clinic.example"]
+    assert choices == ["Anyone else", "alice@clinic.example", "dan@clinic.example"]
     wrong = {"decision": "unsure", "asked_id": str(charlie.user.id)}
     assert bob.post(f"/duplicates/{pair.id}/decision", wrong).status_code == 422
     send(bob, pair, "decision", decision="unsure", note="Twins?", asked_id=str(dan.user.id))
@@ -318,10 +318,10 @@ def test_a_pair_that_can_not_be_compared_says_whether_it_will_be(
     pair = add_pair(session, anna, anne)
     bob.post(f"/photos/{anne.id}/remove")
     bob.get(f"/duplicates/{pair.id}")
-    assert "The photo that was most alike is gone: the pair is being measured again." in said(bob)
+    assert "One of the two most alike photos is gone: the pair is being compared again." in said(bob)
     assert "no usable photo any more" not in said(bob)
     bob.get("/duplicates")
-    assert "Is measured again" in said(bob)
+    assert "Being compared again" in said(bob)
     mark_stale(session, clinic)
     with writing(session):
         remeasure(session, pair.organization_id, {pair.id: None})
@@ -336,7 +336,7 @@ def test_what_a_score_means_is_said_as_it_is(
     for pair, above in ((shown, True), (kept, False)):
         bob.get(f"/duplicates/{pair.id}")
         assert ("The score is above the threshold" in said(bob)) == above
-        assert "What scores mean was not measured on your people" in said(bob)
+        assert "Scores have not been calibrated on your people" in said(bob)
     add_calibration(session, clinic)
     bob.get(f"/duplicates/{shown.id}")
     assert "at most 1 person in 1,000 has a wrong pair with such a score (upper end of the range)" in said(

@@ -65,10 +65,10 @@ def test_a_comparison_is_cancelled(bob: Visitor, enrolled: Enrolled) -> None:
     cancel = bob.page.select_one("form[action$='/cancel']")
     assert cancel is not None
     bob.post(str(cancel["action"]), follow=True)
-    assert "The comparison is cancelled." in said(bob)
+    assert "The scan is cancelled." in said(bob)
     assert "cancelled" in ended(bob)[0]
     bob.post(str(cancel["action"]), follow=True)
-    assert "This comparison has ended already." in said(bob)
+    assert "This scan has already ended." in said(bob)
 
 
 def test_one_that_was_set_aside_can_go_on(bob: Visitor, session: Session, enrolled: Enrolled) -> None:
@@ -142,8 +142,8 @@ def test_one_that_is_cancelled_while_it_is_made_is_shown_as_that(
     scan = claim_scan(session, "worker", session.scalars(select(DuplicateScan.id)).one())
     assert scan is not None
     bob.post(str(cancel["action"]), follow=True)
-    assert "The comparison is cancelled." in said(bob)
-    assert "No full comparison was made yet." not in said(bob)
+    assert "The scan is cancelled." in said(bob)
+    assert "No scan has been run yet." not in said(bob)
     (line,) = ended(bob)
     assert "cancelled" in line
     # Another one may be started meanwhile.

@@ -125,7 +125,7 @@ def test_the_face_model_in_use_and_its_live_workers_are_shown(alice: Visitor, fa
 
 
 def test_before_the_first_worker_the_page_says_so(alice: Visitor) -> None:
-    assert "No face model was chosen yet." in alice.get("/settings").text
+    assert "No face model has been chosen yet." in alice.get("/settings").text
 
 
 def test_only_admins_have_settings(bob: Visitor, vera: Visitor, client: FlaskClient) -> None:

@@ -249,7 +249,7 @@ def test_a_failed_photo_is_tried_again(
     assert tiles(bob, person) == {photo.id: "queued"}
     bob.post(f"/photos/{photo.id}/retry")
     tiles(bob, person)
-    assert "This photo is being worked on already." in said(bob)
+    assert "This photo is already being processed." in said(bob)
     worker.work()
     assert tiles(bob, person) == {photo.id: "done"}
     assert [event.details for event in events("photo.retried")] == [{"photo": photo.id}]
@@ -283,7 +283,7 @@ def test_another_face_stands_for_the_person(
     assert not bob.page.select("button[name=face_id]")  # not before the worker is done
     bob.post(f"/photos/{photo}/face", {"face_id": before})
     bob.get(f"/photos/{photo}")
-    assert "This photo is being worked on." in said(bob)
+    assert "This photo is being processed." in said(bob)
     # Until then the person is found by the face chosen before.
     bob.post(f"/search/{found}/repeat")
     worker.work(jobs=1)
@@ -313,7 +313,7 @@ def test_a_face_of_another_photo_can_not_be_chosen(
     for face in (second.main_face_id, 0, "none"):
         bob.post(f"/photos/{first.id}/face", {"face_id": face})
         bob.get(f"/photos/{first.id}")
-        assert "This face is not in the photo any more. Choose again." in said(bob)
+        assert "This face is no longer in the photo. Choose again." in said(bob)
     session.refresh(first)
     assert (first.main_face_id, first.state) != (second.main_face_id, "queued")
 

@@ -122,7 +122,7 @@ def test_the_member_picks_which_face_to_search_for(
     assert event.subject_id == found
     bob.post(f"/search/{found}/face", {"face_id": 10**9})
     status(bob, found)
-    assert "This face is not in the photo any more." in said(bob)
+    assert "This face is no longer in the photo." in said(bob)
 
 
 def test_a_search_done_again_meets_who_was_enrolled_since(

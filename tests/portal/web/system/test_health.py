@@ -63,7 +63,7 @@ def test_ready_when_all_parts_answer(app: Flask, live_worker: WorkerProcess) -> 
 
 
 def test_not_ready_without_a_worker(app: Flask, session: Session, live_worker: WorkerProcess) -> None:
-    lost = {**OK, "status": "not ready", "worker": "no worker has been heard of lately"}
+    lost = {**OK, "status": "not ready", "worker": "no worker has been heard from lately"}
     with writing(session):
         silent = now() - timedelta(seconds=WORKER_LOST_S + 1)
         session.execute(update(WorkerProcess).values(heartbeat_at=silent))
