@@ -1,4 +1,4 @@
-"""Batches: ZIPs are unpacked, and what a batch brought is removed again when it is undone."""
+"""Batches: ZIPs are unpacked, and what a batch brought is removed when it is undone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portal.work.claims import requeue_untouched
 
 @job
 def unpack(archive_id: int) -> None:
-    """Unpack a ZIP, or a part of it; what is left is sent again."""
+    """Unpack a ZIP, or a part of it; the rest is requeued."""
     worker, session = process.current().worker.name, db.session()
     claimed = unpacking.claim_archive(session, worker, archive_id)
     if claimed is None:
@@ -28,7 +28,7 @@ def unpack(archive_id: int) -> None:
     try:
         unpacking.unpack(session, worker, archive, batch, photo_store(), Slice().is_over)
     except NotOpen:
-        # Paused: it goes on when someone resumes it. Cancelled or undone: it was given up by that.
+        # Paused: it goes on when someone resumes it. Cancelled or undone: it was given up then.
         with writing(session):
             requeue_untouched(session, BatchArchive, worker, [archive_id])
     except unpacking.LostArchive:
@@ -37,7 +37,7 @@ def unpack(archive_id: int) -> None:
 
 @job
 def undo(batch_id: int) -> None:
-    """Undo a batch, or a part of it; what is left is sent again."""
+    """Undo a batch, or a part of it; the rest is requeued."""
     time_is_up = Slice().is_over
     while undoing.undo_some(db.session(), batch_id, photo_store()):
         if time_is_up():

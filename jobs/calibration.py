@@ -1,4 +1,4 @@
-"""Calibrations: what similarity scores mean, measured on an organization's own people."""
+"""Calibrations: what similarity scores mean, from an organization's own people."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from portal.calibration.work import (
 from portal.extensions import db
 from portal.organizations.models import Organization
 
-# As many people as tell a rate of 1 in 1,000 well; of more, these are drawn by lot.
+# Enough people to tell a rate of 1 in 1,000 well; of more, this many are chosen at random.
 SAMPLED_PEOPLE = 5_000
-# The highest non-mated scores that are kept of each.
+# The highest non-mated scores kept of each person.
 SCORES_OF_EACH = 10
-# Faces that are compared before someone looks whether a search waits: 0.16 s in 200,000 templates of 512.
+# Faces compared before a check whether a search waits: 0.16 s in 200,000 templates of 512.
 COMPARED_AT_ONCE = 32
-# A measurement whose gallery grew or shrank by this factor while it made way begins again.
+# A calibration whose gallery grew or shrank by this factor while it made way begins again.
 CHANGED = 1.1
 
 
@@ -51,7 +51,7 @@ class Collected(TypedDict):
     photos: int
     # Of each: person id, face ids.
     sample: list[tuple[int, list[int]]]
-    # Of the first people of the sample. Who was deleted meanwhile has none: None, and no scores.
+    # Of the first people of the sample. People deleted meanwhile have none: None, and no scores.
     # The highest score of the first face with someone else, and with whom.
     highest: list[float | None]
     nearest: list[int]
@@ -61,7 +61,7 @@ class Collected(TypedDict):
 
 @job
 def measure(calibration_id: int) -> None:
-    """Measure, or go on measuring; what is left is sent again."""
+    """Calibrate, or go on calibrating; the rest is requeued."""
     worker, session = process.current().worker.name, db.session()
     calibration = claim_calibration(session, worker, calibration_id)
     if calibration is None:
@@ -92,13 +92,13 @@ def measure(calibration_id: int) -> None:
 
 
 def _has_changed(gallery: ExactGallery, collected: Collected) -> bool:
-    """Whether the rates of this gallery are others than those of the one that the sample was drawn from."""
+    """Whether this gallery's rates differ from those of the one that the sample was drawn from."""
     few, many = sorted((gallery.people, collected["people"]))
     return many > CHANGED * few
 
 
 def _sample(gallery: ExactGallery, organization_id: int, version: int) -> Collected:
-    """Who is compared: everybody, or as many as are drawn."""
+    """The people who are compared: everybody, or those who are drawn."""
     session, people = db.session(), _drawn(gallery.person_ids())
     return Collected(
         version=version,

@@ -1,7 +1,7 @@
 """The demo: an organization with a few people, ready to be searched: python -m jobs.demo.
 
 The faces are those of pictures that come with the dependencies; names and external IDs are invented.
-What the demo has already is left as it is, and what is missing is added.
+What the demo already has is left as it is, and what is missing is added.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ NAME, SLUG = "Demo", "demo"
 EMAIL = "demo@example.org"
 DEMO = Actor(None, "portal up --demo")
 
-# After this the workers go on without being waited for.
+# After this the command no longer waits for the workers.
 PATIENCE_S = 120.0
 POLL_S = 0.2
 
@@ -160,13 +160,13 @@ def _file(package: str, path: str) -> Path:
 
 
 def _wait_for_workers(session: Session, organization: Organization) -> int:
-    """Let the workers look at the photos; returns how many they have not looked at in time."""
+    """Let the workers process the photos; returns how many they have not processed in time."""
     waiting = select(func.count()).where(
         Photo.organization_id == organization.id, Photo.state.in_(UNFINISHED)
     )
     deadline = time.monotonic() + PATIENCE_S
     while left := session.scalar(waiting):
-        session.rollback()  # the next look begins a transaction that sees what was committed meanwhile
+        session.rollback()  # the next check begins a transaction that sees what was committed meanwhile
         if time.monotonic() > deadline:
             return left
         time.sleep(POLL_S)

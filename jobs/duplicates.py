@@ -28,9 +28,9 @@ from portal.work.claims import requeue_untouched
 # Compared, and committed, at a time.
 FACES_AT_ONCE = 256
 STALE_AT_ONCE = 100
-# Of each face at most so many pairs are kept, the strongest: a picture that hundreds have is one question.
+# Of each face at most this many pairs are kept, the strongest: a picture that hundreds have is one question.
 PAIRS_OF_PERSON = 100
-# A scan commits when it has so many pairs, or so many faces behind it.
+# A scan commits when it has this many pairs, or this many faces behind it.
 PAIRS_A_COMMIT = 2_000
 FACES_A_COMMIT = 4_096
 
@@ -77,7 +77,7 @@ def _pass(session: Session, worker: str, organization_id: int, mine: DuplicatePa
 
 @job
 def scan(scan_id: int) -> None:
-    """Do a full scan, or a part of it; what is left is sent again."""
+    """Do a scan, or a part of it; the rest is requeued."""
     session, worker = db.session(), process.current().worker.name
     claimed = scans.claim_scan(session, worker, scan_id)
     if claimed is None:
@@ -96,13 +96,13 @@ def _scan(session: Session, worker: str, row: DuplicateScan) -> None:
         people = _people_between(gallery, row.compared_face_id, part.last_face_id)
         likeness = _likeness(gallery, people)
         with writing(session):
-            # In this order everywhere: the lock of who adds pairs, then the rest.
+            # In this order everywhere: the lock for adding pairs, then the rest.
             lock_pairs(session, organization_id)
             if not scans.still_mine(session, worker, row):
                 scans.end_scan(session, worker, row)
                 return
             if row.threshold != threshold:
-                continue  # it was changed meanwhile, and all are compared again
+                continue  # it was changed meanwhile, and everything is compared again
             in_force = _thresholds(session, organization_id)
             found = list(part.found.values())
             new = finding.record_found(session, organization_id, found, in_force.duplicates, model_id)
@@ -170,7 +170,7 @@ def found_pairs(pairs: FacePairs) -> list[FoundPair]:
 
 
 def _measure_again(session: Session, organization_id: int) -> None:
-    """Give pairs a score again whose best faces left the gallery."""
+    """Give pairs whose best faces left the gallery a new score."""
     last = 0
     session.rollback()
     while stale := remeasuring.stale_pairs(session, organization_id, last, STALE_AT_ONCE):

@@ -25,7 +25,7 @@ from portal.work.claims import requeue_untouched
 
 # What a worker claims, and commits, at a time.
 CLAIMED_PHOTOS = 64
-# After so many photos, at the latest, it looks whether someone waits for a search.
+# After this many photos, at the latest, it checks whether a search waits.
 PHOTOS_AT_ONCE = 8
 
 

@@ -59,7 +59,7 @@ def choose(
 
 def prepare_free_model(session: Session, settings: Settings, announce: Callable[[str], None]) -> None:
     """Have a face model at hand that is free for any use, and runs here, where the licence of the present one
-    does not allow every use and nobody is enrolled yet: whoever can't confirm goes on with it."""
+    does not allow every use and nobody is enrolled yet: someone who can't confirm goes on with it."""
     current = current_face_model(session)
     if current is None or current.permitted_use == PermittedUse.ANY or anybody_enrolled(session):
         return

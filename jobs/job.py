@@ -17,7 +17,7 @@ from portal.extensions import db
 from portal.installation.services import FaceModelChanged
 from portal.work.claims import Claimable, requeue_failed, requeue_untouched
 
-# A full disk, a database or a Redis that went away, another face model: not the fault of what was worked on.
+# A full disk, a database or a Redis that went away, another face model: not the fault of the rows.
 # Other errors of the database are: a row that it does not take is not taken the next time either.
 FAULTS_OF_THE_INSTALLATION = (OSError, OperationalError, InterfaceError, RedisError, FaceModelChanged)
 
@@ -30,7 +30,7 @@ def job(work: Work) -> Work:
     """A function that does the job of its own dotted path, as portal.queues sends it.
 
     Before it reads its rows its message is forgotten: what is sent from then on needs a new one. If it
-    raises, the rows that it said it has (`has_claimed`) are queued again, and it is raised on.
+    raises, the rows it said it has (`has_claimed`) are requeued, and the error is raised on.
     """
     name = f"{work.__module__}.{work.__name__}"
 
@@ -52,15 +52,15 @@ def job(work: Work) -> Work:
 
 
 def has_claimed(table: Claimable, ids: Sequence[int]) -> None:
-    """Say which rows this job has claimed, so that they are queued again if it fails."""
+    """Say which rows this job has claimed, so that they are requeued if it fails."""
     process.current().claimed.append((table, ids))
 
 
 def _give_back(error: BaseException) -> None:
-    """Queue the job's rows again; the sweep sends them to a worker.
+    """Requeue the job's rows; the sweep sends them to a worker.
 
     The attempt counts, unless the installation was at fault. If not even that can be written the worker ends:
-    what a worker that is gone had claimed is found.
+    rows claimed by a worker that is gone are found.
     """
     requeue = requeue_untouched if isinstance(error, FAULTS_OF_THE_INSTALLATION) else requeue_failed
     current = process.current()

@@ -48,7 +48,7 @@ def remove_orphaned_files(_: int) -> None:
 def _owned(keys: Sequence[str]) -> set[str]:
     owned: set[str] = set()
     for column in OWNERS:
-        db.session.rollback()  # each look is at what is committed by now
+        db.session.rollback()  # each check sees what has been committed
         owned.update(key for key in db.session.scalars(select(column).where(column.in_(keys))) if key)
     return owned
 

@@ -19,7 +19,7 @@ class Process:
     worker: WorkerProcess
     pipeline: FacePipeline
     galleries: GalleryCache
-    # Set by a job after which this process must not go on; the worker looks when the job is over.
+    # Set by a job after which this process must not go on; the worker checks when the job is over.
     ends: bool = False
     # The rows that the present job has claimed.
     claimed: list[tuple[Claimable, Sequence[int]]] = field(default_factory=list)

@@ -37,7 +37,7 @@ def run_search(search_id: int) -> None:
     has_claimed(Search, [search_id])
     _work(worker, search)
     if not is_there(db.session(), search_id):
-        # Deleted meanwhile: the pictures that were made for it are nobody's.
+        # Deleted meanwhile: nobody owns the pictures that were made for it.
         photo_store().delete(search.file_key)
 
 

@@ -6,7 +6,7 @@ import time
 
 from portal import queues
 
-# So long a job takes a worker for itself, at most.
+# A job takes a worker for itself for this long, at most.
 SLICE_S = 20.0
 
 

@@ -1,4 +1,4 @@
-"""What workers look after besides their jobs: what got lost, what is due, what they had at their end."""
+"""What workers see to besides their jobs: what got lost, what is due, what they had when they ended."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 def sign_out(session: Session, name: str) -> None:
-    """Forget a worker that ends, and queue again whatever it still had claimed."""
+    """Forget a worker that ends, and requeue whatever it still had claimed."""
     with writing(session):
         session.execute(delete(WorkerProcess).where(WorkerProcess.name == name))
         for table in claimable():
@@ -55,7 +55,7 @@ def sweep(session: Session, store: PhotoStore) -> None:
         for table in claimable():
             requeue_of_lost_workers(session, table)
     for name in lost:
-        log.warning("a worker was lost; its rows are queued again", worker=name)
+        log.warning("a worker was lost; its rows are requeued", worker=name)
     batch_progress.reconcile(session)
     _send_again(session)
     expire_searches(session, store)
@@ -78,7 +78,7 @@ def _forget_lost_workers(session: Session, moment: datetime) -> list[str]:
         for worker in session.execute(select(WorkerProcess.name, WorkerProcess.heartbeat_at).where(silent))
         if worker.heartbeat_at < lost_by_silence or _process_is_gone(worker.name)
     ]
-    # Who beat in the meantime is not silent any more.
+    # A worker that beat in the meantime is no longer silent.
     forgotten = (
         delete(WorkerProcess).where(WorkerProcess.name.in_(lost), silent).returning(WorkerProcess.name)
     )

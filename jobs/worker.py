@@ -38,7 +38,7 @@ from portal.storage import photo_store
 # A worker that grew by this much since it was ready ends after its job, and a fresh one takes its place.
 GROWTH_LIMIT_BYTES = 2 * 1024**3
 
-# So long after its time a job is thought to hang.
+# This long after its time a job is thought to hang.
 HANGING_FOR_S = 60
 
 log = structlog.get_logger()
@@ -84,7 +84,7 @@ class Heart(threading.Thread):
             while not self._stopped.wait(HEARTBEAT_S):
                 self._beat()
         except BaseException:
-            # A worker without a heart would work on as one that others think lost: it ends instead.
+            # Without a heart it would go on while others think it lost: it ends instead.
             log.exception("the heart failed, and the worker ends with it")
             os._exit(1)
 
@@ -102,7 +102,7 @@ class Heart(threading.Thread):
                 log.exception("the heartbeat did not reach the database")
 
     def _end_if_outdated(self) -> None:
-        """Have the worker end after its job where the installation has another face model than it has."""
+        """Make the worker end after its job if the installation now has another face model."""
         if self._asked_to_end or is_current(db.session(), self._worker.face_model_id):
             return
         log.warning("the face model was changed, and the worker ends for one that has it")
@@ -143,7 +143,7 @@ def main() -> int:
     try:
         _work(settings, row.name)
     except RedisError as error:
-        # RQ waits for Redis between jobs only; whoever started this worker starts the next.
+        # RQ waits for Redis between jobs only; what started this worker starts the next.
         log.error("Redis was lost during a job; the worker ends", problem=str(error))
     finally:
         heart.stop()
@@ -178,7 +178,7 @@ def _has_another_model(current: process.Process) -> bool:
 
 
 def _log_failure(job: Job, *failure: Any) -> bool:
-    """A job that failed: its rows are queued again by itself, or found by the sweep."""
+    """A job that failed: it requeues its rows itself, or the sweep finds them."""
     log.error("a job failed", job=job.func_name, exc_info=failure)
     return False
 

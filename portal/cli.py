@@ -42,7 +42,7 @@ from portal.up.listener import ListenError
 from portal.up.lock import AlreadyUp
 from portal.up.private_redis import RedisUnavailable
 
-# What goes wrong in ways that have a message for the person at the terminal.
+# Errors that have a message for the person at the terminal.
 EXPLAINED = (
     AccountError,
     AlreadyUp,
@@ -68,7 +68,7 @@ data_dir_option = click.option(
 
 
 class Commands(click.Group):
-    """The commands, with errors told in one line."""
+    """The commands, with errors shown in one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -84,7 +84,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"show_default": True})
 def main() -> None:
     """Face Portal: enrol people by photo, search by photo, find people who were enrolled twice."""
-    # What the portal and its children write is for nobody else on this machine.
+    # Nobody else on this machine may read what the portal and its children write.
     os.umask(0o077)
     logs.configure()
     logging.getLogger().setLevel(logging.WARNING)
@@ -172,7 +172,7 @@ def import_command(
     Running it again is safe: photos that are already there are not enrolled twice, and an interrupted
     import goes on.
     """
-    # That Redis does not answer is no news while the portal is not up; the command says so at its end.
+    # While the portal is not up it is no news that Redis does not answer; the command says so at its end.
     logging.getLogger("portal.queues").setLevel(logging.ERROR)
     with _app(data_dir):
         organization = _organization(slug)

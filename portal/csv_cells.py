@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-# Apostrophes before such a beginning are the text's own: one more is put before them, and taken away again.
+# Apostrophes before such a beginning are the text's own: one more is put before them, and removed again.
 WOULD_RUN = re.compile(r"'*[=+\-@\t\r]")
 MADE_SAFE = re.compile(r"'+[=+\-@\t\r]")
 
@@ -22,7 +22,7 @@ def safe_cell(text: str) -> str:
 
 
 def plain_cell(text: str) -> str:
-    """The text of which safe_cell made this cell; a cell that it did not make stays what it is."""
+    """The text of which safe_cell made this cell; other cells stay as they are."""
     return text[1:] if MADE_SAFE.match(text) else text
 
 
@@ -30,7 +30,7 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator
     """A CSV file, line by line, with its header first.
 
     With a byte order mark, without which spreadsheets take it for Latin-1. Cells that people typed are made
-    safe by who gives them.
+    safe by the caller.
     """
     text = io.StringIO()
     writer = csv.writer(text)

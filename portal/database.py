@@ -73,7 +73,7 @@ class Gone(LookupError):
 
 
 def insert_or_leave(session: Session, table: type[Base], unique: Sequence[str]) -> Any:
-    """An INSERT that leaves rows alone whose `unique` columns are taken, also by someone else just now."""
+    """An INSERT that leaves rows alone whose `unique` columns are taken, even by someone else just now."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     return dialect.insert(table).on_conflict_do_nothing(index_elements=unique)
 
@@ -117,7 +117,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     if isinstance(connection, sqlite3.Connection):
         connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver
         cursor = connection.cursor()
-        # FULL: what a member was told is saved is on the disk, also if the power fails the next moment.
+        # FULL: what a member was told is saved is on the disk, even if the power fails the next moment.
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

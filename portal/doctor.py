@@ -1,4 +1,4 @@
-"""`portal doctor`: looks at every part of an installation and says "ok" or what to do."""
+"""`portal doctor`: checks every part of an installation and says "ok" or what to do."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def report(settings: Settings, say: Callable[[str], None]) -> bool:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at every part, in the order in which they depend on each other."""
+    """Check every part, in the order in which they depend on each other."""
     yield Finding("data folder", True, str(settings.data_dir))
     yield _secret_key(settings)
     yield _storage(settings)

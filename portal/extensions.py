@@ -17,7 +17,7 @@ from portal.database import Base
 
 
 class ScopedSession(Session):
-    """What `db.session` is to the type checker: a session, which can be asked for and ended as well."""
+    """What `db.session` is to the type checker: a session that can also be called and removed."""
 
     def __call__(self) -> Session:
         """The session of this application context."""

@@ -56,8 +56,8 @@ def lock_rows(
 ) -> Result[*Columns]:
     """Read rows, and hold those of the table that is selected first, by id, until the transaction ends.
 
-    Others wait who would change them. `read`: others may hold them in the same way, and nobody changes them.
-    `key_share`: others may add rows that refer to them. Both: nobody deletes them.
+    No one else may hold them; with `key_share`, others may add rows that refer to them; with `read`, others
+    may hold them in the same way: no one changes them then, or with both, no one deletes them.
     """
     entity: Any = rows.column_descriptions[0]["entity"]
     _take_turn(session, entity.__tablename__)

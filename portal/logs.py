@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with the request or job they belong to; never names or photos."""
+"""Structured logs: one JSON object per line, with the request or job it belongs to; no names or photos."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def configure() -> None:
     root.setLevel(logging.INFO)
     # Alembic tells each start of the web what database it found.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # RQ's own lines repeat what ours say, two a job.
+    # RQ's own lines repeat what ours say, two per job.
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
 
 

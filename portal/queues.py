@@ -1,4 +1,4 @@
-"""The queues, and one enqueue function a job. Jobs are dotted paths and ids; the rows are the truth.
+"""The queues, and one enqueue function per job. Jobs are dotted paths and ids; the rows are the truth.
 
 A message that can't be sent is not lost work: its row says *queued*, and the workers' sweep sends it
 again as soon as Redis answers.
@@ -23,7 +23,7 @@ ENROLMENT = "enrolment"
 QUEUES = (INTERACTIVE, ENROLMENT)
 
 JOB_TIMEOUT_S = 180
-# So often whoever does bulk work looks whether someone waits for a search.
+# How often bulk work checks whether a search waits.
 LOOK_UP_EVERY_S = 0.1
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ def enqueue_enrolment(organization_id: int) -> None:
     """Say that an organization has queued photos.
 
     The worker that takes the job claims a batch of rows and, if more are left, says so again before it
-    starts on them. So however many photos arrive, Redis holds one waiting job an organization,
+    starts on them. So however many photos arrive, Redis holds one waiting job per organization,
     all workers find work, and organizations take turns.
     """
     _send(ENROLMENT, "jobs.enrolment.process_photos", organization_id)
@@ -65,7 +65,7 @@ def enqueue_comparison(organization_id: int) -> None:
 
 
 def enqueue_scan(scan_id: int) -> None:
-    """Ask for (more of) a full scan."""
+    """Ask for (more of) a scan."""
     _send(ENROLMENT, "jobs.duplicates.scan", scan_id)
 
 
@@ -85,7 +85,7 @@ def enqueue_cleaning() -> None:
 
 
 def search_is_waiting() -> bool:
-    """Whether an interactive job waits for a worker: whoever does bulk work makes way."""
+    """Whether an interactive job waits for a worker: bulk work makes way."""
     connection = connect(current_app.config["PORTAL"].redis_url)
     try:
         return queue(INTERACTIVE, connection).count > 0
@@ -111,7 +111,7 @@ def _send(queue_name: str, job: str, row_id: int) -> None:
             waiting = cast(bytes | None, connection.get(key))
             if waiting is not None and connection.lpos(target.key, waiting.decode()) is not None:
                 return
-            connection.set(key, job_id)  # whoever took or sent the other one died on the way
+            connection.set(key, job_id)  # the process that took or sent the other one died
         target.enqueue_call(
             job, args=(row_id,), job_id=job_id, result_ttl=0, failure_ttl=0, description=f"{job} {row_id}"
         )

@@ -19,7 +19,7 @@ from typing import IO, Literal, Protocol, cast, get_args
 from flask import current_app
 
 CHUNK_BYTES = 1024 * 1024
-# So much of how a file begins is kept aside: enough to tell its format.
+# How much of a file's beginning is kept aside: enough to tell its format.
 HEAD_BYTES = 1024
 # Left for the database and for what workers make of the photos.
 RESERVE_BYTES = 512 * 1024**2
@@ -74,7 +74,7 @@ class PhotoStore:
 
     @contextmanager
     def nothing_arriving(self) -> Iterator[bool]:
-        """Whether nobody has `arriving` open; if so nobody opens it while this is."""
+        """Whether `arriving` is not open anywhere; if so it can't be opened while this is."""
         with self._arrivals_lock() as descriptor:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

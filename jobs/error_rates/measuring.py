@@ -21,7 +21,7 @@ BINS = 60
 
 
 def measure(non_mated: NonMated, mated: Mated | None, people: int) -> Curves:
-    """The curves of a gallery of so many people.
+    """The curves of a gallery of this many people.
 
     The same scores give the same curves. Raises ValueError with fewer people than a tail needs.
     """
@@ -66,7 +66,7 @@ def tail_start(highest: NDArray[np.float64]) -> float:
 
 
 def _fnir(mated: Mated, grid: NDArray[np.float64]) -> Estimate:
-    """Mated scores below each threshold, counted, each person as one; they are drawn with all their photos.
+    """Mated scores below each threshold, counted, each person as one; people are drawn with all their photos.
 
     Where none of n people was missed the drawing says that none ever is. So the interval's ends are no
     nearer to 0 and 1 than those of none of n: 1 - 0.025 ** (1 / n) (Clopper & Pearson 1934).

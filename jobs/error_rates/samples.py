@@ -1,4 +1,4 @@
-"""The scores that a measurement rests on."""
+"""The scores that a calibration rests on."""
 
 from __future__ import annotations
 

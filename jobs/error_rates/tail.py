@@ -1,4 +1,4 @@
-"""The tail of a distribution of scores, so that rates can be told that are rarer than the sample is large."""
+"""The tail of a distribution of scores, so that rates rarer than one in the sample can be told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 # As many scores as the belief in an exponential tail is worth: that is what highest scores of many
 # comparisons tend to (Coles 2001, section 3.1), and few scores tell a shape badly. Simulated with 100 to
-# 700 people: without it one measurement in twenty says "never" where it is 1 in 1,000.
+# 700 people: without it one calibration in twenty says "never" where it is 1 in 1,000.
 PRIOR = 100
 
 
@@ -35,7 +35,7 @@ class Tail:
         return replace(self, scale=self.scale / (1 + self.shape), shape=0.0)
 
     def share_at_least(self, excess: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The share (0…1) of what lies above that is at least so far above (float64, any shape, >= 0)."""
+        """The share (0…1) of what lies above that is at least this far above (float64, any shape, >= 0)."""
         if self.scale <= 0:
             return np.where(excess > 0, 0.0, 1.0)
         if abs(self.shape) < 1e-9:

@@ -30,7 +30,7 @@ Image.MAX_IMAGE_PIXELS = None
 WORKING_SIDE = 1024
 # cv2.warpAffine addresses pixels by 16 bits.
 _LONGEST_SIDE = 16_384
-# Of a photo that is kept for its own sake: nobody sees a difference to the original.
+# Of a photo that is kept for its own sake: nobody sees a difference from the original.
 _JPEG_QUALITY = 92
 
 # What Pillow and its plugins raise for a file that breaks off or contradicts itself.
@@ -70,7 +70,7 @@ _REDUCED[8] = cv2.IMREAD_REDUCED_COLOR_8
 
 
 class UnusablePhoto(Exception):
-    """A photo that can't be worked with, and why. Format and size are there when the header gave them."""
+    """A photo that can't be used, and why. Format and size are there when the header gave them."""
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ _LESS_SURE = 0.05
 
 # Sides are rounded up to this, twice the coarsest stride, so that a runtime compiles few shapes ...
 _SIDE_STEP = 64
-# ... and so many of them are kept: some megabytes each.
+# ... and this many of them are kept: some megabytes each.
 _SESSIONS = 8
 
 

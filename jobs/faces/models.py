@@ -1,4 +1,4 @@
-"""Which face model: a pack of InsightFace, the OpenCV Zoo's YuNet and SFace, or dlib where that is there."""
+"""Which face model: a pack of InsightFace, the OpenCV Zoo's YuNet and SFace, or dlib where installed."""
 
 from __future__ import annotations
 

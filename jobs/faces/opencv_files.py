@@ -1,6 +1,6 @@
 """The two files of the OpenCV Zoo that the `opencv` face model is made of, wherever they are.
 
-Whatever their way here, they are known by the SHA-256 of their content.
+However they got here, they are known by the SHA-256 of their content.
 """
 
 from __future__ import annotations

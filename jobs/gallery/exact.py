@@ -1,4 +1,4 @@
-"""A gallery in memory, searched exactly: whoever is most like the probe is found, always.
+"""A gallery in memory, searched exactly: the people most like the probe are always found.
 
 int8 products of all templates give each score up to a bound; only templates that the bound can't rule
 out are compared in float32, and float32 decides.

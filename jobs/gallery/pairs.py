@@ -89,7 +89,7 @@ def alike(
     different = rows.person_ids[left] != rows.person_ids[right]
     left, right = left[different], right[different]
     scores = cosines(rows.vectors, left, right)
-    # In float64, as whoever reads the score and the threshold from the database compares them.
+    # In float64, as the score and the threshold are compared when they are read from the database.
     enough = scores.astype(np.float64) >= threshold
     return left[enough], right[enough], scores[enough]
 

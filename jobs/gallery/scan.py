@@ -1,4 +1,4 @@
-"""A full scan: all faces of a gallery against all others, in blocks, so that it can stop and go on."""
+"""A scan: all faces of a gallery against all others, in blocks, so that it can stop and go on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jobs.gallery.comparing import PROBES_AT_ONCE, ROWS_AT_ONCE, Index, Probes, 
 from jobs.gallery.exact import ExactGallery
 from jobs.gallery.pairs import FacePairs, alike, face_pairs, ranks
 
-# Pairs of faces that a block compares: about 0.1 s of one thread where a pair takes 3 ns.
+# Pairs of faces compared in a block: about 0.1 s of one thread where a pair takes 3 ns.
 COMPARISONS_OF_A_BLOCK = 30_000_000
 # A product with fewer probes wastes more than the shorter wait is worth.
 FEWEST_OF_A_BLOCK = 64

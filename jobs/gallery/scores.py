@@ -74,7 +74,7 @@ def non_mates(rows: Rows, given: Places, limit: int, mates: Mates) -> NonMates:
 
 
 class _Best:
-    """The best other people so far of a few hundred faces: who can't be among them is passed over."""
+    """The best other people so far of a few hundred faces: people who can't be among them are passed over."""
 
     def __init__(self, rows: Rows, given: Places, limit: int, mates: Mates) -> None:
         self._rows, self._given, self._mates = rows, given, mates

@@ -143,7 +143,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # In place: the table can't be made anew while others refer to it.
+    # In place: the table can't be created again while others refer to it.
     op.drop_index(op.f("ix_person_batch_id"), "person")
     op.drop_column("person", "batch_id")
 

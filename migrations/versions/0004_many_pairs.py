@@ -1,4 +1,4 @@
-"""Pages and reports with a million pairs; and when, and for which face model, scores were told."""
+"""Pages and reports with a million pairs; and when, and for which face model, thresholds were chosen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def upgrade() -> None:
     op.add_column("calibration", sa.Column("photos", sa.Integer(), nullable=True))
     op.add_column("organization", sa.Column("thresholds_model_id", NUMBER, nullable=True))
     op.execute(OF_THE_MODEL)
-    # Measurements under way begin anew: from now on other scores are collected.
+    # Calibrations under way begin again: from now on other scores are collected.
     op.execute("UPDATE calibration SET collected = NULL")
 
 

@@ -86,7 +86,7 @@ def invite(session: Session, organization: Organization, actor: Actor, email: st
 def revoke(
     session: Session, organization: Organization, actor: Actor, invitation_id: int
 ) -> Invitation | None:
-    """Make an open invitation of this organization unusable; None if there is no such one (any more)."""
+    """Make an open invitation of this organization unusable; None if there is none (any more)."""
     with writing(session):
         its_own = select(Invitation).where(
             Invitation.id == invitation_id,
@@ -101,7 +101,7 @@ def revoke(
 
 
 def accept_as_new_user(session: Session, address: str, token: str, password: str) -> User:
-    """Make the account of someone invited. Raises InvitationGoneError, AccountError."""
+    """Create the account of someone invited. Raises InvitationGoneError, AccountError."""
     try:
         with writing(session):
             invitation = _take(session, token)
@@ -116,9 +116,9 @@ def accept_as_new_user(session: Session, address: str, token: str, password: str
 
 
 def accept_as_user(session: Session, address: str, token: str, user: User) -> int:
-    """Make a user who exists, and has shown to be the one, a member; returns the organization's id.
+    """Make a user who exists and has proven their identity a member; returns the organization's id.
 
-    Raises InvitationGoneError, or AccountError for another user or a member.
+    Raises InvitationGoneError, or AccountError if it is another user or already a member.
     """
     with writing(session):
         invitation = _take(session, token)

@@ -54,9 +54,9 @@ def find_member(session: Session, organization: Organization, membership_id: int
 def change_role(
     session: Session, organization: Organization, actor: Actor, membership: Membership, role: Role
 ) -> bool:
-    """Give a member another role; returns whether it was another one. Raises MemberError.
+    """Give a member another role; returns whether it changed. Raises MemberError.
 
-    An admin who becomes something else takes the open invitations along that they made.
+    An admin who gets another role loses the open invitations that they made.
     """
     with writing(session):
         before = _lock(session, organization, membership)
@@ -103,7 +103,7 @@ def remove_member(session: Session, organization: Organization, actor: Actor, me
 
 
 def _lock(session: Session, organization: Organization, membership: Membership) -> Role:
-    """Let nobody else change members of the organization meanwhile; the member's role as it is now."""
+    """Keep others from changing the organization's members meanwhile; returns the member's current role."""
     lock_rows(session, select(Organization.id).where(Organization.id == organization.id))
     role = session.scalar(
         select(Membership.role).where(

@@ -17,7 +17,7 @@ FEWEST_CHARACTERS = 5
 # The defaults of argon2-cffi are the low-memory profile of RFC 9106 (64 MiB, 3 passes).
 _hasher = PasswordHasher()
 
-# What is tried first against passwords of this length: words and keyboard walks made long enough.
+# What attackers try first against passwords of this length: words and keyboard walks made long enough.
 # fmt: off
 COMMON = frozenset((
     "123456789012", "1234567890123", "12345678901234", "123456789123", "123456123456", "1234567890ab",

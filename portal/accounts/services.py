@@ -21,7 +21,7 @@ SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 class AccountError(ValueError):
-    """What is wrong with an account or what was asked of it, in words for people."""
+    """What is wrong with an account or with a request about it, in words for people."""
 
 
 class EmailError(AccountError):
@@ -33,7 +33,7 @@ class PasswordError(AccountError):
 
 
 class CredentialsError(AccountError):
-    """Email and password, or the password of someone signed in, do not fit: an attempt to be counted."""
+    """Email and password, or the password of someone signed in, do not match: an attempt to be counted."""
 
 
 def normal_email(text: str) -> str:
@@ -66,8 +66,8 @@ def create_user(
 ) -> User:
     """Make an account that is a member of `organization`; an account that exists becomes a member of it too.
 
-    `password` must then be that account's: an address is not proven by whoever made the account, and may
-    be someone else's in truth. Raises AccountError.
+    `password` must then be that account's: whoever made the account did not prove the address, which may
+    really be someone else's. Raises AccountError.
     """
     email = normal_email(email)
     try:
@@ -139,10 +139,10 @@ def add_membership(session: Session, user: User, organization: Organization, rol
 
 
 def sign_in(session: Session, address: str, email: str, password: str) -> User:
-    """The user who signs in with these. Raises CredentialsError; that is written down as well.
+    """The user who signs in with these. Raises CredentialsError, which is written down as well.
 
     A refusal is shown to the organizations of the account that was tried; `address` is the network
-    address of whoever tries.
+    address of the person who tries.
     """
     user = find_user(session, email)
     fits = passwords.matches(password, user.password_hash if user else None)

@@ -14,7 +14,7 @@ from portal.database import Base, Identifier, now
 class AuditEvent(Base):
     """Who did what to which row, when and from where. It holds no photo and no template.
 
-    The actor and the subject are numbers without foreign keys: the trail outlives what it tells of.
+    The actor and the subject are numbers without foreign keys: the trail outlives what it is about.
     """
 
     __tablename__ = "audit_event"
@@ -29,7 +29,7 @@ class AuditEvent(Base):
     )
 
     id: Mapped[int] = mapped_column(Identifier, primary_key=True)
-    # None: an act on the installation or by nobody known, such as a refused sign-in.
+    # None: an act on the installation or by someone unknown, such as a refused sign-in.
     organization_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
     at: Mapped[datetime] = mapped_column(default=now)
     actor_id: Mapped[int | None] = mapped_column(Identifier)

@@ -1,6 +1,6 @@
 """What a batch will hold: the rows of its manifest, and the names of the files before they come.
 
-Everything that was dropped has an item from here on, so that the counts add up whatever becomes of it.
+Everything that was dropped has an item from here on, so that the counts always add up.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WANTED_AGAIN = (
 
 
 class BatchError(ValueError):
-    """What is wrong with a batch or with what was asked of it, in words for staff."""
+    """What is wrong with a batch or with a request about it, in words for staff."""
 
 
 class NotOpen(BatchError):
@@ -99,7 +99,7 @@ def add_manifest(
 ) -> int:
     """Make an item of every photo of a manifest, and of every row without one; returns how many.
 
-    reader: what tells who reads it from others who do. Raises BatchError if the batch has a manifest or
+    reader: identifies who reads it. Raises BatchError if the batch has a manifest or
     files already, NotOpen, and ManifestError from `rows`; then the batch has no manifest.
     """
     reader = reader or secrets.token_hex(16)
@@ -108,7 +108,7 @@ def add_manifest(
         batch.manifest_reader = reader
         if batch.has_manifest:
             raise BatchError("This batch already has a manifest. Drop the other one as a new batch.")
-        # What an attempt left that broke off.
+        # What an interrupted attempt left.
         mine = BatchItem.batch_id == batch.id
         session.execute(delete(BatchItem).where(mine, BatchItem.line.is_not(None)))
         if session.scalar(select(BatchItem.id).where(mine).limit(1)):
@@ -131,10 +131,10 @@ def _lock_for_reader(session: Session, batch: Batch, reader: str) -> None:
 
 
 def announce_all(session: Session, batch: Batch, left_out: int = 0) -> None:
-    """Note that the names of all files are known that were dropped. Raises NotOpen.
+    """Note that the names of all dropped files are known. Raises NotOpen.
 
-    left_out: how many hidden files of the system were among them; those that are dropped again to go on
-    with the batch were counted.
+    left_out: how many hidden files of the system were among them; files that are dropped again to go on
+    with the batch have been counted already.
     """
     with writing(session):
         lock_open(session, batch)
@@ -144,7 +144,7 @@ def announce_all(session: Session, batch: Batch, left_out: int = 0) -> None:
 
 
 def naming_of(batch: Batch) -> Naming | None:
-    """How the batch's names become people; None where a manifest says it, or nobody decided yet."""
+    """How the batch's names become people; None where a manifest says it, or it has not been decided yet."""
     if batch.grouping is None or batch.label is None:
         return None
     return Naming(Grouping(batch.grouping), Label(batch.label))
@@ -178,7 +178,7 @@ def _read_names(session: Session, batch: Batch, files: Sequence[DroppedFile]) ->
 
 
 def _named(file: DroppedFile, naming: Naming) -> dict[str, Any]:
-    """Whom a file is of by its name, or why it can't be used."""
+    """Who is on a photo by its file name, or why it can't be used."""
     values: dict[str, Any] = {"size_bytes": file.size_bytes}
     try:
         person = person_of(file.path, naming)
@@ -196,7 +196,7 @@ def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list
     endings = [_endings(path_key(file.path)) for file in files]
     there: dict[str, BatchItem] = {}
     for row in _items(session, batch, [key for keys in endings for key in keys]):
-        # The first sound row that names a photo has it; the later ones were told so with the manifest.
+        # The first sound row that names a photo gets it; the later ones failed when the manifest was read.
         if row.path_key not in there or (not _is_sound(there[row.path_key]) and _is_sound(row)):
             there[row.path_key] = row
     found: list[BatchItem | str] = []
@@ -214,10 +214,10 @@ def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list
             found.append(item)
             continue
         if item is not None and item.state == ItemState.EXPECTED:
-            # Nobody can know which of the two is meant: neither is taken.
+            # It is not known which of the two is meant: neither is taken.
             _set(item, **_ended(ItemReason.TWO_FILES))
         reason = ItemReason.NOT_IN_MANIFEST if item is None else ItemReason.TWO_FILES
-        # By a key that no row of the manifest has, it is found when it is announced again.
+        # With a key that no row of the manifest has, it is found when it is announced again.
         key = key_of_another(keys[0], file.mark or hashlib.sha256(file.path.encode()).hexdigest()[:16])
         values = _values(batch, file.path, key, size_bytes=file.size_bytes, **_ended(reason))
         strangers[key] = {**values, "dropped_path": path}
@@ -264,7 +264,7 @@ def _claimed(photo: str, key: str, external_id: str, owners: dict[str, str]) -> 
 
 
 def _is_sound(item: BatchItem) -> bool:
-    """Whether a row of the manifest said well whose photo it is."""
+    """Whether a row of the manifest makes clear whose photo it is."""
     return item.line is not None and item.state != ItemState.ATTENTION
 
 
@@ -273,7 +273,7 @@ def _person_of(row: ManifestRow) -> dict[str, Any]:
     person = {"external_id": row.external_id[:100], "name": row.name[:200]}
     try:
         person["external_id"] = clean_external_id(row.external_id)
-        # People who are known need no name here.
+        # Enrolled people need no name here.
         person["name"] = clean_name(row.name) if row.name else ""
     except PersonError as error:
         missing = error.field == "external_id" and not row.external_id.strip()

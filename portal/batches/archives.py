@@ -1,4 +1,4 @@
-"""ZIPs of photos, of which nothing is believed and nothing is ever written to a path.
+"""ZIPs of photos: nothing they say is trusted, and nothing is ever written to a path they name.
 
 An entry that can't be used has a reason, and the others are used. Entries are unpacked here and not by
 zipfile, which cuts them off at the size they declare, and holds in memory whatever a few bytes of bzip2 or
@@ -103,11 +103,11 @@ class Archive:
             yield Entry(index, path, record.size_bytes, reason)
 
     def read(self, entry: Entry) -> IO[bytes]:
-        """The content of an entry as a stream, of which no more is in memory than is read.
+        """The content of an entry as a stream; no more of it is in memory than is read.
 
         It yields at most as many bytes as the entry declares, and so at most MAX_PHOTO_BYTES. Both this and
-        the stream raise EntryError; only who reads to the end knows that the entry is whole. One stream can
-        be read while another one is.
+        the stream raise EntryError; only a stream read to its end shows that the entry is whole. One stream
+        can be read while another one is.
         """
         record = self._directory[entry.index]
         if reason := _reason_against(record):
@@ -233,7 +233,7 @@ def _inflated(packed: Iterator[bytes]) -> Iterator[bytes]:
                 raise EntryError(ItemReason.DAMAGED_ENTRY) from error
             given = unpacker.unconsumed_tail
             yield content
-            if len(content) < PIECE:  # else there may be more of it, also if all has been taken in
+            if len(content) < PIECE:  # else there may be more of it, even if all has been read
                 break
 
 

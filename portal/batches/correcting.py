@@ -1,4 +1,4 @@
-"""What needs attention in a batch is put right: tried again, given another photo, checked."""
+"""What needs attention in a batch is put right: retried, given another photo, checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from portal.work.models import WorkState
 def retry(
     session: Session, actor: Actor, batch: Batch, *, reason: str = "", item: BatchItem | None = None
 ) -> int:
-    """Have photos that need attention tried again: one, those of a reason, or all; returns how many.
+    """Retry photos that need attention: one, those with one reason, or all; returns how many.
 
     Photos without a file, or whose external id or name is wrong, stay as they are. Raises BatchError.
     """
@@ -85,7 +85,7 @@ def replace(
         raise BatchError(f"{upload.name}: {' '.join(WORDS[found])}")
     with writing(session):
         lock(session, batch, key_share=True)
-        # Photos are locked before their items, as by the worker that is done with one.
+        # Photos are locked before their items, as in the worker that is done with one.
         lock_rows(session, select(Photo.id).where(Photo.id == item.photo_id))
         lock(session, item)
         if item.state != ItemState.ATTENTION or batch.decision == Decision.UNDO:

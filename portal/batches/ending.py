@@ -1,4 +1,4 @@
-"""Items and ZIPs of a batch for which nobody waits any more."""
+"""Items and ZIPs of a batch that are no longer waited for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portal.work.models import UNFINISHED, WorkState
 def give_up_archives(session: Session, batch: Batch, problem: str, *, arrived: bool = True) -> Sequence[int]:
     """Unpack no more of a batch's ZIPs, in the caller's transaction; returns their ids.
 
-    With arrived=False, only those that did not arrive whole.
+    With arrived=False, only those that did not arrive completely.
     """
     which: tuple[ColumnElement[bool], ...] = (
         BatchArchive.batch_id == batch.id,
@@ -34,9 +34,9 @@ def give_up_archives(session: Session, batch: Batch, problem: str, *, arrived: b
 
 
 def expect_no_more(session: Session, batch: Batch) -> tuple[int, Sequence[int]]:
-    """Wait no longer for what was announced and did not come, in the caller's transaction.
+    """Stop waiting for what was announced and did not come, in the caller's transaction.
 
-    Returns how many photos need attention for it, and the ids of the ZIPs that are given up.
+    Returns how many photos need attention because of it, and the ids of the ZIPs that are given up.
     """
     batch.announced = True
     missing = end_items(session, batch, ItemReason.NOT_ARRIVED, BatchItem.state == ItemState.EXPECTED)
@@ -44,7 +44,7 @@ def expect_no_more(session: Session, batch: Batch) -> tuple[int, Sequence[int]]:
 
 
 def end_items(session: Session, batch: Batch, reason: ItemReason, *conditions: ColumnElement[bool]) -> int:
-    """Let those items of a batch need attention, in the caller's transaction; returns how many."""
+    """Mark those items of a batch as needing attention, in the caller's transaction; returns how many."""
     return execute_change(
         session,
         update(BatchItem)

@@ -46,7 +46,7 @@ class Source:
 
     @property
     def words(self) -> str:
-        """How the batch calls it; a batch of the same source that broke off goes on."""
+        """What the batch calls it; an interrupted batch from the same source goes on."""
         return f"from {self.path}"
 
 
@@ -70,7 +70,7 @@ def find_source(path: Path) -> Source:
 
 
 def find_photos(source: Source) -> list[str]:
-    """The paths of a source's photos, by name: all below the folder, or those of the manifest; none of a ZIP.
+    """The paths of a source's photos, by name: all below the folder, or those in the manifest; [] for a ZIP.
 
     Raises ManifestError (all of a manifest is read before anything is made of it), and BatchError if there
     is no photo.
@@ -108,7 +108,7 @@ def import_source(
     """Hand all of a source over to the workers; what an earlier import handed over is not read again.
 
     paths: those of `find_photos`.
-    grouping, label: how names become people; what is None is taken from the names. `tell` is called with
+    grouping, label: how names become people; None: guessed from the names. `tell` is called with
     how many files there are and how many were handed over. Raises BatchError and ManifestError.
     """
     batch = find_unfinished(session, organization, source.words)
@@ -196,7 +196,7 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def _size(path: Path) -> int:
-    """A file's size in bytes; 0 for one that can't be looked at, which is found out when it is read."""
+    """A file's size in bytes; 0 for one that can't be examined, which is found out when it is read."""
     try:
         return path.stat().st_size
     except OSError:

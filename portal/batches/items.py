@@ -38,7 +38,7 @@ def close_items(session: Session, photo_ids: Collection[int], several_faces: Col
             end, why = ItemState.ATTENTION, reason
         closed.append({"id": item_id, "state": end, "reason": why, "detail": "", "finished_at": moment})
     write_items(session, closed)
-    # A batch that had ended counts again.
+    # A batch that had ended is counted again.
     session.execute(
         update(Batch)
         .where(Batch.id.in_({row[1] for row in rows}), Batch.finished_at.is_not(None))

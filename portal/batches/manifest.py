@@ -1,4 +1,4 @@
-"""Manifests: CSV files that say who is in which photos, a row a person.
+"""Manifests: CSV files that say who is in which photos, one row per person.
 
 They come from spreadsheets of every country, so the delimiter, the line ends and the order and wording of the
 columns are found out. What can't be found out for certain is refused: a misread manifest enrols people under

@@ -16,7 +16,7 @@ from portal.photos.models import Photo
 from portal.work.models import Work
 
 PATH_LENGTH = 400
-# What is taken out of an item's row when the person is deleted or the batch undone; the row still counts.
+# What is cleared in an item's row when the person is deleted or the batch undone; the row still counts.
 FORGOTTEN: dict[str, Any] = {
     **dict.fromkeys(("path", "path_key", "external_id", "name", "detail"), ""),
     **dict.fromkeys(("dropped_path", "sha256")),
@@ -79,11 +79,11 @@ class Batch(Base):
     label: Mapped[str | None] = mapped_column(String(15))
     known: Mapped[KnownPeople] = mapped_column(String(10))
     has_manifest: Mapped[bool] = mapped_column(default=False)
-    # Who reads the manifest, or did; whoever began before gives up.
+    # Who reads the manifest, or did; an earlier reader gives up.
     manifest_reader: Mapped[str | None] = mapped_column(String(32))
-    # Whether the names of all photos are known that were dropped.
+    # Whether the names of all dropped photos are known.
     announced: Mapped[bool] = mapped_column(default=False)
-    # Hidden files of the system, which nobody meant to drop.
+    # Hidden files of the system, which were not meant to be dropped.
     left_out: Mapped[int] = mapped_column(default=0)
     decision: Mapped[Decision] = mapped_column(String(10), default=Decision.GO_ON)
     # When nothing was left to do for the first time: it can be undone for a day from then on.
@@ -141,7 +141,7 @@ class BatchItem(Base):
     sha256: Mapped[str | None] = mapped_column(String(64))
     file_key: Mapped[str | None] = mapped_column(String(120))
     person_id: Mapped[int | None] = mapped_column(ForeignKey(Person.id, ondelete="SET NULL"), index=True)
-    # The photo that it became; one that was there already is not its own.
+    # The photo that it became; one that was already there is not its own.
     photo_id: Mapped[int | None] = mapped_column(ForeignKey(Photo.id, ondelete="SET NULL"), index=True)
     finished_at: Mapped[datetime | None]
 

@@ -57,7 +57,7 @@ class Unnamed(ValueError):
 def normal_path(text: str) -> str:
     """A path as it is stored: NFC, "/" between its parts, no empty or "." parts, nothing unprintable.
 
-    ".." stays: whether it may be there is for others to say.
+    ".." stays: callers decide whether it may be there.
     """
     parts = unicodedata.normalize("NFC", UNPRINTABLE.sub("", text)).replace("\\", "/").split("/")
     return "/".join(part for part in parts if part not in {"", "."})
@@ -71,7 +71,7 @@ def path_key(path: str) -> str:
 
 
 def is_system_file(path: str) -> bool:
-    """Whether a file is the operating system's, or hidden: nobody dropped it on purpose."""
+    """Whether a file is the operating system's, or hidden: it was not dropped on purpose."""
     *folders, name = path.replace("\\", "/").casefold().split("/")
     hidden = any(part.startswith(".") and part not in {".", ".."} for part in (*folders, name))
     return hidden or SYSTEM_FOLDER in folders or name in SYSTEM_FILES

@@ -22,9 +22,9 @@ from portal.work.models import UNFINISHED, WorkState
 PACE_OVER_S = 20
 LATEST = 12
 NEVER_PROCESSED = (ItemReason.NOT_ARRIVED, ItemReason.PHOTO_NOT_FOUND, ItemReason.CANCELLED)
-# A batch in which nothing has happened for so long is finished without the files that did not come.
+# A batch in which nothing has happened for this long is finished without the files that did not come.
 WAIT_DAYS = 7
-# A batch can be undone for so long after it ended.
+# A batch can be undone for this long after it ended.
 UNDO_HOURS = 24
 
 
@@ -58,7 +58,7 @@ class Counts:
 
     @property
     def missing(self) -> int:
-        """Photos that did not come, or whose turn did not."""
+        """Photos that did not come, or whose turn never came."""
         return sum(self.reasons.get((ItemState.ATTENTION, reason), 0) for reason in NEVER_PROCESSED)
 
     @property
@@ -182,7 +182,7 @@ def reconcile(session: Session) -> None:
 
 
 def _may_settle(session: Session, batch: Batch) -> bool:
-    """Whether a look under the lock may change something; most looks at most batches do not."""
+    """Whether a check under the lock may change something; for most batches it does not."""
     if _waited_long_enough(batch):
         return True
     waiting = batch.decision in (Decision.GO_ON, Decision.PAUSE) and not batch.announced
@@ -236,7 +236,7 @@ def _close_if_done(session: Session, batch: Batch) -> None:
 
 
 def _waited_long_enough(batch: Batch) -> bool:
-    """Whether nobody will send what is missing: nothing was for WAIT_DAYS."""
+    """Whether missing files are given up: none was sent for WAIT_DAYS."""
     return now() - batch.touched_at > timedelta(days=WAIT_DAYS)
 
 

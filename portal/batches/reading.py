@@ -49,7 +49,7 @@ def read_names(
     grouping: Grouping | None,
     label: Label | None,
 ) -> Reading:
-    """How paths become people: as it was chosen, else as their names suggest."""
+    """How paths become people: as was chosen, else as their names suggest."""
     photos = [path for path in paths if not is_system_file(path)]
     naming = guess(photos, grouping, label)
     rows: dict[str, ReadRow] = {}

@@ -31,7 +31,7 @@ class Arrival:
 def receive(
     session: Session, batch: Batch, arrivals: Sequence[Arrival], store: PhotoStore
 ) -> list[AnnouncedItem]:
-    """Give files to their items, all in one transaction, and have the workers at them.
+    """Give files to their items, all in one transaction, and tell the workers.
 
     A file that came twice is kept once; another one of the same path gets an item of its own. Returns the
     items, of those arrivals whose items are of this batch. Raises NotOpen; the files are removed then.
@@ -98,7 +98,7 @@ def _item_of_another(session: Session, batch: Batch, item: BatchItem, arrival: A
         reason="",
     )
     if item.line is not None:
-        # A row of a manifest means one photo, and nobody can know whether it is this one.
+        # A row of a manifest means one photo, and it is not known whether it is this one.
         another.state, another.reason = ItemState.ATTENTION, ItemReason.TWO_FILES
         another.external_id = another.name = ""
         another.finished_at = now()
@@ -117,7 +117,7 @@ def _keeps(item: BatchItem, arrival: Arrival) -> bool:
         reason = found if isinstance(found, Reason) else None
         item.sha256, item.size_bytes = arrival.file.sha256, arrival.file.size_bytes
     if reason is not None or arrival.file is None:
-        # What is no photo is not kept: there is nothing in it to be lost.
+        # What is no photo is not kept: nothing is lost with it.
         item.state, item.reason, item.finished_at = ItemState.ATTENTION, str(reason), now()
         return False
     item.state, item.file_key = ItemState.RECEIVED, arrival.file.key

@@ -46,7 +46,7 @@ def take_archive(
         lock_open(session, batch)
         archive = _new_archive(session, batch, file_name, size_bytes)
         session.flush()
-        # Inside: a row without its file would be waited for.
+        # Inside the transaction: a row without its file would wait forever.
         store.make_archive(key, archive.id)
         archive.arrived = True
     enqueue_archive(archive.id)

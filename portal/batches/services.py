@@ -50,7 +50,7 @@ def start_batch(
     """Begin a batch; its files are announced and received next.
 
     grouping, label: how names become people; None where a manifest will say it, or all names have to be
-    seen first.
+    read first.
     """
     with writing(session):
         batch = Batch(
@@ -69,7 +69,7 @@ def start_batch(
 
 
 def decide_naming(session: Session, batch: Batch, paths: Iterable[str]) -> None:
-    """Take from the names how they become people, as far as nobody chose. Raises NotOpen."""
+    """Guess from the names how they become people, where it was not chosen. Raises NotOpen."""
     if naming_of(batch) is not None:
         return
     grouping, label = batch.grouping, batch.label
@@ -92,7 +92,7 @@ def find_item(session: Session, organization: Organization, item_id: int) -> Bat
 
 
 def find_unfinished(session: Session, organization: Organization, source: str) -> Batch | None:
-    """The batch that was begun from this source and still waits for files; None if there is none."""
+    """The batch that was started from this source and still waits for files; None if there is none."""
     batches = session.scalars(
         select(Batch)
         .where(
@@ -176,7 +176,7 @@ def attention(session: Session, batch: Batch) -> Iterator[BatchItem]:
 
 
 def record_view(session: Session, actor: Actor, batch: Batch) -> None:
-    """Write down that someone looked at a batch, and so at people."""
+    """Write down that someone viewed a batch, and so people."""
     with writing(session):
         record_event(session, actor, Action.BATCH_VIEWED, batch)
 
@@ -188,7 +188,7 @@ def record_report(session: Session, actor: Actor, batch: Batch) -> None:
 
 
 def pause(session: Session, actor: Actor, batch: Batch) -> None:
-    """Have the workers leave a batch alone; the few photos that they are at are finished.
+    """Make the workers leave a batch alone; the few photos they are working on are finished.
 
     Raises BatchError, and Gone.
     """
@@ -229,7 +229,7 @@ def cancel(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> N
 
 
 def finish_without_missing(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> int:
-    """Wait no longer for files that did not come; returns how many did not. Raises NotOpen, and Gone."""
+    """Stop waiting for files that did not come; returns how many did not. Raises NotOpen, and Gone."""
     with writing(session):
         lock_open(session, batch)
         missing, given_up = expect_no_more(session, batch)
@@ -239,7 +239,7 @@ def finish_without_missing(session: Session, actor: Actor, batch: Batch, store: 
 
 
 def undo(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> None:
-    """Have everything removed again that a batch brought; a worker does it. Raises BatchError, and Gone."""
+    """Have everything that a batch brought removed; a worker does it. Raises BatchError, and Gone."""
     with writing(session):
         lock(session, batch, key_share=True)
         progress = progress_of(session, batch)

@@ -29,7 +29,7 @@ from portal.storage import FileTooLarge, PhotoStore
 from portal.work.claims import claim, finished, lock_claimed, lock_queued, requeue_untouched
 from portal.work.models import WorkState
 
-# Unpacked between two looks at whether someone waits.
+# Files unpacked between two checks whether a search waits.
 ENTRIES_AT_ONCE = 32
 
 
@@ -56,7 +56,7 @@ def unpack(
 ) -> None:
     """Give the photos of a claimed archive to their items, until it is done or `make_way()` is true.
 
-    It is given back then, and goes on where it was. An archive that can't be used is closed with the
+    It is then given back, and goes on from where it was. An archive that can't be used is closed with the
     problem in words. Raises NotOpen if the batch was paused, cancelled or undone meanwhile.
     """
     try:
@@ -121,7 +121,7 @@ def _prepare(
 
 
 def _refuse_manifest(session: Session, batch: Batch, manifests: Sequence[Entry]) -> None:
-    """Raise ArchiveError if a ZIP's manifest can't say who is on which photo: nobody guesses instead."""
+    """Raise ArchiveError if a ZIP's manifest can't say who is on which photo: nothing is guessed instead."""
     if len(manifests) > 1:
         raise ArchiveError(
             f"The ZIP holds {len(manifests)} CSV files, and it is not clear which one is the manifest. "
@@ -212,19 +212,19 @@ def _arrival(item_id: int, entry: Entry, zipped: Archive, organization_id: int, 
 
 
 def _move(session: Session, worker: str, archive: BatchArchive, **places: int) -> None:
-    """Remember how far the archive is. Raises LostArchive if it is another worker's by now."""
+    """Remember how far the archive is. Raises LostArchive if another worker has it."""
     with writing(session):
         if lock_claimed(session, BatchArchive, worker, archive.id) is None:
             raise LostArchive
         for column, place in places.items():
             setattr(archive, column, place)
         if places:
-            # It got on: what stopped its worker before, if anything, was not this part of it.
+            # It made progress: what stopped its worker before, if anything, was not this part of it.
             archive.attempts = 1
 
 
 class LostArchive(RuntimeError):
-    """The archive is another worker's by now, or was given up."""
+    """Another worker has the archive, or it was given up."""
 
 
 def _close(session: Session, worker: str, archive: BatchArchive, problem: str, left_out: int = 0) -> None:

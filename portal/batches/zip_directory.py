@@ -1,4 +1,4 @@
-"""The directory at the end of a ZIP, looked at before any of it is believed.
+"""The directory at the end of a ZIP, checked before any of it is trusted.
 
 Formats and names of fields: APPNOTE.TXT 6.3.10 of PKWARE, section 4.3.
 """

@@ -1,4 +1,4 @@
-"""Bands: what a similarity score says, in a word, by what was measured on the organization's own people."""
+"""Bands: what a similarity score says, in a word, by the organization's calibration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from portal.calibration.curves import Curves, surely_at_most
 
-# A score is strong where, by the upper end of the interval, at most so large a share of searches for
+# A score is strong where, by the upper end of the interval, at most this share of searches for
 # unknown people reaches it, or of people has a false pair with it.
 STRONG_SHARE = 0.001
 
@@ -22,14 +22,14 @@ class Band(StrEnum):
 
 @dataclass(frozen=True)
 class Bands:
-    """From which scores (cosines, -1…1) on a band begins; `possible` is None where nothing was measured."""
+    """From which scores (cosines, -1…1) on a band begins; `possible` is None without a calibration."""
 
     possible: float | None
-    # None: too little was measured to call any score strong.
+    # None: too little data to call any score strong.
     strong: float | None
 
     def of(self, score: float) -> Band | None:
-        """The band of a score; None where nothing was measured."""
+        """The band of a score; None without a calibration."""
         if self.possible is None:
             return None
         if self.strong is not None and score >= self.strong:
@@ -51,7 +51,7 @@ def pair_bands(curves: Curves | None, threshold: float) -> Bands:
     """Bands of pairs of people, who are compared with the duplicates' `threshold`."""
     if curves is None:
         return UNCALIBRATED
-    # Two people have part in each pair.
+    # Each pair has two people.
     most = STRONG_SHARE * curves["people"] / 2
     return _bands(threshold, surely_at_most(curves, curves["false_pairs"], most))
 

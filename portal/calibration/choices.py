@@ -14,9 +14,9 @@ from portal.calibration.curves import (
 )
 from portal.installation.thresholds import Thresholds
 
-# A search of an unknown person shows a wrong name so often.
+# How often a search of an unknown person shows a wrong name.
 FPIRS = (1 / 20, 1 / 100, 1 / 300, 1 / 1000)
-# So many false pairs a person: of 1,000 people 50, 10, 1.
+# False pairs per person: of 1,000 people 50, 10, 1.
 FALSE_PAIRS_OF_A_PERSON = (1 / 20, 1 / 100, 1 / 1000)
 
 
@@ -26,7 +26,7 @@ class Choice:
 
     value: str
     threshold: float
-    # None where nothing was measured.
+    # None without a calibration.
     rates: ErrorRates | None
     of_the_card: bool
     in_force: bool

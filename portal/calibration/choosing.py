@@ -45,17 +45,17 @@ def parse_threshold(text: str) -> float:
 def choose_threshold(
     session: Session, organization: Organization, actor: Actor, purpose: Purpose, threshold: float | None
 ) -> bool:
-    """Set a threshold, or have the face model's (None); returns whether it was another one.
+    """Set a threshold, or use the face model's (None); returns whether it changed.
 
-    A search that is done keeps the one that it was judged by. Pairs of people are judged again, and where
-    their threshold gets lower all people are compared again. Raises ThresholdError, and Gone.
+    A search that is done keeps the one that it was judged by. Pairs of people are judged again; if
+    their threshold gets lower, a scan compares all people again. Raises ThresholdError, and Gone.
     """
     if threshold is not None:
         threshold = round(threshold, 6)
         if not LOWEST <= threshold <= HIGHEST:
             raise ThresholdError(f"A threshold is a number from {LOWEST} to {HIGHEST}.")
     with writing(session):
-        # Before the organization, as wherever pairs are added; others may write audit events meanwhile.
+        # Before the organization, as everywhere pairs are added; others may write audit events meanwhile.
         lock_pairs(session, organization.id)
         lock(session, organization, key_share=True)
         model, before = current_face_model(session), thresholds_of(session, organization)

@@ -1,4 +1,4 @@
-"""The curves of a calibration: what was measured, and what a threshold costs by them.
+"""The curves of a calibration, and what a threshold costs by them.
 
 A curve is read between its points: in the logarithm where both are above zero, as error rates fall
 by a factor from score to score, and in a straight line where one is not.
@@ -30,9 +30,9 @@ class Histogram(TypedDict):
 
 
 class Curves(TypedDict):
-    """What is stored of a measurement. Scores are cosines, -1…1."""
+    """What is stored of a calibration. Scores are cosines, -1…1."""
 
-    # People in the gallery when it was measured.
+    # People in the gallery at the time of the calibration.
     people: int
     # The scores at which the estimates stand, ascending; the last is 1.
     thresholds: list[float]
@@ -42,7 +42,7 @@ class Curves(TypedDict):
     fnir: Estimate | None
     # Pairs of two different people among all, as many as are expected (0…).
     false_pairs: Estimate
-    # Below this score false pairs were not counted to the end: there are at least so many.
+    # Below this score false pairs were not counted to the end: there are at least this many.
     false_pairs_from: float
     # Highest non-mated scores, one a person; highest mated scores, one a photo.
     non_mated: Histogram
@@ -65,12 +65,12 @@ class ErrorRates:
     fpir: Interval
     fnir: Interval | None
     false_pairs: Interval
-    # There are at least so many false pairs: the threshold is below what was counted.
+    # There are at least this many false pairs: the threshold is below what was counted.
     more_false_pairs: bool
 
 
 def error_rates_at(curves: Curves, threshold: float) -> ErrorRates:
-    """What was measured at this threshold (a cosine, -1…1)."""
+    """The error rates at this threshold (a cosine, -1…1)."""
     grid = curves["thresholds"]
     fnir = curves["fnir"]
     return ErrorRates(
@@ -87,7 +87,7 @@ def threshold_for_fpir(curves: Curves, fpir: float) -> float | None:
 
 
 def threshold_for_false_pairs(curves: Curves, pairs: float) -> float | None:
-    """The lowest threshold with at most so many false pairs expected; None where none has."""
+    """The lowest threshold with at most this many false pairs expected; None where none has."""
     return _first_at_most(curves["thresholds"], curves["false_pairs"]["value"], pairs)
 
 
@@ -97,7 +97,7 @@ def surely_at_most(curves: Curves, estimate: Estimate, most: float) -> float | N
 
 
 def fpir_of_larger(fpir: float, times: float) -> float:
-    """About the FPIR (0…1) at the same threshold in a gallery of so many times the people.
+    """About the FPIR (0…1) at the same threshold in a gallery with `times` as many people.
 
     1 - (1 - FMR) ** N, the usual approximation: it takes all comparisons for independent and equally
     likely to go wrong, which relatives and look-alikes are not.

@@ -1,4 +1,4 @@
-"""Calibrations: what similarity scores were measured to mean on an organization's own people."""
+"""Calibrations: what similarity scores mean for an organization's own people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portal.work.models import Work
 
 
 class Calibration(Work, Base):
-    """A measurement: queued and worked on like a photo. The newest that is done is the one in force."""
+    """A calibration: queued and processed like a photo. The newest that is done is in force."""
 
     __tablename__ = "calibration"
     __table_args__ = (
@@ -27,18 +27,18 @@ class Calibration(Work, Base):
     organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
     face_model_id: Mapped[int] = mapped_column(ForeignKey(FaceModel.id))
     measured_at: Mapped[datetime | None]
-    # The organization's gallery version then: where nothing joined or left since, nobody counts again.
+    # The organization's gallery version then: if nothing has joined or left since, nothing is counted again.
     gallery_version: Mapped[int | None] = mapped_column(Identifier)
     # People in the gallery; of how many the highest non-mated score was taken; with how many photos mated.
     gallery_people: Mapped[int | None]
     sampled_people: Mapped[int | None]
     mated_people: Mapped[int | None]
     mated_photos: Mapped[int | None]
-    # Usable photos of the organization then: with twice as many it is measured again.
+    # Usable photos of the organization then: with twice as many it is calibrated again.
     photos: Mapped[int | None]
-    # Pairs that nobody has decided on: some of them may be mated, and then the measure is too careful.
+    # Undecided pairs: some of them may be mated, and then the rates are too cautious.
     undecided_pairs: Mapped[int | None]
-    # The measured curves: see jobs.error_rates.
+    # The curves: see jobs.error_rates.
     curves: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    # What was collected so far, while it is being measured: see jobs.calibration. None when it is done.
+    # What has been collected so far, while it is running: see jobs.calibration. None when it is done.
     collected: Mapped[dict[str, Any] | None] = mapped_column(JSON)

@@ -52,7 +52,7 @@ class Plot:
 
 
 def plot_of(curves: Curves, search: float, duplicates: float) -> Plot:
-    """The plot of a measurement, with the thresholds (cosines) of searches and of duplicates."""
+    """The plot of a calibration, with the thresholds (cosines) of searches and of duplicates."""
     non_mated, mated = curves["non_mated"], curves["mated"]
     start = non_mated["start"]
     thresholds = (

@@ -26,17 +26,17 @@ from portal.photos.services import count_photos
 from portal.queues import enqueue_calibration
 from portal.work.models import UNFINISHED, WorkState
 
-# With fewer people nothing is measured: a rate of 1 in 100 is one person then.
+# With fewer people nothing is calibrated: a rate of 1 in 100 is one person then.
 PEOPLE_NEEDED = 100
-# Measured again when there are so many times more people or photos, or fewer people.
+# Calibrated again when there are this many times more people or photos, or fewer people.
 GROWTH = 2
 BY_ITSELF = Actor(None, "calibration")
-# Why a measurement failed: between asking and measuring people were deleted.
+# Why a calibration failed: people were deleted after it was asked for.
 TOO_FEW_PEOPLE = "too_few_people"
 
 
 class CalibrationError(ValueError):
-    """Why nothing can be measured, in words for staff."""
+    """Why no calibration can be started, in words for staff."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Meaning:
     """What the scores of a search say: the bands of its candidates, and what its threshold costs."""
 
     bands: Bands
-    # None where nothing was measured.
+    # None without a calibration.
     rates: ErrorRates | None
-    # In the gallery when it was measured.
+    # In the gallery at the time of the calibration.
     people: int
 
 
@@ -73,9 +73,9 @@ def newest(session: Session, organization: Organization) -> Calibration | None:
 
 
 def request_calibration(session: Session, organization: Organization, actor: Actor) -> Calibration:
-    """Have scores measured on the organization's people.
+    """Start a calibration on the organization's people.
 
-    Raises CalibrationError where that is under way already, or there are too few people.
+    Raises CalibrationError if one is already under way, or there are too few people.
     """
     model = current_face_model(session)
     people = 0 if model is None else people_in_gallery(session, organization, model, PEOPLE_NEEDED)
@@ -120,9 +120,9 @@ def measure_where_due(session: Session) -> None:
 
 
 def _is_due(session: Session, organization: Organization, model: FaceModel) -> bool:
-    """Whether nothing was measured yet, or the gallery is twice as large as then, or half as large.
+    """Whether there was no calibration yet, or the gallery is twice as large as then, or half as large.
 
-    What is cheap is asked first. A measurement that was set aside is not asked for again by itself.
+    What is cheap is asked first. A calibration that was set aside is not asked for again by itself.
     """
     last = newest(session, organization)
     if last is None:
@@ -141,9 +141,9 @@ def _is_due(session: Session, organization: Organization, model: FaceModel) -> b
 
 
 def _is_ready(session: Session, organization: Organization, model: FaceModel, needed: int) -> bool:
-    """Whether so many people are in the gallery, nobody waits to join it, and all of it was compared.
+    """Whether this many people are in the gallery, nobody waits to join it, and all of it was compared.
 
-    Before that people who are enrolled twice would count as two who look alike, and nobody could know.
+    Before that people who are enrolled twice would count as two who look alike, unnoticed.
     """
     waiting = select(Photo.id).where(Photo.organization_id == organization.id, Photo.state.in_(UNFINISHED))
     return (
@@ -180,7 +180,7 @@ def people_in_gallery(session: Session, organization: Organization, model: FaceM
 
 
 def meaning_for_search(session: Session, organization: Organization, threshold: float) -> Meaning:
-    """What the scores of a search say that was judged by `threshold`."""
+    """What the scores of a search mean that was judged by `threshold`."""
     curves = curves_of(current(session, organization))
     bands = search_bands(curves, threshold)
     if curves is None:

@@ -6,13 +6,13 @@ import math
 
 from portal.calibration.curves import ErrorRates, Interval
 
-# Rarer than this is not told apart: no organization makes so many searches.
+# Rarer than this is not told apart: no organization makes that many searches.
 RAREST = 1e-6
-# An interval whose upper end is so many times the lower is called wide.
+# An interval whose upper end is this many times the lower is called wide.
 WIDE = 5
-# From here on a rate is told as so many of 100.
+# From here on a rate is given as so many of 100.
 OFTEN = 0.1
-# Where the ends of a share lie so far apart (20 of 100) only they are told: what lies between is a guess.
+# Where the ends of a share lie this far apart (20 of 100) only they are given: a value between is a guess.
 VAGUE = 0.2
 
 
@@ -79,17 +79,17 @@ def sentence(words: str) -> str:
 
 
 def is_wide(interval: Interval) -> bool:
-    """Whether so little was measured that the two ends of the interval say quite different things."""
+    """Whether there was so little data that the two ends of the interval say quite different things."""
     return interval.high > WIDE * interval.low
 
 
 def is_vague(share: Interval) -> bool:
-    """Whether hardly anything is known of a share (0…1) of people."""
+    """Whether hardly anything is known about a share (0…1) of people."""
     return share.high - share.low > VAGUE
 
 
 def tells_little(rate: Interval, fnir: Interval | None) -> bool:
-    """Whether too little was measured to tell a rate, or the share of those who are missed."""
+    """Whether there was too little data to tell a rate, or the share of those who are missed."""
     return is_wide(rate) or (fnir is not None and is_vague(fnir))
 
 
@@ -106,7 +106,7 @@ def _of_100(rate: float) -> str:
 
 
 def _number(value: float) -> str:
-    """A count to two significant digits, as more would say what nobody knows: "1,400"."""
+    """A count to two significant digits, as more would claim what nobody knows: "1,400"."""
     if value < 1:
         return "0" if value < 0.5 else "1"
     digits = max(0, math.floor(math.log10(value)) - 1)

@@ -1,4 +1,4 @@
-"""Calibrations, as workers handle them: claimed, kept between two slices, and written when measured."""
+"""Calibrations, as workers handle them: claimed, kept between two slices, and written when done."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PEOPLE_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class Measured:
-    """What a worker measured."""
+    """What a worker found."""
 
     gallery_people: int
     gallery_version: int
@@ -69,8 +69,8 @@ def faces_of(session: Session, face_model_id: int, people: Sequence[int]) -> lis
 def people_with_several_photos(session: Session, organization_id: int, face_model_id: int) -> list[int]:
     """The people who have more than one face in the gallery, and were enrolled with them.
 
-    Who was merged is left out: their photos came together because they are alike, and those that are not
-    were never found. By them it would seem that nobody is missed.
+    Merged people are left out: their photos came together because they are alike, and those that are not
+    were never found. With them it would seem that nobody is missed.
     """
     merged = select(Merge.survivor_id).where(
         Merge.organization_id == organization_id, Merge.undone_at.is_(None)
@@ -92,7 +92,7 @@ def people_with_several_photos(session: Session, organization_id: int, face_mode
 
 
 def known_mates(session: Session, organization_id: int) -> dict[int, set[int]]:
-    """By person: who else is the same person, as staff decided, or has the very same photo.
+    """By person: those who are the same person, as staff decided, or have the very same photo.
 
     A score of two copies of one file tells nothing about two people. Where a and b are one person, and b
     and c, then so are a and c.
@@ -126,7 +126,7 @@ def _with_the_same_photo(session: Session, organization_id: int) -> list[set[int
 
 
 def _groups(pairs: Iterable[tuple[int, int]]) -> defaultdict[int, set[int]]:
-    """By person: the others with whom they hang together."""
+    """By person: the others with whom they are linked."""
     group_of: dict[int, set[int]] = {}
     for a, b in pairs:
         group = group_of.get(a, {a}) | group_of.get(b, {b})
@@ -135,7 +135,7 @@ def _groups(pairs: Iterable[tuple[int, int]]) -> defaultdict[int, set[int]]:
 
 
 def undecided_pairs(session: Session, organization_id: int) -> int:
-    """Pairs above the duplicates' threshold that nobody has decided on, and that say something."""
+    """Undecided pairs above the duplicates' threshold whose score says something."""
     undecided = (
         DuplicatePair.organization_id == organization_id,
         needs_decision(),
@@ -155,7 +155,7 @@ def keep_collected(session: Session, worker: str, calibration_id: int, collected
 
 
 def record_measured(session: Session, worker: str, calibration_id: int, measured: Measured) -> None:
-    """Write what was measured: from now on it is in force."""
+    """Write the finished calibration: from now on it is in force."""
     with writing(session):
         calibration = lock_claimed(session, Calibration, worker, calibration_id)
         if calibration is not None:
@@ -166,7 +166,7 @@ def record_measured(session: Session, worker: str, calibration_id: int, measured
 
 
 def record_too_few(session: Session, worker: str, calibration_id: int, people: int) -> None:
-    """Write that there are not people enough (any more)."""
+    """Write that there are not enough people (any more)."""
     with writing(session):
         calibration = lock_claimed(session, Calibration, worker, calibration_id)
         if calibration is not None:

@@ -1,4 +1,4 @@
-"""`portal import` on a terminal: a bar for what is handed over, another for what the workers did."""
+"""`portal import` on a terminal: one bar for what is handed over, another for what the workers did."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def import_and_watch(
 
 
 def _watch(session: Session, batch: Batch, bars: Progress) -> BatchProgress:
-    """Look on until the batch is at rest, or nobody works at it."""
+    """Watch until the batch is at rest, or no worker processes it."""
     working = bars.add_task("Processed", total=None)
     while True:
-        session.rollback()  # the next look begins a transaction that sees what was committed meanwhile
+        session.rollback()  # the next check begins a transaction that sees what was committed meanwhile
         session.expire_all()
         progress = progress_of(session, batch)
         ended = progress.counts.total - progress.counts.on_the_way

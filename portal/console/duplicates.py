@@ -21,7 +21,7 @@ POLL_S = 0.5
 def scan_and_watch(session: Session, organization: Organization, actor: Actor) -> bool:
     """Compare all people with each other, show how far it is, and say what was found.
 
-    Looks on at the scan that is under way, if one is. Returns whether all went well. Raises ScanError.
+    Watches the scan that is under way, if there is one. Returns whether all went well. Raises ScanError.
     """
     console = Console()
     scan = unfinished_scan(session, organization) or start_scan(session, organization, actor)
@@ -43,12 +43,12 @@ def scan_and_watch(session: Session, organization: Organization, actor: Actor) -
 
 
 def _watch(session: Session, console: Console, scan: DuplicateScan) -> None:
-    """Look on until the scan has ended, or nobody works at it."""
+    """Watch until the scan has ended, or no worker processes it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bars:
         bar = bars.add_task("Faces compared", total=None)
         while True:
-            session.rollback()  # the next look begins a transaction that sees what was committed meanwhile
+            session.rollback()  # the next check begins a transaction that sees what was committed meanwhile
             session.refresh(scan)
             bars.update(bar, total=scan.faces, completed=scan.compared_faces)
             if scan.state not in UNFINISHED or not live_workers(session):

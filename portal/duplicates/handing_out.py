@@ -89,9 +89,9 @@ def next_pair(
     *,
     backwards: bool = False,
 ) -> DuplicatePair | None:
-    """The pair to look at next: the strongest that is nobody else's, or the one after (before) `beside`.
+    """The pair to look at next: the strongest that nobody else has, or the one after (before) `beside`.
 
-    What the member is asked about by another comes first; what they left to others does not come again.
+    Pairs that a colleague asked them about come first; pairs they left to others do not come again.
     """
     mine = actor.user_id
     free = (
@@ -104,7 +104,7 @@ def next_pair(
         or_(
             DuplicatePair.asked_id == mine,
             DuplicatePair.asked_id.is_(None),
-            # Who was asked may have left.
+            # The member who was asked may have left.
             DuplicatePair.asked_id.not_in(who_may_decide(organization)),
         ),
         or_(DuplicatePair.unsure_by_id.is_(None), DuplicatePair.unsure_by_id != mine),
@@ -113,7 +113,7 @@ def next_pair(
     strongest_first = DuplicatePair.score.desc(), DuplicatePair.id.desc()
     query = select(DuplicatePair).where(*free).limit(1)
     if beside is None:
-        # By their ids: they are few, and those that are free may be many. Also one that does not lead its
+        # By their ids: they are few, and those that are free may be many. Even one that does not lead its
         # group: it is this very pair that they are asked about.
         of_me = select(DuplicatePair.id).where(DuplicatePair.asked_id == mine)
         asked = session.scalar(query.where(DuplicatePair.id.in_(of_me)).order_by(*strongest_first))

@@ -1,4 +1,4 @@
-"""What staff decide about pairs: one person, different people, not sure; and taking that back."""
+"""What staff decide about pairs: one person, different people, not sure; and undoing that."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from portal.photos.comparing import lock_pairs
 from portal.queues import enqueue_comparison
 from portal.text import TextError, clean_note
 
-# So long a pair is nobody else's after its page was last heard of.
+# How long a pair is kept for a member after its page was last heard from.
 RESERVED_FOR = timedelta(seconds=90)
 NOTE_LENGTH = 2000
 
@@ -34,7 +34,7 @@ class PairError(ValueError):
 
 
 def reserve(session: Session, actor: Actor, pair: DuplicatePair) -> bool:
-    """Keep a pair for someone who looks at it; False if it is kept for someone else. Raises Gone."""
+    """Reserve a pair for a member who looks at it; False if it is reserved for someone else. Raises Gone."""
     with writing(session):
         lock_pairs(session, pair.organization_id)
         lock(session, pair)
@@ -55,9 +55,9 @@ def release(session: Session, actor: Actor, pair: DuplicatePair) -> None:
 
 
 def _reserve_group(session: Session, pair: DuplicatePair, actor: Actor) -> None:
-    """All pairs of a group are one question: who looks at one of them has them all.
+    """All pairs of a group are one question: a member who looks at one of them has them all.
 
-    But for those that someone else has: two groups that two members look at may have become one.
+    Except those that someone else has: two groups that two members look at may have become one.
     """
     free = or_(
         DuplicatePair.reserved_by_id.is_(None),
@@ -92,7 +92,7 @@ def _set_reservation(
 
 
 def is_reserved(pair: DuplicatePair, actor: Actor) -> bool:
-    """Whether a pair is someone else's for the moment."""
+    """Whether a pair is reserved for someone else for the moment."""
     return (
         pair.reserved_by_id not in (None, actor.user_id)
         and pair.reserved_until is not None
@@ -121,7 +121,7 @@ def decide_and_merge(
     external_id: str,
     note: str = "",
 ) -> Merge:
-    """Make one person of two, and note it, or do neither; see merging.merge_people.
+    """Merge two people into one, and note it, or do neither; see merging.merge_people.
 
     Raises what that raises, PairError, and Gone.
     """
@@ -139,7 +139,7 @@ def decide_and_merge(
 def leave_open(
     session: Session, actor: Actor, pair: DuplicatePair, note: str, asked: User | None = None
 ) -> None:
-    """Leave a pair to someone else: with a note, for anybody or for a member who is asked.
+    """Leave a pair to someone else: with a note, for anyone or for a member who is asked.
 
     Raises PairError, and Gone.
     """
@@ -165,8 +165,8 @@ def take_back(
 ) -> list[str]:
     """Open a decided pair again; if the two were merged for it, that is undone.
 
-    decided_at: when the decision was made that is meant; a newer one stays. Returns what could not be taken
-    back of the merge, in sentences. Raises PairError, Gone, and what merging.undo_merge raises.
+    decided_at: when the decision to undo was made; a newer one stays. Returns what of the merge could not
+    be undone, in sentences. Raises PairError, Gone, and what merging.undo_merge raises.
     """
     merge = merge_of(session, pair)
     with writing(session):
@@ -189,7 +189,7 @@ def take_back(
 def _lock_decided(
     session: Session, pair: DuplicatePair, decided_at: datetime | None, merge: Merge | None
 ) -> None:
-    """Hold a pair whose decision can be taken back, in a transaction that holds the organization's pairs."""
+    """Hold a pair whose decision can be undone, in a transaction that holds the organization's pairs."""
     lock(session, pair)
     if pair.status == PairStatus.OPEN:
         raise PairError("Nothing has been decided about this pair.")
@@ -197,7 +197,7 @@ def _lock_decided(
         raise PairError(f"This pair was decided again, by {pair.decided_by}. Look at it again.")
     alias = None if merge else _alias_in(session, pair)
     if alias is not None:
-        # Nobody is asked about an alias: the pair would be open in vain, and the other one stay decided.
+        # No one decides about an alias: the pair would be open in vain, and the other one stay decided.
         kept = session.get_one(Person, alias.merged_into_id)
         raise PairError(
             f"{alias.name} was merged into {kept.name} ({kept.external_id}). "
@@ -206,7 +206,7 @@ def _lock_decided(
 
 
 def merge_of(session: Session, pair: DuplicatePair) -> Merge | None:
-    """The merge that made one person of the two, if it stands."""
+    """The merge that made the two one person, if it stands."""
     return session.scalar(
         select(Merge)
         .where(
@@ -250,7 +250,7 @@ def _lock_open(session: Session, actor: Actor, pair: DuplicatePair, *, merging: 
 
 
 def _alias_in(session: Session, pair: DuplicatePair) -> Person | None:
-    """Who of the two was merged into someone."""
+    """The one of the two who was merged into someone."""
     return session.scalars(
         select(Person)
         .where(Person.id.in_((pair.a_id, pair.b_id)), Person.is_alias)
@@ -264,7 +264,7 @@ def _decide(session: Session, actor: Actor, pair: DuplicatePair, status: PairSta
     pair.decided_by_id, pair.decided_by = actor.user_id, actor.name
     pair.note = note or pair.note
     pair.unsure_by_id, pair.unsure_by, pair.asked_id = None, "", None
-    # Before the group is worked out again: those who were in it are free again.
+    # Before the group is worked out again: its pairs are free again.
     _release_group(session, pair, actor)
     add_event(session, pair, PairEventKind.DECIDED, actor.name, actor.user_id)
     _record(session, actor, Action.PAIR_DECIDED, pair, status=status)
@@ -286,6 +286,6 @@ def _record(session: Session, actor: Actor, action: Action, pair: DuplicatePair,
 
 
 def record_view(session: Session, actor: Actor, pair: DuplicatePair) -> None:
-    """Write down that someone looked at a pair, and so at two people."""
+    """Write down that someone viewed a pair, and so two people."""
     with writing(session):
         _record(session, actor, Action.PAIR_VIEWED, pair)

@@ -18,7 +18,7 @@ from portal.people.models import Merge, Person
 from portal.photos.models import Face
 
 PAIRS_A_PAGE = 20
-# A person in so many open pairs is pointed out: a poor photo, or a face that resembles many.
+# A person in this many open pairs is pointed out: a poor photo, or a face that resembles many.
 MANY_PAIRS = 5
 
 
@@ -30,12 +30,12 @@ class Filter:
     least_score: float | None = None
     found_from: date | None = None
     found_to: date | None = None
-    # Pairs of which one was enrolled with this batch.
+    # Pairs with a person whom this batch enrolled.
     batch_id: int | None = None
 
     @property
     def is_queue(self) -> bool:
-        """Whether these are all that wait for a decision."""
+        """Whether these are all pairs that wait for a decision."""
         return self == Filter()
 
 
@@ -46,7 +46,7 @@ def _day(moment: date) -> datetime:
 def _is_decided(organization: Organization) -> ColumnElement[bool]:
     """The condition for pairs that were decided, of people who are no aliases, or of two who were merged.
 
-    What was decided about an alias and others went to the one who took them in, and is listed there.
+    What was decided about an alias and others went to their survivor, and is listed there.
     """
     both = (DuplicatePair.a_id, DuplicatePair.b_id)
     merged = select(Merge.id).where(
@@ -87,7 +87,7 @@ def conditions(organization: Organization, wanted: Filter) -> list[ColumnElement
 
 
 def whole_rows(query: Select[DuplicatePair]) -> Select[DuplicatePair]:
-    """With all that a pair's row on a page shows."""
+    """With everything that a pair's row on a page shows."""
     return query.options(
         selectinload(DuplicatePair.a),
         selectinload(DuplicatePair.b),
@@ -130,13 +130,13 @@ def strongest(session: Session, organization: Organization, wanted: Filter, most
 
 
 def any_pair(session: Session, organization: Organization) -> bool:
-    """Whether pairs were ever found that someone had, or has, to decide."""
+    """Whether pairs that need or needed a decision were ever found."""
     found = select(DuplicatePair.id).where(*conditions(organization, Filter(None))).limit(1)
     return session.scalar(found) is not None
 
 
 def count_groups(session: Session, organization: Organization, most: int) -> int:
-    """How many groups wait for a decision, a pair alone being one; counted up to `most`."""
+    """How many groups wait for a decision, a single pair being one; counted up to `most`."""
     leading = (
         select(DuplicatePair.id)
         .where(
@@ -150,7 +150,7 @@ def count_groups(session: Session, organization: Organization, most: int) -> int
 
 
 def count_asked(session: Session, organization: Organization) -> int:
-    """How many open pairs wait for a decision: those that are in a group, be it of one pair."""
+    """How many open pairs wait for a decision: those in a group, even a group of one pair."""
     waiting = (DuplicatePair.organization_id == organization.id, DuplicatePair.group_id.is_not(None))
     return session.scalar(select(func.count()).select_from(DuplicatePair).where(*waiting)) or 0
 
@@ -175,7 +175,7 @@ def _shown_with(person: Person) -> ColumnElement[bool]:
 def pairs_of_person(session: Session, person: Person) -> tuple[list[DuplicatePair], int]:
     """The strongest pairs of a person, a page of them at most, and how many there are.
 
-    Those that someone has to decide, and those that were marked as one person and not merged.
+    Those that need a decision, and those that were marked as one person and not merged.
     """
     rows = session.execute(select(DuplicatePair.id, DuplicatePair.score).where(_shown_with(person))).all()
     shown = [row.id for row in sorted(rows, key=lambda row: (-row.score, row.id))[:PAIRS_A_PAGE]]
@@ -184,7 +184,7 @@ def pairs_of_person(session: Session, person: Person) -> tuple[list[DuplicatePai
 
 
 def open_pairs_of(session: Session, person_ids: Sequence[int]) -> dict[int, int]:
-    """In how many open pairs each of these people is."""
+    """How many open pairs each of these people is in."""
     counts = dict.fromkeys(person_ids, 0)
     for column in (DuplicatePair.a_id, DuplicatePair.b_id):
         rows = session.execute(

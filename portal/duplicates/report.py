@@ -20,7 +20,7 @@ from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.people.models import Merge, Person
 
 FETCHED_AT_ONCE = 1_000
-# What the score is of a pair that can't be measured; see remeasuring.remeasure.
+# The score of a pair that can't be compared; see remeasuring.remeasure.
 NO_SCORE = -1.0
 # Columns may be added behind; these keep their names and places.
 COLUMNS = (
@@ -63,8 +63,8 @@ def report_lines(
 ) -> Iterator[str]:
     """The lines of the report, the header first, a thousand pairs in memory at a time.
 
-    at: the moment as of which it is told; names and external ids are those of now, who was deleted since is
-    not in it, and no band is told, as those are of today's threshold.
+    at: the moment as of which it is made; names and external ids are today's, people deleted since are
+    not in it, and there is no band, as bands are of today's threshold.
     """
     rows = _rows(session, organization, wanted, at)
     return csv_lines(COLUMNS, (_cells(row, "" if at else _band(row, bands)) for row in rows))
@@ -79,7 +79,7 @@ def _rows(
         rows = session.execute(
             query.where(DuplicatePair.id > last).order_by(DuplicatePair.id).limit(FETCHED_AT_ONCE)
         ).all()
-        # Nothing is held between two looks: a download may be slow.
+        # Nothing is held between two reads: a download may be slow.
         session.rollback()
         if not rows:
             return

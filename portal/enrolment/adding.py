@@ -28,7 +28,7 @@ def add_more_photos(
     uploads: Sequence[Upload],
     store: PhotoStore,
 ) -> list[Upload]:
-    """Add stored photos to an enrolled person; returns those that were there already.
+    """Add stored photos to an enrolled person; returns those that were already there.
 
     Raises PhotoError, and Gone.
     """
@@ -61,7 +61,7 @@ def create_person(
     photos: Sequence[Upload],
     store: PhotoStore,
 ) -> Person:
-    """Enrol a person with photos that are in the store already, and have the workers at them.
+    """Enrol a person with photos that are in the store already, and tell the workers.
 
     Raises PersonError and PhotoError; nothing is written then.
     """

@@ -1,4 +1,4 @@
-"""Photos that have arrived become people: in bulk, a little ahead of the workers that look at them."""
+"""Photos that have arrived become people: in bulk, a little ahead of the workers that process them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from portal.photos.models import Photo
 from portal.photos.services import MAX_PHOTOS_OF_PERSON
 from portal.work.models import WorkState
 
-# So many photos of an organization are queued ahead of the workers and no more: a pause takes hold in a
+# This many photos of an organization are queued ahead of the workers and no more: a pause takes hold in a
 # moment, and someone who enrols a single person does not wait for the whole batch.
 AHEAD = 160
 AT_ONCE = 256
@@ -62,7 +62,7 @@ class _Known:
 def admit_received(session: Session, organization_id: int) -> tuple[bool, list[str]]:
     """Let the oldest photos that arrived become photos of people, if the workers have few left.
 
-    Returns whether photos still wait, and the keys of files that nobody needs: the caller deletes them.
+    Returns whether photos still wait, and the keys of files that are not needed: the caller deletes them.
     """
     if not _has_room(session, organization_id):
         return True, []
@@ -78,7 +78,7 @@ def admit_received(session: Session, organization_id: int) -> tuple[bool, list[s
         _insert_photos(session, decided, items, people)
         write_items(session, decided)
         _record(session, batches, people)
-    # Once it is committed: what was there already is deleted by the caller.
+    # Once it is committed: the caller deletes what was already there.
     unneeded = [
         item.file_key
         for item, values in zip(items, decided, strict=True)
@@ -97,7 +97,7 @@ def _has_room(session: Session, organization_id: int) -> bool:
 
 
 def _open_batches(session: Session, organization_id: int) -> dict[int, Batch]:
-    """The batches from which photos are taken, held: one worker at a time takes in."""
+    """The batches from which photos are taken, held: one worker at a time admits photos."""
     batches = select(Batch).where(
         Batch.organization_id == organization_id,
         Batch.finished_at.is_(None),
@@ -142,7 +142,7 @@ def _people_of(session: Session, batches: Mapping[int, Batch], items: Sequence[_
             )
     if missing:
         made = session.execute(
-            # Whose external id is taken meanwhile is left as they are.
+            # People whose external id has been taken meanwhile are left as they are.
             insert_or_leave(session, Person, ["organization_id", "external_id"]).returning(
                 Person.id, Person.external_id, Person.name
             ),
@@ -155,7 +155,7 @@ def _people_of(session: Session, batches: Mapping[int, Batch], items: Sequence[_
         ]
         if words:
             session.execute(insert(PersonWord), words)
-        # Read again: someone else may have enrolled some of them at this very moment.
+        # Read again: someone else may just have enrolled some of them.
         people = _locked(session, organization_id, ids)
         for row in made:
             people[row.external_id].new = True
@@ -182,7 +182,7 @@ def _locked(session: Session, organization_id: int, external_ids: Collection[str
     ).where(Person.id.in_(ids))
     rows = {row.id: row for row in lock_rows(session, query)}
     while not {row.merged_into_id for row in rows.values()} - {None} <= rows.keys():
-        # Someone was merged between the look and the lock.
+        # Someone was merged between the read and the lock.
         rows = {row.id: row for row in lock_rows(session, query)}
     people = {
         row.id: _Known(row.id, row.batch_id, {row.name_key})
@@ -225,7 +225,7 @@ def _decide(item: _Item, batch: Batch, people: Mapping[str, _Known]) -> dict[str
 def _become(
     item: _Item, person: _Known | None, state: ItemState, reason: str = "", *, keeps_file: bool = False
 ) -> dict[str, Any]:
-    """The values of an item's row; a file that it does not keep is its photo's, or nobody's."""
+    """The values of an item's row; a file that it does not keep is its photo's, or no one's."""
     return {
         "id": item.id,
         "person_id": person.id if person else None,
@@ -275,7 +275,7 @@ def _insert_photos(
 
 
 def _record(session: Session, batches: Mapping[int, Batch], people: Mapping[str, _Known]) -> None:
-    """Write down who was enrolled, and who got more photos, in the name of who dropped the batch."""
+    """Write down who was enrolled and who got more photos, as acts of the member who dropped the batch."""
     for external_id, person in {person.id: (name, person) for name, person in people.items()}.values():
         made_by = {person.batch_id} if person.new and person.batch_id is not None else set()
         for batch_id in sorted(made_by | set(person.added)):

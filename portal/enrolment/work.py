@@ -64,8 +64,8 @@ def record_photos(
 ) -> list[int]:
     """Write what was found, by photo id, all in one transaction; main faces join the gallery.
 
-    Returns the ids of photos that were deleted meanwhile: what the worker put into the store for them
-    is nobody's. Those that are another worker's by now are left alone. Raises FaceModelChanged.
+    Returns the ids of photos that were deleted meanwhile: no one owns what the worker put into the store
+    for them. Those that another worker has are left alone. Raises FaceModelChanged.
     """
     with writing(session):
         lock_face_model(session, face_model_id)
@@ -112,7 +112,7 @@ def record_photos(
 
 
 def _lock_people(session: Session, photo_ids: Sequence[int]) -> set[int]:
-    """Hold whose these photos are, and return those of them who are aliases: their photos are hidden.
+    """Hold the people of these photos, and return those who are aliases: their photos are hidden.
 
     In the order of portal.database.lock: the faces' foreign keys would lock the people last. A merge may
     give the photos to someone else until the people are held, but not from then on.
@@ -127,7 +127,7 @@ def _lock_people(session: Session, photo_ids: Sequence[int]) -> set[int]:
 
 
 def _has_several_faces(result: PhotoRecord | ChosenFaceRecord) -> bool:
-    """Whether someone should look if the main face is that of the person."""
+    """Whether someone should check that the main face is the person's."""
     if isinstance(result, ChosenFaceRecord) or result.main is None:
         return False
     areas = [(face.box[2] - face.box[0]) * (face.box[3] - face.box[1]) for face in result.faces]

@@ -22,7 +22,7 @@ class PermittedUse(StrEnum):
 
 
 class LicenceChoice(StrEnum):
-    """What the installer answered, where the licence does not allow any use."""
+    """What the installer answered, where the licence does not allow every use."""
 
     RESEARCH = "research"
     LICENSED = "licensed"
@@ -50,7 +50,7 @@ class FaceModel(Base):
     threshold_source: Mapped[str] = mapped_column(Text)
     licence: Mapped[str] = mapped_column(Text)
     permitted_use: Mapped[str] = mapped_column(String(20))
-    # What else one should know before relying on it; empty: nothing.
+    # What else to know before relying on it; empty: nothing.
     remark: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -63,7 +63,7 @@ class Installation(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, default=1)
     face_model_id: Mapped[int] = mapped_column(ForeignKey(FaceModel.id))
-    # When lost and expired things were last looked for; the worker that moves it does the looking.
+    # When lost and expired rows were last looked for; the worker that moves it does so.
     swept_at: Mapped[datetime] = mapped_column(default=now)
     cleaned_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -79,16 +79,16 @@ class LicenceAnswer(Base):
     answered_at: Mapped[datetime] = mapped_column(default=now)
     # The member's email as it was, or who acted instead ("portal command").
     answered_by: Mapped[str] = mapped_column(String(254))
-    # Whose members may read the email; None: it is none.
+    # The organization whose members may read the email; None: it is not an email.
     organization_id: Mapped[int | None] = mapped_column(ForeignKey(Organization.id))
 
 
 class WorkerProcess(Base):
-    """A worker that said it is alive, and with what it works."""
+    """A worker that said it is alive, and what it runs on."""
 
     __tablename__ = "worker_process"
 
-    # "host:pid:random": a number that the system gives out again does not make another worker of it.
+    # "host:pid:random": a process id that the system uses again is not taken for the same worker.
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     started_at: Mapped[datetime] = mapped_column(default=now)
     heartbeat_at: Mapped[datetime] = mapped_column(default=now, index=True)

@@ -1,4 +1,4 @@
-"""The installation's face model: stored once, and exchanged only while nobody is enrolled."""
+"""The installation's face model: stored once, and replaced only while nobody is enrolled."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def forget_unused_models(session: Session, engine: str, *, but: str) -> None:
 
 
 def store_face_model(session: Session, model: FaceModel) -> FaceModel:
-    """Make a face model the installation's, for good; returns another process's where that was first."""
+    """Make a face model the installation's, for good; returns another process's if that was first."""
     with writing(session):
         stored = current_face_model(session)
         if stored is not None:
@@ -54,7 +54,7 @@ def set_face_model(session: Session, model: FaceModel) -> None:
 
 
 class FaceModelChanged(RuntimeError):
-    """What was found with one face model is not to be written: the installation has another one by now."""
+    """What was found with one face model is not to be written: the installation now has another one."""
 
 
 def lock_face_model(session: Session, face_model_id: int) -> None:

@@ -17,7 +17,7 @@ class Thresholds:
 
     search: float
     duplicates: float
-    # An admin chose it; else it is the face model's card's.
+    # Whether an admin chose it; else it is from the face model's card.
     search_chosen: bool
     duplicates_chosen: bool
 

@@ -30,7 +30,7 @@ def sign_in(session: Session, worker: WorkerProcess) -> None:
 
 
 def beat(session: Session, worker: WorkerProcess, memory_bytes: int) -> None:
-    """Say that a worker is alive; one that was thought lost meanwhile is known again."""
+    """Say that a worker is alive; one that was thought lost is known again."""
     with writing(session):
         alive = execute_change(
             session,
@@ -44,7 +44,7 @@ def beat(session: Session, worker: WorkerProcess, memory_bytes: int) -> None:
 
 
 def live_workers(session: Session) -> list[WorkerProcess]:
-    """The workers that were heard of in the last WORKER_LOST_S seconds."""
+    """The workers that were heard from in the last WORKER_LOST_S seconds."""
     return list(
         session.scalars(
             select(WorkerProcess)

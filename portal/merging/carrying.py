@@ -1,6 +1,6 @@
 """What is known about a person's pairs goes with the person when two are merged, and comes back.
 
-The pairs of the absorbed person stay as they are: nobody is asked about them while that one is an alias,
+The pairs of the absorbed person stay as they are: no one decides about them while that one is an alias,
 and they are there again when the merge is undone.
 """
 
@@ -36,9 +36,9 @@ COPIED = (
 def carry_over(session: Session, merge: Merge) -> None:
     """Let the survivor have the absorbed person's pairs, in the transaction of the merge.
 
-    A pair of the absorbed person and someone becomes one of the survivor and that one, if there is none.
-    If there is, and it is open while the other was decided to be two people, it is decided so too, unless its
-    score is clearly higher. The photos have moved, and the absorbed person is an alias, when this is called.
+    A pair of the absorbed person with a third one becomes the survivor's with that one, if they have none.
+    If they have one, and it is open while the other was decided to be different people, it is decided so too,
+    unless its score is clearly higher. The photos have moved, and the absorbed person is an alias, when this is called.
     """
     session.flush()
     mine = _pairs_of(session, merge.survivor_id)
@@ -61,7 +61,7 @@ def carry_over(session: Session, merge: Merge) -> None:
         else:
             continue
         if kind == PairEventKind.DECIDED:
-            # By whoever it was, and not by who merged.
+            # Decided by the member who did so then, not by the one who merged.
             add_event(session, known, kind, known.decided_by, known.decided_by_id)
         else:
             add_event(session, known, kind, merge.merged_by, merge.merged_by_id)
@@ -71,7 +71,7 @@ def carry_over(session: Session, merge: Merge) -> None:
 def take_back(session: Session, merge: Merge) -> None:
     """Take back what carry_over did, in the transaction that undoes the merge.
 
-    The two who were merged are a question again. Pairs that it made are measured again, with the photos that
+    The two who were merged need a decision again. Pairs that it made are compared again, with the photos that
     are left. Those that it decided are open again, unless someone has decided them again since. The photos
     are back, and the absorbed person is no alias, when this is called.
     """
@@ -88,7 +88,7 @@ def take_back(session: Session, merge: Merge) -> None:
             continue
         pair.merge_id = None
         if was_made:
-            # Of photos that are not this person's any more.
+            # It rests on photos that are no longer this person's.
             pair.stale, pair.score = True, -1.0
             add_event(session, pair, PairEventKind.RESCORED, merge.undone_by)
         source = theirs.get(other_id)
@@ -99,7 +99,7 @@ def take_back(session: Session, merge: Merge) -> None:
 
 
 def _answers(session: Session, decided: DuplicatePair, other: DuplicatePair) -> bool:
-    """Whether what was said of a pair holds for another one of the same people."""
+    """Whether the decision on a pair holds for another one of the same people."""
     return decided.status == PairStatus.DISTINCT and not is_another_question(session, decided, other)
 
 
@@ -115,7 +115,7 @@ def _pairs_of(session: Session, person_id: int) -> dict[int, DuplicatePair]:
 
 
 def _copy(pair: DuplicatePair, merge: Merge, other_id: int) -> DuplicatePair:
-    """The survivor's pair with someone with whom the absorbed person has one."""
+    """The survivor's pair with a person with whom the absorbed person has one."""
     first = pair.a_id == merge.absorbed_id
     own, others = (pair.face_a_id, pair.face_b_id) if first else (pair.face_b_id, pair.face_a_id)
     (a_id, face_a_id), (b_id, face_b_id) = sorted(
@@ -127,7 +127,7 @@ def _copy(pair: DuplicatePair, merge: Merge, other_id: int) -> DuplicatePair:
         b_id=b_id,
         face_a_id=face_a_id,
         face_b_id=face_b_id,
-        # By which take_back tells it from one that the merge only decided.
+        # By this, undo_carry_over tells it from one that the merge only decided.
         found_at=merge.merged_at,
         merge_id=merge.id,
     )
@@ -140,7 +140,7 @@ def _finish(session: Session, merge: Merge, others: Iterable[int]) -> None:
 
 
 def _mark_faces_of_others(session: Session, person_id: int) -> None:
-    """Have pairs measured again that rest on a face which is not this person's, or not in the gallery."""
+    """Mark pairs to be compared again that rest on a face not of this person, or not in the gallery."""
     faces = select(Face.id).where(Face.person_id == person_id, Face.gallery_version.is_not(None))
     for mine, face_id in (
         (DuplicatePair.a_id, DuplicatePair.face_a_id),

@@ -1,4 +1,4 @@
-"""Two people who are one become one, and two again if that was wrong.
+"""Two people who are one person are merged, and parted again if that was wrong.
 
 The absorbed person stays as an alias (portal.people.aliases): name and external id remain reserved, photos
 move to the survivor. Merges into the same person are undone in reverse order, so that an undo finds what
@@ -45,14 +45,14 @@ def merge_people(
 ) -> Merge:
     """Make two people one: photos and aliases of `absorbed` become the survivor's; nothing is deleted.
 
-    In the caller's transaction, after which someone has to ask for a comparison (queues.enqueue_comparison).
+    In the caller's transaction; the caller asks for a comparison afterwards (queues.enqueue_comparison).
     name and external_id are what is kept, each a value of one of the two; the other value stays with the
     alias. Raises MergeError, and Gone.
     """
     ids = survivor.id, absorbed.id
     if ids[0] == ids[1]:
         raise MergeError("A person can't be merged with themselves. Choose two people.")
-    # Before the people, as by the workers that add pairs.
+    # Before the people, as in the workers that add pairs.
     lock_pairs(session, organization.id)
     held = lock_with_aliases(session, organization, ids)
     survivor, absorbed = (held[person_id] for person_id in ids)
@@ -84,10 +84,10 @@ def merge_people(
 
 
 def undo_merge(session: Session, organization: Organization, actor: Actor, merge: Merge) -> list[str]:
-    """Make two people of one again, as they were; returns what could not be taken back, in sentences.
+    """Make one person two again, as they were; returns what could not be undone, in sentences.
 
-    What was changed on the survivor since stays, and so do the photos that were added. Raises MergeError, and
-    Gone; nothing is changed then.
+    What was changed on the survivor since then stays, and so do photos that were added. Raises MergeError,
+    and Gone; nothing is changed then.
     """
     with writing(session):
         remarks = part_people(session, organization, actor, merge)
@@ -162,7 +162,7 @@ def _refuse_others(survivor: Person, absorbed: Person, name: str, external_id: s
 
 
 def _is_last(session: Session, merge: Merge) -> bool:
-    """Whether nothing was merged into the survivor since, nor the survivor into someone else."""
+    """Whether nothing was merged into the survivor since then, nor the survivor into someone else."""
     later = select(Merge.id).where(
         Merge.id > merge.id,
         Merge.undone_at.is_(None),
@@ -206,7 +206,7 @@ def _give_external_ids(
     session: Session, survivor: Person, external_id: str, absorbed: Person, others: str
 ) -> None:
     """Swap external ids, which are unique at every moment."""
-    # Nobody's: an external id has no control characters.
+    # No one has this one: an external id has no control characters.
     absorbed.external_id = f"\x1f{absorbed.id}"
     session.flush()
     survivor.external_id = external_id

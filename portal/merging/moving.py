@@ -23,7 +23,7 @@ from portal.photos.models import Face, Photo
 def hand_over(session: Session, organization: Organization, absorbed_id: int, survivor_id: int) -> list[int]:
     """Give the absorbed person's photos to the survivor, in the transaction that merges; returns which.
 
-    Those that the survivor has already stay, and leave the gallery.
+    Those that the survivor already has stay, and leave the gallery.
     """
     of_both = select(Photo.id, Photo.person_id, Photo.sha256).where(
         Photo.person_id.in_((absorbed_id, survivor_id))
@@ -41,7 +41,7 @@ def hand_over(session: Session, organization: Organization, absorbed_id: int, su
 def give_back(session: Session, organization: Organization, merge: Merge) -> int:
     """Give the absorbed person's photos back, in the transaction that undoes the merge.
 
-    Those that were hidden join the gallery again. Returns how many are not there any more.
+    Those that were hidden join the gallery again. Returns how many no longer exist.
     """
     hidden = lock_rows(session, select(Photo.id).where(Photo.person_id == merge.absorbed_id)).scalars().all()
     join_gallery(session, organization.id, _main_faces(session, hidden))
@@ -55,7 +55,7 @@ def reveal_hidden_copies(session: Session, organization: Organization, person_id
     """Let photos that aliases of these people hide take the place of copies that are gone.
 
     In the caller's transaction, which holds the people. They go back with the merge that made the alias,
-    as if they had moved with it: so of several copies that of the latest merge comes up.
+    as if they had moved with it: so of several copies the one of the latest merge is revealed.
     """
     visible = aliased(Photo)
     rows = session.execute(

@@ -22,7 +22,7 @@ class Organization(Base):
     # Days that a search and its photo are kept.
     retention_days: Mapped[int] = mapped_column(default=DEFAULT_RETENTION_DAYS)
     # Counts the changes of the gallery. It is raised under the row's lock, in the transaction of the
-    # change, so that whoever has read up to a version has missed nothing below it.
+    # change, so that a reader of a version has missed nothing below it.
     gallery_version: Mapped[int] = mapped_column(Identifier, default=0)
     # From which score on a search says "match", and two people are shown as a pair; None: as the face
     # model's card has it. An admin chose them by their error rates, see portal.calibration.

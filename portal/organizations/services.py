@@ -71,9 +71,9 @@ def add_organization(session: Session, actor: Actor, name: str, slug: str | None
 def change_settings(
     session: Session, organization: Organization, actor: Actor, *, name: str, retention_days: int
 ) -> bool:
-    """Change an organization's settings; returns whether any was another one. Raises OrganizationError.
+    """Change an organization's settings; returns whether any changed. Raises OrganizationError.
 
-    The retention is that of existing searches as well.
+    The retention applies to existing searches as well.
     """
     name = clean_name(name)
     if retention_days not in RETENTION_DAYS:
@@ -110,7 +110,7 @@ def record_settings(
 
 
 def record_switch(session: Session, organization: Organization, actor: Actor) -> None:
-    """Write down that a member goes on in this organization."""
+    """Write down that a member switched to this organization."""
     with writing(session):
         record(
             session,

@@ -18,7 +18,7 @@ from portal.people.models import Person
 from portal.photos.comparing import lock_pairs
 from portal.photos.models import Face, Photo
 
-# A pair that was said to be two people is asked about again when what was missing to a score of 1 has
+# A pair decided to be different people needs a decision again when what was missing to a score of 1 has
 # become less by this part: 0.40 rises clearly with 0.60, 0.95 with 0.967.
 CLEAR_RISE = 1 / 3
 # Cosines of the same two templates differ by less than this, however they were worked out.
@@ -27,7 +27,7 @@ SAME_SCORE = 1e-5
 
 @dataclass(frozen=True)
 class FoundPair:
-    """Two people and their best pair of faces; `a` is who has the lower id. score: cosine, -1…1."""
+    """Two people and their best pair of faces; `a` has the lower id. score: cosine, -1…1."""
 
     a_id: int
     b_id: int
@@ -39,11 +39,11 @@ class FoundPair:
 def record_found(
     session: Session, organization_id: int, found: Sequence[FoundPair], threshold: float, face_model_id: int
 ) -> int:
-    """Write pairs down, in the caller's transaction; returns how many were not known.
+    """Write pairs down, in the caller's transaction; returns how many are new.
 
-    threshold: the one in force. New pairs below it are kept as well, and not asked about.
+    threshold: the one in force. New pairs below it are kept as well, and need no decision.
 
-    Faces that left the gallery since they were compared, and people who are another's by now, are passed
+    Faces that have left the gallery since they were compared, and people who have been merged, are passed
     over: the pass meets them again if they come back.
     """
     new, touched = 0, set[int]()
@@ -58,7 +58,7 @@ def record_found(
             before = known.get((pair.a_id, pair.b_id))
             if before is None:
                 fresh.append((pair, same_photo))
-            # A stale one is measured again with all faces that there are, not only with these.
+            # A stale one is compared again with all faces that there are, not only with these.
             elif not before.stale and pair.score > before.score + SAME_SCORE:
                 rescore(session, before, pair, same_photo)
                 touched |= {pair.a_id, pair.b_id}
@@ -71,17 +71,17 @@ def record_found(
 
 
 def rises_clearly(before: float, score: float) -> bool:
-    """Whether a score is so much higher than when it was decided that the question is another one."""
+    """Whether a score is so much higher than at the decision that a new one is needed."""
     return score > before + SAME_SCORE and 1 - score <= (1 - before) * (1 - CLEAR_RISE)
 
 
 def is_another_question(session: Session, decided: DuplicatePair, asked: DuplicatePair) -> bool:
-    """Whether what was said of `decided` leaves open what `asked` is.
+    """Whether the decision on `decided` leaves open what `current` is.
 
-    asked: the same pair as it is by now, or another one of the same people.
+    current: the same pair as it is now, or another one of the same people.
 
     It does if the score is clearly higher than when it was decided. No score is higher than that of the very
-    same photo, but then nothing was said of faces that are of two files.
+    same photo, but then nothing was decided about faces from two files.
     """
     if decided.decided_score is None or rises_clearly(decided.decided_score, asked.score):
         return True
@@ -103,13 +103,13 @@ def _was_same_photo(session: Session, pair: DuplicatePair) -> bool:
 def faces_that_count(
     session: Session, organization_id: int, pairs: Sequence[FoundPair]
 ) -> dict[int, Row[*tuple[Any, ...]]]:
-    """The faces of these pairs that are in the gallery; they can't go before the transaction ends."""
-    for people in chunks(sorted({one for pair in pairs for one in (pair.a_id, pair.b_id)}), ASKED_AT_ONCE):
-        lock_rows(session, select(Person.id).where(Person.id.in_(people)), read=True, key_share=True)
+    """The faces of these pairs that are in the gallery; they can't leave before the transaction ends."""
+    people = sorted({person for pair in pairs for person in (pair.a_id, pair.b_id)})
+    for ids in chunks(people, ASKED_AT_ONCE):
+        lock_rows(session, select(Person.id).where(Person.id.in_(ids)), read=True, key_share=True)
+    best = sorted({face for pair in pairs for face in (pair.face_a_id, pair.face_b_id)})
     found: dict[int, Row[*tuple[Any, ...]]] = {}
-    for ids in chunks(
-        sorted({face for pair in pairs for face in (pair.face_a_id, pair.face_b_id)}), ASKED_AT_ONCE
-    ):
+    for ids in chunks(best, ASKED_AT_ONCE):
         faces = (
             select(Face.id, Face.person_id, Photo.sha256)
             .join(Photo, Photo.id == Face.photo_id)
@@ -132,7 +132,7 @@ def _known(session: Session, pairs: Sequence[FoundPair]) -> dict[tuple[int, int]
     rows = session.scalars(
         select(DuplicatePair)
         .where(
-            # The first says nothing new: SQLite finds the rows by it, and walks through all without it.
+            # The first condition adds nothing: SQLite finds the rows by it, and walks through all without it.
             DuplicatePair.a_id.in_({pair.a_id for pair in pairs}),
             of_two.in_([(pair.a_id, pair.b_id) for pair in pairs]),
         )
@@ -174,7 +174,7 @@ def _insert(
 
 
 def rescore(session: Session, pair: DuplicatePair, found: FoundPair | None, same_photo: bool) -> None:
-    """Give a known pair its new best faces; it is open again if, and while, that makes another question."""
+    """Give a known pair its new best faces; it is open again if and while that needs a new decision."""
     kind = PairEventKind.RESCORED
     pair.face_a_id, pair.face_b_id = (found.face_a_id, found.face_b_id) if found else (None, None)
     pair.score, pair.same_photo, pair.stale = found.score if found else -1.0, same_photo, False
@@ -218,7 +218,7 @@ def add_event(
 
 
 def open_again(session: Session, pair: DuplicatePair, actor: str, actor_id: int | None = None) -> None:
-    """Take the decision on a pair back, in the caller's transaction."""
+    """Undo the decision on a pair, in the caller's transaction."""
     pair.status, pair.decided_by = PairStatus.OPEN, ""
     pair.decided_at = pair.decided_by_id = pair.decided_score = None
     add_event(session, pair, PairEventKind.UNDONE, actor, actor_id)

@@ -1,4 +1,4 @@
-"""Groups: open pairs that hang together are one question, which its strongest pair leads."""
+"""Groups: linked open pairs are one question, led by its strongest pair."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def are_people() -> ColumnElement[bool]:
 
 
 def needs_decision() -> ColumnElement[bool]:
-    """The condition for pairs that someone has to decide: open, above the threshold, and both are people.
+    """The condition for pairs that need a decision: open, above the threshold, and both are people.
 
-    A person who was merged into another is none: the pairs of that other one ask instead.
+    A person who was merged into another does not count: the survivor's pairs stand for them.
     """
     is_open = DuplicatePair.status == PairStatus.OPEN
     return is_open & (DuplicatePair.score >= DuplicatePair.threshold) & are_people()
 
 
 def has_one_of(person_ids: Collection[int]) -> ColumnElement[bool]:
-    """The condition for pairs of which one of these people is a part.
+    """The condition for pairs that one of these people is in.
 
     Looked up by their ids: with an OR of the two columns SQLite walks through all pairs of the organization.
     """
@@ -47,7 +47,7 @@ def has_one_of(person_ids: Collection[int]) -> ColumnElement[bool]:
 
 
 def regroup(session: Session, organization_id: int, person_ids: Iterable[int]) -> None:
-    """Work the groups out again in which these people are, or were, in the caller's transaction."""
+    """Work out again the groups in which these people are, or were, in the caller's transaction."""
     session.flush()
     pairs = _pairs_around(session, organization_id, sorted(set(person_ids)))
     asked = [pair for pair in pairs.values() if pair.asked]
@@ -66,7 +66,7 @@ def regroup(session: Session, organization_id: int, person_ids: Iterable[int]) -
 
 
 def partners_of(session: Session, person_ids: Sequence[int]) -> set[int]:
-    """Who is in a pair with one of these people; they are asked for before these people are deleted."""
+    """Who is in a pair with one of these people; called before these people are deleted."""
     rows = session.execute(select(DuplicatePair.a_id, DuplicatePair.b_id).where(has_one_of(person_ids)))
     return {person_id for pair in rows for person_id in pair} - set(person_ids)
 

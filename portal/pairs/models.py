@@ -1,4 +1,4 @@
-"""Pairs of people who may be one, what was decided about them, and how far the comparing is."""
+"""Pairs of people who may be one, what was decided about them, and how far the comparison is."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PairEventKind(StrEnum):
     UNDONE = "undone"
     # Its score rose clearly after it was decided, and it is open again.
     REOPENED = "reopened"
-    # The threshold was changed, and it is asked about now, or not any more.
+    # The threshold was changed, and it needs a decision now, or no longer.
     THRESHOLD = "threshold"
 
 
@@ -64,11 +64,11 @@ class DuplicatePair(Base):
     score: Mapped[float]
     # Both faces are from the very same file: nothing was learnt about two people.
     same_photo: Mapped[bool] = mapped_column(default=False)
-    # What it was found with.
+    # The face model and threshold it was found with.
     face_model_id: Mapped[int] = mapped_column(ForeignKey(FaceModel.id))
     threshold: Mapped[float]
     found_at: Mapped[datetime] = mapped_column(default=now)
-    # A pass saw that a face of the best pair left the gallery, and measures the score again next.
+    # A pass saw that a face of the best pair left the gallery, and compares the pair again next.
     stale: Mapped[bool] = mapped_column(default=False)
 
     status: Mapped[PairStatus] = mapped_column(String(10), default=PairStatus.OPEN)
@@ -77,19 +77,19 @@ class DuplicatePair(Base):
     decided_by: Mapped[str] = mapped_column(String(254), default="")
     decided_score: Mapped[float | None]
     note: Mapped[str] = mapped_column(Text, default="")
-    # Who was not sure, and whom they asked; None: anybody else.
+    # Who was not sure, and whom they asked; None: anyone else.
     unsure_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     unsure_by: Mapped[str] = mapped_column(String(254), default="")
     asked_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"), index=True)
-    # Who is looking at it, so that nobody else is given it.
+    # The member who is looking at it, so that no one else is given it.
     reserved_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     reserved_until: Mapped[datetime | None]
 
-    # Open pairs that hang together are one group, named by the smallest of its people's ids; the strongest
+    # Linked open pairs are one group, named by the smallest of its people's ids; the strongest
     # of them leads it.
     group_id: Mapped[int | None] = mapped_column(Identifier)
     leads: Mapped[bool] = mapped_column(default=False)
-    # It was made, or decided, because a person of it was merged; goes with the undoing of that.
+    # It was made, or decided, because a person of it was merged; undoing that undoes it.
     merge_id: Mapped[int | None] = mapped_column(ForeignKey(Merge.id, ondelete="SET NULL"), index=True)
 
     a: Mapped[Person] = relationship(foreign_keys=a_id)
@@ -101,7 +101,7 @@ class DuplicatePair(Base):
 
     @property
     def awaits_measuring(self) -> bool:
-        """Whether the next pass measures the score again: it rests on a face that is gone."""
+        """Whether the next pass compares the pair again: it rests on a face that is gone."""
         gone = self.face_a_id is None or self.face_b_id is None
         return self.stale or (gone and self.score > -1)
 
@@ -132,7 +132,7 @@ class PairEvent(Base):
 
 
 class DuplicateScan(Work, Base):
-    """A comparison of all people of an organization with each other."""
+    """A scan: all people of an organization compared with each other."""
 
     __tablename__ = "duplicate_scan"
     __table_args__ = (
@@ -142,7 +142,7 @@ class DuplicateScan(Work, Base):
     )
 
     organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
-    # Who asked for it; "" where it was the timetable.
+    # Who asked for it; "" for the nightly schedule.
     started_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     started_by: Mapped[str] = mapped_column(String(254), default="")
     threshold: Mapped[float]

@@ -35,7 +35,7 @@ def record_likeness(
 ) -> None:
     """Write down which of these faces' photos are odd, in the caller's transaction; the others are not (now).
 
-    What a member found right stays so.
+    What a member confirmed stays confirmed.
     """
     for part in chunks(found, ASKED_AT_ONCE):
         _record_some(session, organization_id, part, threshold)

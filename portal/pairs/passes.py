@@ -30,7 +30,7 @@ class NewFaces:
 
 
 def claim_pass(session: Session, worker: str, organization_id: int) -> DuplicatePass | None:
-    """Claim the organization's pass; None if someone is at it, who will look for new faces at the end."""
+    """Claim the organization's pass; None if another worker has it, which will see new faces at its end."""
     with writing(session):
         mine = lock_pairs(session, organization_id)
         if mine.state not in (WorkState.QUEUED, WorkState.DONE):
@@ -44,7 +44,7 @@ def claim_pass(session: Session, worker: str, organization_id: int) -> Duplicate
 
 
 def next_faces(session: Session, mine: DuplicatePass, face_model_id: int, at_least: int) -> NewFaces | None:
-    """The faces that joined next, at least so many of them if there are; None if there are none.
+    """The faces that joined next, at least `at_least` if there are that many; None if there are none.
 
     Those of one version are not parted, so that a version is compared as a whole.
     """
@@ -71,12 +71,12 @@ def next_faces(session: Session, mine: DuplicatePass, face_model_id: int, at_lea
 
 
 def advance(session: Session, worker: str, mine: DuplicatePass, version: int) -> None:
-    """Remember up to where was compared, in the transaction that writes the pairs. Raises LostPass."""
+    """Remember how far was compared, in the transaction that writes the pairs. Raises LostPass."""
     there = execute_change(
         session,
         update(DuplicatePass)
         .where(*still_claimed(DuplicatePass, worker, [mine.id]))
-        # It got on: what stopped its worker before, if anything, was not this part of it.
+        # It made progress: what stopped its worker before, if anything, was not this part of it.
         .values(compared_version=version, attempts=1)
         .execution_options(synchronize_session=False),
     )
@@ -86,7 +86,7 @@ def advance(session: Session, worker: str, mine: DuplicatePass, version: int) ->
 
 
 class LostPass(RuntimeError):
-    """The pass is another worker's by now."""
+    """Another worker has the pass."""
 
 
 def end_pass(session: Session, worker: str, mine: DuplicatePass) -> None:
@@ -117,7 +117,7 @@ def send_again(session: Session) -> None:
 
 
 def retry_pass(session: Session, organization: Organization) -> None:
-    """Have a pass that was set aside tried again."""
+    """Retry a pass that was set aside."""
     with writing(session):
         mine = lock_pairs(session, organization.id)
         if mine.state == WorkState.FAILED:

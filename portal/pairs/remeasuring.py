@@ -1,4 +1,4 @@
-"""Pairs whose best faces left the gallery: their score is measured again with the faces that there are."""
+"""Pairs whose best faces left the gallery: they are compared again with the faces that there are."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def mark_stale(session: Session, organization_id: int, after: int, up_to: int) -
         GalleryRemoval.gallery_version > after,
         GalleryRemoval.gallery_version <= up_to,
     )
-    # Faces that were deleted are not named any more; a score of -1 says that there was none before.
+    # Deleted faces are no longer referred to; a score of -1 says that there was none before.
     gone = or_(DuplicatePair.face_a_id.is_(None), DuplicatePair.face_b_id.is_(None))
     for which in (
         [DuplicatePair.face_a_id.in_(left)],

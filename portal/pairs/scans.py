@@ -1,4 +1,4 @@
-"""Full scans: all people of an organization compared with each other, from where the last worker was."""
+"""Scans: all people of an organization compared with each other, from where the last worker was."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ScanError(ValueError):
 
 
 def start_scan(session: Session, organization: Organization, actor: Actor) -> DuplicateScan:
-    """Have all people of an organization compared with each other. Raises ScanError if they just are."""
+    """Start a scan of all people of an organization. Raises ScanError if one is under way."""
     thresholds = thresholds_of(session, organization)
     if thresholds is None:
         raise ScanError(
@@ -141,8 +141,8 @@ def apply_threshold(
 ) -> DuplicateScan | None:
     """Judge pairs by a changed threshold, in the caller's transaction, which holds the pass.
 
-    Open pairs below it are not asked about any more. Where it was lowered all people are compared, for pairs
-    that were not kept before; a scan that is under way begins again. Returns the scan, to be asked for.
+    Open pairs below it no longer need a decision. If it was lowered, a scan finds pairs that were not kept
+    before; a scan that is under way begins again. Returns the scan, to be asked for.
     """
     low, high = sorted((before, threshold))
     mine = DuplicatePair.organization_id == organization.id
@@ -189,15 +189,15 @@ def still_mine(session: Session, worker: str, scan: DuplicateScan) -> bool:
 
 
 def end_scan(session: Session, worker: str, scan: DuplicateScan) -> None:
-    """Close a scan that is through, or was cancelled, with how many pairs there are by now.
+    """Close a scan that is through, or was cancelled, with how many pairs there are now.
 
-    In the transaction of its last part: nobody can have it begin again in between.
+    In the transaction of its last part: nothing can make it begin again in between.
     """
     aliases = merged_ids(session.get_one(Organization, scan.organization_id))
     pairs = select(func.count()).where(
         DuplicatePair.organization_id == scan.organization_id,
         DuplicatePair.score >= scan.threshold,
-        # The one into whom someone was merged has that one's pairs.
+        # The survivor has the pairs of those who were merged into them.
         DuplicatePair.a_id.not_in(aliases),
         DuplicatePair.b_id.not_in(aliases),
     )
@@ -210,7 +210,7 @@ def end_scan(session: Session, worker: str, scan: DuplicateScan) -> None:
 
 
 def send_again(session: Session) -> None:
-    """Ask for the scans that wait, and start those of the timetable: called by the sweep."""
+    """Ask for the scans that wait, and start the nightly ones: called by the sweep."""
     for scan_id in session.scalars(
         select(DuplicateScan.id).where(DuplicateScan.state == WorkState.QUEUED).order_by(DuplicateScan.id)
     ):

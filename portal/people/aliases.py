@@ -1,6 +1,6 @@
 """People who were merged into another: aliases of that one, under whose name and id they are still found.
 
-`merged_into_id` always names someone who is not merged: who absorbs a person takes over their aliases.
+`merged_into_id` always names someone who is not merged: absorbing a person takes over their aliases.
 Each alias has one merge that is not undone, in which it was absorbed.
 """
 
@@ -19,7 +19,7 @@ from portal.people.search_terms import words_of
 
 
 def aliases_of(session: Session, person: Person) -> list[Person]:
-    """Who was merged into this person, also by way of someone else; in the order of their ids."""
+    """The people who were merged into this one, also by way of someone else; in the order of their ids."""
     return list(session.scalars(select(Person).where(Person.merged_into_id == person.id).order_by(Person.id)))
 
 
@@ -31,7 +31,7 @@ def merged_ids(organization: Organization) -> Select[int]:
 
 
 def lock_person(session: Session, person: Person) -> None:
-    """Read a person again and hold them. Raises Gone, also if they were merged into another meanwhile."""
+    """Read a person again and hold them. Raises Gone, even if they were only merged into another."""
     lock(session, person)
     if person.is_alias:
         raise Gone
@@ -51,7 +51,7 @@ def lock_with_aliases(
 
 
 def index_words(session: Session, people: Sequence[Person]) -> None:
-    """Write down again by which words people are found, in the caller's transaction, which holds them.
+    """Update the words by which people are found, in the caller's transaction, which holds them.
 
     They are found by the names and external ids of their aliases as well; aliases themselves by none.
     """
@@ -85,7 +85,7 @@ def standing_merges(session: Session, absorbed_ids: Collection[int]) -> list[Mer
 
 
 def absorbed_by(session: Session, person_id: int) -> set[int]:
-    """Who was merged into a person, who may be an alias by now, directly or by way of someone else."""
+    """The people merged into a person (who may now be an alias), directly or by way of someone else."""
     found: set[int] = set()
     newly = {person_id}
     while newly:

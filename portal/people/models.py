@@ -32,7 +32,7 @@ class Person(Base):
     batch_id: Mapped[int | None] = mapped_column(Identifier, index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
-    # Another person with whom this one was found to be one: photos are there, and this row is an alias.
+    # The person into whom this one was merged: they have the photos, and this row is an alias.
     merged_into_id: Mapped[int | None] = mapped_column(Identifier, index=True)
 
     @hybrid_property
@@ -47,7 +47,7 @@ class Person(Base):
 
 
 class Merge(Base):
-    """Two people who were found to be one: what became of whom, so that it can be undone."""
+    """Two people who were found to be one: what became of each, so that it can be undone."""
 
     __tablename__ = "merge"
     __table_args__ = (Index(None, "organization_id", "undone_at"), {"sqlite_autoincrement": True})

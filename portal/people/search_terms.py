@@ -45,7 +45,7 @@ def _words_of(key: str) -> Iterator[str]:
 def query_words(text: str) -> list[str]:
     """The words of what someone typed, each to be found as the beginning of a word; longest first.
 
-    What stands around a word is nothing to look for, unless there is nothing else.
+    Signs around a word are not searched for, unless there is nothing else.
     """
     key = key_of(text)
     words = {_bare(part) for part in key.split()} - {""} or {_whole(key)} - {""}

@@ -46,7 +46,7 @@ def count_people(session: Session, organization: Organization) -> int:
 def list_people(
     session: Session, organization: Organization, query: str = "", after: str | None = None
 ) -> Page[Person]:
-    """A page of people by name; with a query those of whom each typed word begins a word of name or id.
+    """A page of people by name; with a query those for whom each typed word begins a word of name or id.
 
     Someone is found by the names and ids of those who were merged into them as well; these are not listed.
     `after` is a cursor of an earlier page. Raises paging.CursorError if it is damaged.
@@ -71,7 +71,7 @@ def list_people(
 def _search(
     session: Session, organization: Organization, words: Sequence[str], after: str | None
 ) -> Page[Row[Any]]:
-    """People in the order of the word that was met, walked along the index of words.
+    """People in the order of the word that matched, walked along the index of words.
 
     So a page costs the same however many match: nothing is sorted or counted.
     """
@@ -145,7 +145,7 @@ def change_person(
 
 
 def record_view(session: Session, organization: Organization, actor: Actor, person: Person) -> None:
-    """Write down that someone looked at a person."""
+    """Write down that someone viewed a person."""
     with writing(session):
         record(
             session,

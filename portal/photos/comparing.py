@@ -1,4 +1,4 @@
-"""How far the faces of an organization's gallery were compared with each other."""
+"""How far the faces of an organization's gallery have been compared with each other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DuplicatePass(Work, Base):
 
 
 def lock_pairs(session: Session, organization_id: int) -> DuplicatePass:
-    """The organization's pass, held until the commit: who adds or moves pairs does it one after the other.
+    """The organization's pass, held until the commit: only its holder adds or moves pairs.
 
     Made when it is first asked for.
     """

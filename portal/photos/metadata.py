@@ -1,6 +1,6 @@
 """Metadata of photos, taken out of the file without decoding the picture.
 
-Where a photo was taken, by whom and with what is nobody's business; how it must be turned to stand
+Where a photo was taken, by whom and with what is no one's business; how it must be turned to stand
 upright is kept.
 """
 

@@ -1,4 +1,4 @@
-"""What workers get of a photo, and what they write of it."""
+"""What workers get of a photo, and what they write about it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ClaimedPhoto:
 
 @dataclass(frozen=True)
 class FaceRecord:
-    """A face as it is stored; see models.FoundFace for the units."""
+    """A face as it is stored; see models.FaceColumns for the units."""
 
     box: list[float]
     landmarks: list[list[float]]

@@ -1,4 +1,4 @@
-"""Photos of people, as staff handle them: added, looked at, tried again, given another face, removed."""
+"""Photos of people, as staff handle them: added, viewed, retried, given another face, removed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_PHOTOS_OF_PERSON = 20
 
 
 class PhotoError(ValueError):
-    """What is wrong with a photo or with what was asked of it, in words for staff."""
+    """What is wrong with a photo or with a request about it, in words for staff."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ def count_photos(session: Session, organization: Organization) -> dict[WorkState
 def add_photos(
     session: Session, organization: Organization, person: Person, uploads: Sequence[Upload]
 ) -> list[Upload]:
-    """Add stored photos to a person as *queued*; returns those that this person has already.
+    """Add stored photos to a person as *queued*; returns those that this person already has.
 
-    Runs in the caller's transaction. The files of what is returned are nobody's: the caller deletes
+    Runs in the caller's transaction. No row owns the files of what is returned: the caller deletes
     them. Raises PhotoError if the person would have more than MAX_PHOTOS_OF_PERSON photos.
     """
     known = set(session.scalars(select(Photo.sha256).where(Photo.person_id == person.id)))
@@ -80,7 +80,7 @@ def add_photos(
                 size_bytes=upload.file.size_bytes,
             )
         )
-    # A merge may have made them more.
+    # A merge may have made them more than that.
     if len(known) > max(had, MAX_PHOTOS_OF_PERSON):
         raise PhotoError(
             f"A person can have {MAX_PHOTOS_OF_PERSON} photos. This one has {had}; "
@@ -91,7 +91,7 @@ def add_photos(
 
 
 def retry_photo(session: Session, organization: Organization, actor: Actor, photo: Photo) -> None:
-    """Have a failed photo worked on again, with as many attempts as a new one.
+    """Retry a failed photo, with as many attempts as a new one.
 
     Raises PhotoError, and Gone.
     """

@@ -49,7 +49,7 @@ def remove_photo(
 def delete_person(
     session: Session, organization: Organization, actor: Actor, person: Person, store: PhotoStore
 ) -> None:
-    """Delete a person with photos, faces, templates and files; they leave the gallery and old searches.
+    """Delete a person with photos, faces, templates and files; the faces leave the gallery and old searches.
 
     Everybody who was merged into them goes with them. Raises Gone.
     """
@@ -80,7 +80,7 @@ def delete_rows(session: Session, organization: Organization, ids: Sequence[int]
     """Delete people who have no photos any more, in the transaction that deleted those, which holds pairs."""
     partners = partners_of(session, ids)
     session.execute(delete(PersonWord).where(PersonWord.person_id.in_(ids)))
-    # The batches in which they came go on counting their photos, and forget whose they were.
+    # The batches in which they came still count their photos, and forget whose they were.
     session.execute(
         update(BatchItem)
         .where(BatchItem.person_id.in_(ids))
@@ -94,7 +94,7 @@ def delete_rows(session: Session, organization: Organization, ids: Sequence[int]
 def without_anything_left(session: Session, ids: Collection[int]) -> set[int]:
     """Those of people without photos of whom nothing is left anywhere.
 
-    An alias whose photos moved with its merge is left as long as one of them is there; and whoever
+    An alias whose photos moved with its merge is left as long as one of them is there; and a person who
     absorbed someone is left as long as that one is.
     """
     merges = session.scalars(

@@ -1,4 +1,4 @@
-"""A batch is undone: what it brought is removed again, a part at a time."""
+"""A batch is undone: what it brought is removed, a part at a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AT_ONCE = 200
 def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
     """Remove some of what a batch brought; returns whether something is left.
 
-    Its photos go, and the people whom it enrolled unless they have photos from elsewhere by now.
+    Its photos go, and the people whom it enrolled unless they also have photos from elsewhere.
     """
     with writing(session):
         batch = lock_rows(session, select(Batch).where(Batch.id == batch_id), key_share=True).scalar()
@@ -42,9 +42,9 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
         lock_pairs(session, organization.id)
         whose: ColumnElement[bool] = Person.id.in_(select(Photo.person_id).where(Photo.id.in_(photo_ids)))
         if last:
-            # Whoever lost the photo that they came with meanwhile goes as well.
+            # People who have lost the photo they came with go as well.
             whose = whose | (Person.batch_id == batch_id) & ~exists().where(Photo.person_id == Person.id)
-            # And, where they were merged into someone, that one is known by one name less.
+            # And, if they were merged into someone, that person is known by one name less.
             whose = whose | Person.id.in_(select(Person.merged_into_id).where(Person.batch_id == batch_id))
         people = lock_rows(session, select(Person.id).where(whose)).scalars().all()
         lock_rows(session, select(Photo.id).where(Photo.id.in_(photo_ids)))

@@ -23,7 +23,7 @@ class Search(UploadedPhoto, Base):
 
     organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
     searched_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
-    # The longest candidate list that was asked for.
+    # The longest candidate list asked for.
     limit: Mapped[int] = mapped_column("candidate_limit", default=20)
     # The face to search for: None until one was found, or chosen by the member.
     face_id: Mapped[int | None] = mapped_column(Identifier)

@@ -1,4 +1,4 @@
-"""Searches, as staff handle them: asked for, looked at, given another face, deleted, and expired in time."""
+"""Searches, as staff handle them: asked for, viewed, given another face, deleted, and expired in time."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def choose_face(
 
 
 def repeat_search(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
-    """Do a search once more, against the people enrolled by now.
+    """Run a search again, against the people enrolled now.
 
     Raises PhotoError, and Gone.
     """
@@ -126,7 +126,7 @@ def kept_until(organization: Organization, search: Search) -> datetime:
 
 
 def are_kept(organization: Organization) -> tuple[ColumnElement[bool], ...]:
-    """The condition for an organization's searches that it has not kept long enough."""
+    """The condition for an organization's searches that it still keeps."""
     made_after = now() - timedelta(days=organization.retention_days)
     return Search.organization_id == organization.id, Search.created_at > made_after
 
@@ -138,7 +138,7 @@ def expire_searches(session: Session, store: PhotoStore) -> None:
 
 
 def _expire_older_than(session: Session, store: PhotoStore, days: int) -> None:
-    """Of the organizations that keep searches for so many days."""
+    """Of the organizations that keep searches for this many days."""
     made_before = now() - timedelta(days=days)
     is_old = (Search.organization_id == Organization.id) & (Search.created_at <= made_before)
     # Asked of each organization, by the index: others may keep any number of older searches.
@@ -169,7 +169,7 @@ def _expire_older_than(session: Session, store: PhotoStore, days: int) -> None:
 
 
 def record_view(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
-    """Write down that someone looked at the result of a search."""
+    """Write down that someone viewed the result of a search."""
     with writing(session):
         _record(session, organization, actor, Action.SEARCH_VIEWED, search)
 

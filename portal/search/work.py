@@ -36,7 +36,7 @@ class ClaimedSearch:
     organization_id: int
     file_key: str
     limit: int
-    # None: the photo was not looked at yet.
+    # None: the photo has not been processed yet.
     chosen: ProbeFaceToSearch | None
 
 
@@ -134,7 +134,7 @@ def record_candidates(
         organization = session.get_one(Organization, search.organization_id, populate_existing=True)
         thresholds = thresholds_of(session, organization)
         assert thresholds is not None, "a worker has chosen the face model before it searches"
-        # Who was deleted since the comparison is no candidate; the others can't go before the commit.
+        # People deleted since the comparison are no candidates; the others can't go before the commit.
         faces = select(Face.id).where(
             Face.id.in_([candidate.face_id for candidate in candidates]),
             Face.organization_id == search.organization_id,
@@ -160,5 +160,5 @@ def record_candidates(
 
 
 def is_there(session: Session, search_id: int) -> bool:
-    """Whether nobody deleted a search yet."""
+    """Whether a search has not been deleted."""
     return session.scalar(select(Search.id).where(Search.id == search_id)) is not None

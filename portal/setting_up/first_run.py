@@ -1,4 +1,4 @@
-"""The first run: whoever reads the console makes the first organization and its admin."""
+"""The first run: the person at the console creates the first organization and its admin."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def create_first_admin(
     password: str,
     licence: LicenceChoice | None,
 ) -> User:
-    """Make the first organization and its admin, store the answer about the licence, and use up the code.
+    """Create the first organization and its admin, store the answer about the licence, and use up the code.
 
     licence: None where nothing was answered. Raises CredentialsError for a wrong code, LicenceError for an
     answer that is missing or not possible, AccountError or OrganizationError for the rest; nothing is written

@@ -1,6 +1,6 @@
 """The licence of the face model: what it allows, what was answered, and going on with another model.
 
-The question is asked on the first-run page and by `portal licence`, before anybody is enrolled if possible.
+The question is asked on the first-run page and by `portal licence`, before anyone is enrolled if possible.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Licence:
 
     @property
     def is_to_confirm(self) -> bool:
-        """Whether someone has to say that the model is used as its licence allows, and nobody has yet."""
+        """Whether someone still has to confirm that the model is used as its licence allows."""
         return self.model.permitted_use != PermittedUse.ANY and self.answer is None
 
     @property
@@ -107,7 +107,7 @@ def answer_licence(
     In the caller's transaction (`session` is in `writing`). organization: the one of the member who answers.
     Raises LicenceError where an answer is missing, or is none of `choices`.
     """
-    # Nobody writes what was found with the present model from here until the commit.
+    # Nothing found with the present model is written from here until the commit.
     lock_rows(session, select(Installation.id))
     licence = current_licence(session)
     if choice is None and (licence is None or not licence.is_to_confirm):
@@ -145,7 +145,7 @@ class GivenAnswer:
     model: str
     choice: LicenceChoice
     answered_at: datetime
-    # The email is shown to those in whose organization it was given, and to nobody else.
+    # The email is shown only in the organization in which the answer was given.
     answered_by: str
 
 

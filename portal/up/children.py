@@ -23,7 +23,7 @@ LOG_BYTES = 10 * 1024 * 1024
 OLD_LOGS = 3
 LAST_LINES = 5
 
-# The first restart is at once, more or less; each quick death after it doubles the wait.
+# The first restart is almost immediate; each quick death after it doubles the wait.
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 # A program that lived this long was well: what killed it is not what killed it before.
@@ -104,7 +104,7 @@ class Child:
         os.set_blocking(self.output.fileno(), False)
 
     def read(self) -> bool:
-        """Take in some of what the program has written; False when there will be no more."""
+        """Read some of what the program has written; False when there will be no more."""
         data = self.output.read(65536)
         if data is None:
             return True
@@ -128,7 +128,7 @@ class Child:
                 self._process.send_signal(number)
 
     def close(self) -> None:
-        """Take in the last words of a program that ended."""
+        """Read the last output of a program that ended."""
         while data := self.output.read(65536):
             self._take(data)
         self._take(b"")
@@ -153,7 +153,7 @@ class Child:
 
 
 def die_with(parent: int) -> None:
-    """Have the system kill this process when `parent` ends, however it ends (Linux)."""
+    """Make the system kill this process when `parent` ends, however it ends (Linux)."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before it was watched

@@ -1,4 +1,4 @@
-"""How gunicorn serves the portal: one process of threads, JSON logs, nothing told about itself."""
+"""How gunicorn serves the portal: one process of threads, JSON logs, and it does not say what it is."""
 
 from __future__ import annotations
 

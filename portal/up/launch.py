@@ -29,7 +29,7 @@ from portal.up.supervisor import StopRequested, Supervisor
 MOST_WORKERS_BY_DEFAULT = 4
 REDIS_START_S = 10.0
 POLL_S = 0.25
-# After this the console says what is missing; it goes on waiting.
+# After this the console says what is missing, and goes on waiting.
 SLOW_START_S = 60.0
 
 Say = Callable[[str], None]
@@ -95,13 +95,13 @@ def _run(
     _wait_until_ready(supervisor, listener, say)
     if options.demo:
         supervisor.run(Program("demo", [sys.executable, "-m", "jobs.demo"], Stage.ERRAND), say)
-    # The banner comes after the demo, whose user is a first user: no code is asked for any more.
+    # The banner comes after the demo, whose user is a first user: then no code is needed.
     say(_banner(settings, listener, model, app))
     supervisor.serve(lambda: False)
 
 
 def default_workers() -> int:
-    """One worker a core, and no more than are of use before the database is the bottleneck."""
+    """One worker per core, and no more than are useful before the database is the bottleneck."""
     return min(MOST_WORKERS_BY_DEFAULT, os.cpu_count() or 1)
 
 
@@ -131,7 +131,7 @@ def _start_redis(supervisor: Supervisor, settings: Settings) -> None:
 
 
 def _prepare(supervisor: Supervisor, say: Say) -> dict[str, str]:
-    """Have the face model chosen and tried out, and return what is known of it."""
+    """Choose and test the face model, and return what is known about it."""
     last = ""
 
     def take(line: str) -> None:

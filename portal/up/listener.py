@@ -17,7 +17,7 @@ class ListenError(RuntimeError):
 
 
 class Listener:
-    """A listening socket that is handed to the web server: no moment in which someone else gets the port."""
+    """A listening socket that is handed to the web server: at no moment can another program get the port."""
 
     def __init__(self, host: str, port: int) -> None:
         """Listen. `port` is 0…65535, 0 for any that is free. Raises ListenError."""

@@ -1,4 +1,4 @@
-"""Keeps programs running: starts again what dies, hears signals, and stops everything in order."""
+"""Keeps programs running: restarts what dies, handles signals, and stops everything in order."""
 
 from __future__ import annotations
 

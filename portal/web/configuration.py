@@ -28,7 +28,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         PORTAL=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        # Values of statements are names and addresses: they stay out of the messages of errors.
+        # Values in statements are names and addresses: they stay out of error messages.
         SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "hide_parameters": True},
         MAX_CONTENT_LENGTH=MAX_PHOTOS_AT_ONCE * MAX_PHOTO_BYTES + FORM_OVERHEAD_BYTES,
         MAX_FORM_MEMORY_SIZE=FORM_OVERHEAD_BYTES,

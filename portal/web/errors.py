@@ -47,7 +47,7 @@ def gone(_: Gone) -> tuple[str, int]:
 
 
 def store_full(error: StoreFull) -> tuple[str | dict[str, str], int]:
-    """There is no room for photos: told to a script as JSON, and to a person on a page."""
+    """There is no room for photos: JSON for a script, a page for a person."""
     log.error("the disk of the photos is full", problem=str(error))
     if request.accept_mimetypes.best == "application/json":
         return {"error": FULL}, 507
@@ -61,7 +61,7 @@ def _page(name: str, **values: object) -> str:
 
 
 def failure(error: Exception) -> tuple[str, int]:
-    """Something that nobody foresaw: logged whole, shown without details."""
+    """Something unforeseen: logged in full, shown without details."""
     log.exception("request failed", endpoint=request.endpoint)
     db.session.rollback()
     return _page("500"), 500

@@ -23,6 +23,6 @@ def sensible_number(number: int | None) -> int | None:
 
 
 def sensible_day(_form: Form, field: DateField) -> None:
-    """Refuse days that nobody means. Raises ValidationError."""
+    """Refuse days that can't be meant. Raises ValidationError."""
     if field.data is not None and not FIRST_YEAR <= field.data.year <= LAST_YEAR:
         raise ValidationError(f"Choose a day between the years {FIRST_YEAR} and {LAST_YEAR}.")

@@ -41,7 +41,7 @@ class Upload:
 
 
 def accepts_upload(most_bytes: int | None = None, *, streamed: bool = False) -> Callable[[View], View]:
-    """Declare that a view takes more than a form has; stands above `requires`."""
+    """Declare that a view takes more than a form has; goes above `requires`."""
 
     def declare(view: View) -> View:
         setattr(view, DECLARATION, Upload(most_bytes, streamed))
@@ -70,7 +70,7 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def limit_body() -> None:
-        # Forms are read before anybody is known: only who is signed in may send much, and files only.
+        # Forms are read before the user is known: only signed-in users may send much, and files only.
         upload = _upload_of(request.endpoint)
         if upload is None or "_user_id" not in session:
             request.max_content_length = FORM_BYTES
@@ -79,7 +79,7 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def refuse_nul() -> None:
-        # PostgreSQL can't hold it, and nobody types it.
+        # PostgreSQL can't hold it, and no one types it.
         for _, text in (*request.args.items(multi=True), *request.form.items(multi=True)):
             if "\0" in text:
                 abort(400)
@@ -94,7 +94,7 @@ def init_app(app: Flask) -> None:
         response.headers["Permissions-Policy"] = "camera=(self), microphone=(), geolocation=()"
         if request.is_secure:
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
-        # Pages and photos show people: nobody but the browser keeps them, and it asks again.
+        # Pages and photos show people: only the browser keeps them, and it asks again.
         if request.endpoint != "static" and "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "no-store"
         return response

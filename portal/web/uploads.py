@@ -117,13 +117,13 @@ def stored_uploads(
                 uploads.append(Upload(stored, name))
         yield uploads
     except ValueError:
-        # Refused, so nothing is written. After any other error it may be; what is nobody's is found later.
+        # Refused, so nothing is written. After any other error it may be; what has no row is found later.
         for upload in uploads:
             store.delete(upload.file.key)
         raise
 
 
 def shown_name(file_name: str) -> str:
-    """The name of a file without folders, and without characters that nobody sees."""
+    """The name of a file without folders, and without invisible characters."""
     plain = "".join(character for character in file_name if unicodedata.category(character)[0] != "C")
     return PurePath(plain.replace("\\", "/")).name or "photo"

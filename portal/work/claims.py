@@ -1,6 +1,6 @@
-"""Claims: which worker is at which row, and what happens to the rows of a worker that is gone.
+"""Claims: which worker has which row, and what happens to the rows of a worker that is gone.
 
-They serve everything that workers do alike. An attempt counts when it begins, so a row that takes its
+They serve all kinds of work alike. An attempt counts when it begins, so a row that takes its
 worker down with it has been counted.
 """
 
@@ -18,7 +18,7 @@ from portal.locks import lock_free_rows, lock_rows
 from portal.work.models import Work, WorkState
 
 MAX_ATTEMPTS = 3
-# The reason of a row that stopped its worker so often.
+# The reason of a row that stopped its worker this often.
 SET_ASIDE = "set_aside"
 
 Claimable = type[Work]
@@ -63,12 +63,12 @@ def still_claimed(table: Claimable, worker: str, ids: Sequence[int]) -> tuple[Co
 
 
 def requeue_failed(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
-    """Queue again what a worker could not finish, in the caller's transaction; the attempt counts."""
+    """Requeue what a worker could not finish, in the caller's transaction; the attempt counts."""
     _requeue(session, table, (table.id.in_(ids), table.claimed_by == worker))
 
 
 def requeue_untouched(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
-    """Queue again what a worker claimed and did not begin, as if it had not, in the caller's transaction."""
+    """Requeue what a worker claimed and did not begin, as if it had not, in the caller's transaction."""
     session.execute(
         update(table)
         .where(*still_claimed(table, worker, ids))
@@ -77,7 +77,7 @@ def requeue_untouched(session: Session, table: Claimable, worker: str, ids: Sequ
 
 
 def requeue_of_lost_workers(session: Session, table: Claimable) -> None:
-    """Queue again what was claimed by workers that are not known any more, in the caller's transaction."""
+    """Requeue what was claimed by workers that are no longer known, in the caller's transaction."""
     _requeue(session, table, (table.claimed_by.not_in(select(WorkerProcess.name)),))
 
 
@@ -106,7 +106,7 @@ def close(row: Work, state: WorkState, reason: str | None = None) -> None:
 
 
 def requeued() -> dict[str, Any]:
-    """The values of a row that is to be worked on again, with as many attempts as a new one."""
+    """The values of a requeued row, with as many attempts as a new one."""
     return {
         "state": WorkState.QUEUED,
         "reason": None,
@@ -117,7 +117,7 @@ def requeued() -> dict[str, Any]:
 
 
 def requeue(row: Work) -> None:
-    """Have a row that is held worked on again, in the caller's transaction."""
+    """Requeue a row that is held, in the caller's transaction."""
     _set(row, requeued())
 
 

@@ -20,7 +20,7 @@ class WorkState(StrEnum):
     FAILED = "failed"
 
 
-# A worker is at it, or will be.
+# A worker has it, or will.
 UNFINISHED = (WorkState.QUEUED, WorkState.RUNNING)
 
 

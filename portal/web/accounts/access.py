@@ -26,7 +26,7 @@ SIGNED_IN = "signed in"
 
 
 def public(view: View) -> View:
-    """Declare that anybody may reach this view."""
+    """Declare that anyone may reach this view."""
     setattr(view, DECLARATION, PUBLIC)
     return view
 

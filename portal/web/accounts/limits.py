@@ -10,7 +10,7 @@ from portal.extensions import limiter
 
 
 def count_failure() -> None:
-    """Have this attempt counted."""
+    """Count this attempt."""
     g.attempt_failed = True
 
 
@@ -26,9 +26,9 @@ def _address_and_account() -> str:
     return f"{get_remote_address()} {account}"
 
 
-# One count for all pages where a secret is typed: who guesses does not get more tries by changing pages.
+# One count for all pages where a secret is typed: changing pages gives no more tries.
 by_address = limiter.shared_limit("30 per minute", scope="secrets", methods=["POST"], deduct_when=_failed)
-# By address as well: else anybody could lock someone out by failing in their name.
+# By address as well: else anyone could lock someone out by failing in their name.
 by_account = limiter.shared_limit(
     "10 per minute",
     scope="secrets of an account",

@@ -20,7 +20,7 @@ from portal.extensions import db, login_manager
 from portal.web.accounts.access import current_membership
 
 LIFETIME = timedelta(hours=12)
-# The cookie is sent again this often, not with every answer: an answer that was under way while someone
+# The cookie is sent again this often, not with every answer: an answer under way while someone
 # signed out would otherwise bring the old session back.
 RENEWED_EVERY_S = 600
 
@@ -32,7 +32,7 @@ class _SessionInterface(SecureCookieSessionInterface):
 
 
 def init_app(app: Flask) -> None:
-    """Set the rules of the session cookie, and have Flask-Login ask for a sign-in where one is needed."""
+    """Set the rules of the session cookie, and make Flask-Login ask for a sign-in where one is needed."""
     app.config.update(
         # Browsers share cookies between the ports of a host: other programs there have a "session" too.
         SESSION_COOKIE_NAME="face_portal_session",
@@ -61,7 +61,7 @@ def load_user(session_id: str) -> User | None:
 
 
 def current_account() -> User:
-    """The row of the user who is signed in, where a view is for such."""
+    """The row of the user who is signed in, for views that need one."""
     return cast(User, current_user._get_current_object())
 
 

@@ -205,7 +205,7 @@ def _begin(user: User, organization_id: int | None) -> ResponseReturnValue:
 
 
 def _licence_choice(form: FirstRunForm) -> LicenceChoice | None:
-    """What was chosen, or None where nothing, or nothing that can be, was."""
+    """What was chosen, or None if nothing was, or nothing possible."""
     chosen = request.form.get("licence") if isinstance(form, ConfirmedLicenceForm) else None
     return LicenceChoice(chosen) if chosen in set(LicenceChoice) else None
 
@@ -215,7 +215,7 @@ def _next_page() -> str:
 
 
 def _status(form: SignInForm) -> int:
-    """The status of a page with this form: 422 where something in it is to be put right."""
+    """The status of a page with this form: 422 if something in it has to be corrected."""
     return 422 if form.errors else 200
 
 

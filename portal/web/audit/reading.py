@@ -20,7 +20,7 @@ from portal.search.models import Search
 from portal.search.services import are_kept
 
 PAGE_SIZE = 100
-# Row numbers follow time but for what clocks of several machines and open transactions differ.
+# Row numbers follow time, except for differing clocks of several machines and open transactions.
 CLOCKS_DIFFER_BY = timedelta(hours=1)
 
 
@@ -38,7 +38,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class Subjects:
-    """What the pages can say about people, searches and pairs of events: who is still there, who was."""
+    """What the pages can say about people, searches and pairs of events: who is still there, and who was."""
 
     people: dict[int, Person]
     deleted_people: dict[int, str]

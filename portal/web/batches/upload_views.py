@@ -98,7 +98,7 @@ def manifest(batch_id: int) -> ResponseReturnValue:
 @accepts_upload(MIB)
 @requires(Permission.ENROL)
 def files(batch_id: int) -> ResponseReturnValue:
-    """Hear which files are about to come, and say which of them are wanted."""
+    """Learn which files are about to come, and say which of them are wanted."""
     batch = find(batch_id)
     listed = _json(request.get_data(as_text=True), dict, "files")
     if len(listed) > announcing.AT_ONCE:
@@ -118,7 +118,7 @@ def files(batch_id: int) -> ResponseReturnValue:
 @blueprint.post("/enrol/<int:batch_id>/announced")
 @requires(Permission.ENROL)
 def announced(batch_id: int) -> ResponseReturnValue:
-    """Hear that the names of all files are known."""
+    """Learn that the names of all files are known."""
     left_out = min(max(request.form.get("left_out", 0, int), 0), MOST_LEFT_OUT)
     announcing.announce_all(db.session(), find(batch_id), left_out)
     return {}
@@ -156,7 +156,7 @@ def photos(batch_id: int) -> ResponseReturnValue:
 @blueprint.post("/enrol/<int:batch_id>/archives")
 @requires(Permission.ENROL)
 def archives(batch_id: int) -> ResponseReturnValue:
-    """Hear of a ZIP that is about to come in pieces, or goes on."""
+    """Learn of a ZIP that is about to come in pieces, or goes on."""
     batch = find(batch_id)
     name, size = normal_path(request.form.get("name", "")), request.form.get("size", 0, int)
     archive = receiving_archives.begin_archive(db.session(), batch, name or "archive.zip", size)

@@ -63,7 +63,7 @@ STATUS_OF = {
 @blueprint.errorhandler(BatchError)
 @blueprint.errorhandler(ManifestError)
 def refused(error: BatchError | ManifestError) -> ResponseReturnValue:
-    """What can't be done, told to a script as JSON and to a person on the page."""
+    """What can't be done, as JSON for a script and on the page for a person."""
     if request.accept_mimetypes.best == "application/json":
         if isinstance(error, NotOpen):
             return {"error": str(error), "status": STATUS_OF[error.decision]}, 409
@@ -126,7 +126,7 @@ csrf.exempt(create)
 @blueprint.get("/enrol/<int:batch_id>")
 @requires(Permission.ENROL)
 def show(batch_id: int) -> ResponseReturnValue:
-    """A batch: how far it is, and its photos by what became of them."""
+    """A batch: how far it is, and its photos by outcome."""
     batch = find(batch_id)
     services.record_view(db.session(), current_actor(), batch)
     try:
@@ -180,7 +180,7 @@ def cancel(batch_id: int) -> ResponseReturnValue:
 @blueprint.post("/enrol/<int:batch_id>/finish")
 @requires(Permission.ENROL)
 def finish(batch_id: int) -> ResponseReturnValue:
-    """Wait no longer for files that did not come."""
+    """Stop waiting for files that did not come."""
     services.finish_without_missing(db.session(), current_actor(), find(batch_id), photo_store())
     return _back(batch_id, "The batch no longer waits for files. What is missing is listed below.")
 
@@ -188,7 +188,7 @@ def finish(batch_id: int) -> ResponseReturnValue:
 @blueprint.post("/enrol/<int:batch_id>/undo")
 @requires(Permission.ENROL)
 def undo(batch_id: int) -> ResponseReturnValue:
-    """Have everything removed that a batch brought."""
+    """Have everything that a batch brought removed."""
     services.undo(db.session(), current_actor(), find(batch_id), photo_store())
     return _back(batch_id, "The batch is being undone.")
 
@@ -196,7 +196,7 @@ def undo(batch_id: int) -> ResponseReturnValue:
 @blueprint.post("/enrol/<int:batch_id>/retry")
 @requires(Permission.ENROL)
 def retry(batch_id: int) -> ResponseReturnValue:
-    """Have photos that need attention tried again: all, those of a reason, or one."""
+    """Retry photos that need attention: all, those with one reason, or one."""
     batch, item_id = find(batch_id), request.form.get("item_id", 0, int)
     item = _item(batch, item_id) if item_id else None
     count = correcting.retry(
@@ -240,7 +240,7 @@ def find(batch_id: int) -> Batch:
 
 
 def chosen_in(fields: Any) -> tuple[Grouping | None, Label | None]:
-    """How names are to be read, as a form says it; what is None is taken from the names."""
+    """How names are to be read, as a form says it; None: guessed from the names."""
     grouping, label = fields.get("grouping", AUTO), fields.get("label", AUTO)
     if grouping not in {AUTO, *Grouping} or label not in {AUTO, *Label}:
         abort(400)

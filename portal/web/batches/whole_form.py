@@ -39,7 +39,7 @@ MAX_MANIFEST_BYTES = 256 * 1024**2
 
 @dataclass(frozen=True)
 class _Staged:
-    """A file that is in the store and belongs to nobody yet; without a key it was too large."""
+    """A file that is in the store and has no row yet; without a key it was too large."""
 
     path: str
     key: str = ""
@@ -61,7 +61,7 @@ class _Staged:
 
 
 class WholeForm:
-    """The files of a form, stored as they come; what is not begun in the end is removed again."""
+    """The files of a form, stored as they come; what no batch is begun with is removed again."""
 
     def __init__(self, organization: Organization, store: PhotoStore) -> None:
         self._organization, self._store = organization, store
@@ -123,7 +123,7 @@ class WholeForm:
     ) -> Batch:
         """Make a batch of what was stored. Raises BatchError and ManifestError; there is none then.
 
-        grouping, label: how names become people; what is None is taken from the names.
+        grouping, label: how names become people; None: guessed from the names.
         """
         if not self._photos and not self._archives:
             raise BatchError("Choose photos, or a ZIP of them.")

@@ -28,7 +28,7 @@ class Overview:
     newest: list[Person]
     unusable: list[Photo]
     searches: list[Search]
-    # Of people who may be one, and nobody has decided yet.
+    # Of people who may be one, not decided yet.
     pairs: int
 
     @property

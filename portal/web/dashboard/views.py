@@ -1,4 +1,4 @@
-"""The first page: what there is, what is being worked on, what happened lately."""
+"""The first page: what there is, what is being processed, what happened lately."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/overview")
 @requires(Permission.VIEW)
 def overview() -> ResponseReturnValue:
-    """The part of the dashboard that is polled while photos are worked on."""
+    """The part of the dashboard that is polled while photos are processed."""
     return render_template("dashboard/_overview.html", **_overview())
 
 

@@ -15,7 +15,7 @@ ARCFACE = (
     complex(41.5493, 92.3655),
     complex(70.7299, 92.2041),
 )
-# Those cut off hair and chin. So much smaller, and with their middle here, the whole head is seen.
+# Those cut off hair and chin. This much smaller, and with their middle here, the whole head is seen.
 SMALLER = 0.6
 MIDDLE = complex(56, 61)
 

@@ -57,7 +57,7 @@ class FilterForm(Form):
 
 
 class ReportForm(FilterForm):
-    """The same, and the day as of whose end a report is told."""
+    """The same, and the day as of whose end the report is made."""
 
     at = DateField("As it was at the end of", validators=[MayBeEmpty(), sensible_day])
 

@@ -42,7 +42,7 @@ class Side:
     aliases: list[Person]
     open_pairs: int
     # Usable photos with the face that stands for the person, and which of them is compared; the face of
-    # someone who was merged is a photo of the other one by now.
+    # someone who was merged is now on a photo of the other one.
     faces: list[tuple[Photo, Face]]
     face: Face | None
 
@@ -54,7 +54,7 @@ def following() -> ResponseReturnValue:
     before, after, decided = (pair_in_link(name) for name in ("before", "after", "decided"))
     pair = _hand_out(before or after, backwards=before is not None)
     if pair is None and decided is not None:
-        # Someone who decides goes on at the top when the bottom is reached.
+        # A member who may decide goes on at the top when the bottom is reached.
         pair = _hand_out(None)
     if pair is not None:
         return redirect(url_for("pairs.show", pair_id=pair.id, decided=decided.id if decided else None))
@@ -97,7 +97,7 @@ def decide(pair_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:pair_id>/merge")
 @requires(Permission.ENROL)
 def merge(pair_id: int) -> ResponseReturnValue:
-    """Make one person of the two: who keeps the external id takes the other in."""
+    """Merge the two: the one whose external id is kept is the survivor."""
     pair, note = _pair(pair_id), request.form.get("note", "")
     name_of, id_of = request.form.get("name_of"), request.form.get("external_id_of")
     if not {name_of, id_of} <= {A, B}:
@@ -123,7 +123,7 @@ def merge(pair_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:pair_id>/undo")
 @requires(Permission.ENROL)
 def undo(pair_id: int) -> ResponseReturnValue:
-    """Take a decision back, with the merge if there was one."""
+    """Undo a decision, with the merge if there was one."""
     pair = _pair(pair_id)
     try:
         remarks = judging.take_back(
@@ -141,7 +141,7 @@ def undo(pair_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:pair_id>/reserve")
 @requires(Permission.ENROL)
 def reserve(pair_id: int) -> ResponseReturnValue:
-    """Hear from the page that someone still looks at it; 409 if the pair is someone else's by now."""
+    """Learn from the page that someone still looks at it; 409 if the pair is reserved for someone else."""
     if judging.reserve(db.session(), current_actor(), _pair(pair_id)):
         return "", 204
     return {"error": "Someone else is looking at this pair now."}, 409
@@ -150,7 +150,7 @@ def reserve(pair_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:pair_id>/release")
 @requires(Permission.ENROL)
 def release(pair_id: int) -> ResponseReturnValue:
-    """Hear from the page that it was left."""
+    """Learn from the page that it was left."""
     judging.release(db.session(), current_actor(), _pair(pair_id))
     return "", 204
 
@@ -160,7 +160,7 @@ def _pair(pair_id: int) -> DuplicatePair:
 
 
 def _decided_at() -> datetime:
-    """When the decision was made that the page with the form showed."""
+    """When the decision that the form's page showed was made."""
     try:
         return datetime.fromisoformat(request.form.get("decided_at", ""))
     except ValueError:
@@ -240,7 +240,7 @@ def _sides(pair: DuplicatePair, open_pairs: dict[int, int]) -> tuple[Side, Side]
 
 
 def _asked() -> User | None:
-    """The member whom the form asks for help; None: anybody. Raises PairError."""
+    """The member whom the form asks for help; None: anyone. Raises PairError."""
     chosen = request.form.get("asked_id", "")
     if not chosen:
         return None

@@ -1,4 +1,4 @@
-"""The pages of full comparisons, and of photos that are unlike the others of their person."""
+"""The pages of scans, and of photos that are unlike the others of their person."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ NEVER = "never"
 @blueprint.get("/scans")
 @requires(Permission.VIEW)
 def index() -> ResponseReturnValue:
-    """Full comparisons: the one under way, and those before."""
+    """Scans: the one under way, and those before."""
     return render_template("duplicates/scans.html", **_progress())
 
 
 @blueprint.get("/scans/progress")
 @requires(Permission.VIEW)
 def progress() -> ResponseReturnValue:
-    """The part of the page that is polled while a comparison is under way."""
+    """The part of the page that is polled while a scan is under way."""
     return render_template("duplicates/_scans.html", **_progress())
 
 
 @blueprint.post("/scans")
 @requires(Permission.ENROL)
 def start() -> ResponseReturnValue:
-    """Have all people compared with each other."""
+    """Start a scan of all people."""
     try:
         scans.start_scan(db.session(), current_organization(), current_actor())
     except ScanError as error:
@@ -51,7 +51,7 @@ def start() -> ResponseReturnValue:
 @blueprint.post("/scans/<int:scan_id>/cancel")
 @requires(Permission.ENROL)
 def cancel(scan_id: int) -> ResponseReturnValue:
-    """End a comparison where it is."""
+    """End a scan where it is."""
     try:
         scans.cancel_scan(db.session(), current_actor(), _scan(scan_id))
     except ScanError as error:
@@ -62,7 +62,7 @@ def cancel(scan_id: int) -> ResponseReturnValue:
 @blueprint.post("/scans/<int:scan_id>/retry")
 @requires(Permission.ENROL)
 def retry(scan_id: int) -> ResponseReturnValue:
-    """Go on with a comparison that was set aside."""
+    """Go on with a scan that was set aside."""
     try:
         scans.retry_scan(db.session(), current_organization(), current_actor(), _scan(scan_id))
     except ScanError as error:
@@ -73,7 +73,7 @@ def retry(scan_id: int) -> ResponseReturnValue:
 @blueprint.post("/scans/schedule")
 @requires(Permission.MANAGE)
 def schedule() -> ResponseReturnValue:
-    """Choose the hour of the nightly comparison, or none."""
+    """Choose the hour of the nightly scan, or none."""
     chosen = request.form.get("hour", "")
     hour = None if chosen == NEVER else request.form.get("hour", -1, int)
     try:

@@ -158,7 +158,7 @@ def delete(person_id: int) -> ResponseReturnValue:
 @blueprint.post("/people/<int:person_id>/merges/<int:merge_id>/undo")
 @requires(Permission.ENROL)
 def undo_merge(person_id: int, merge_id: int) -> ResponseReturnValue:
-    """Make two people of one again."""
+    """Make one person two again."""
     person, organization = _person(person_id), current_organization()
     merge = merging.find_merge(db.session(), organization, person, merge_id) or abort(404)
     try:
@@ -174,7 +174,7 @@ def undo_merge(person_id: int, merge_id: int) -> ResponseReturnValue:
 
 
 def _person(person_id: int) -> Person:
-    """The person of a page or of an act; someone who was merged leads to the other, and nothing is done."""
+    """The person of a page or an act; someone who was merged leads to the survivor, and nothing is done."""
     session, organization = db.session(), current_organization()
     person = services.find_person(session, organization, person_id) or abort(404)
     if person.is_alias:

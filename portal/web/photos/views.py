@@ -23,7 +23,7 @@ blueprint = Blueprint("enrolment", __name__)
 @blueprint.get("/photos/<int:photo_id>")
 @requires(Permission.VIEW)
 def show(photo_id: int) -> ResponseReturnValue:
-    """A photo with the faces that were found in it: a look at its person, too."""
+    """A photo with the faces that were found in it: this counts as viewing its person, too."""
     photo = _photo(photo_id)
     record_view(db.session(), current_organization(), current_actor(), photo.person)
     return render_template("photos/show.html", **_shown(photo))
@@ -39,7 +39,7 @@ def faces(photo_id: int) -> ResponseReturnValue:
 @blueprint.get("/photos/<int:photo_id>/<any(preview, thumbnail):rendition>")
 @requires(Permission.VIEW)
 def rendition(photo_id: int, rendition: Rendition) -> ResponseReturnValue:
-    """A picture that a worker made of a photo; an earlier search may show one that is hidden by now."""
+    """A picture that a worker made of a photo; an earlier search may show one that is now hidden."""
     photo = services.find_photo(db.session(), current_organization(), photo_id) or abort(404)
     return send_picture(photo, rendition)
 
@@ -77,7 +77,7 @@ def choose_face(photo_id: int) -> ResponseReturnValue:
 @blueprint.post("/photos/<int:photo_id>/retry")
 @requires(Permission.ENROL)
 def retry(photo_id: int) -> ResponseReturnValue:
-    """Have a photo that failed worked on again."""
+    """Retry a photo that failed."""
     photo = _photo(photo_id)
     try:
         services.retry_photo(db.session(), current_organization(), current_actor(), photo)

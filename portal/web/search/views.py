@@ -138,7 +138,7 @@ def _search(search_id: int) -> Search:
 
 
 def _seen(search: Search) -> Results:
-    """The result part, which is written down as looked at as soon as there is something to see."""
+    """The result part, which is written down as viewed as soon as there is something to see."""
     results = _results(search)
     if not results.working:
         services.record_view(db.session(), current_organization(), current_actor(), search)

@@ -1,4 +1,4 @@
-"""Health and metrics, for the one who runs the portal."""
+"""Health and metrics, for whoever runs the portal."""
 
 from __future__ import annotations
 

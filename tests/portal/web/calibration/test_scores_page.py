@@ -163,7 +163,7 @@ def test_a_measurement_is_asked_for_and_polled_until_it_is_done(
     alice.get(f"{URL}/state")
     assert alice.page.select_one("[data-calibration=measuring][hx-trigger]")
     alice.post(f"{URL}/measure", follow=True)
-    assert "under way already" in text(alice)
+    assert "already under way" in text(alice)
     with app.app_context(), writing(db.session()) as session:
         calibration = session.scalars(select(Calibration)).one()
         calibration.state = WorkState.FAILED

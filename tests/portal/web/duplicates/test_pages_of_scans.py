@@ -50,7 +50,7 @@ def test_all_people_are_compared_on_demand(worker: Worker, bob: Visitor, vera: V
         field.decompose()  # it holds the time
     assert str(part) == str(polled)
     bob.post("/duplicates/scans", follow=True)
-    assert "under way already" in said(bob)
+    assert "already under way" in said(bob)
     worker.work()
     (line,) = ended(vera)
     assert not vera.page.select("[hx-trigger]")
