@@ -19,13 +19,13 @@ from portal import queues
 from portal.calibration.models import Calibration
 from portal.calibration.services import PEOPLE_NEEDED, usable_photos
 from portal.calibration.work import (
-    Measured,
+    CalibrationResult,
     claim_calibration,
     faces_of,
     keep_collected,
     known_mates,
     people_with_several_photos,
-    record_measured,
+    record_result,
     record_too_few,
     undecided_pairs,
 )
@@ -87,8 +87,8 @@ def measure(calibration_id: int) -> None:
     if len(non_mated.person_ids) < PEOPLE_NEEDED:
         record_too_few(session, worker, calibration_id, gallery.people)
         return
-    measured = _measured(organization_id, gallery, collected, non_mated)
-    record_measured(session, worker, calibration_id, measured)
+    result = _result(organization_id, gallery, collected, non_mated)
+    record_result(session, worker, calibration_id, result)
 
 
 def _has_changed(gallery: ExactGallery, collected: Collected) -> bool:
@@ -163,14 +163,14 @@ def _non_mated(collected: Collected) -> NonMated:
     )
 
 
-def _measured(
+def _result(
     organization_id: int, gallery: ExactGallery, collected: Collected, non_mated: NonMated
-) -> Measured:
+) -> CalibrationResult:
     session = db.session()
     several = people_with_several_photos(session, organization_id, process.current().face_model_id)
     own = gallery.similarity_within(_drawn(several))
     mated = Mated(own.person_ids, own.scores.astype(np.float64))
-    return Measured(
+    return CalibrationResult(
         gallery_people=collected["people"],
         gallery_version=collected["version"],
         sampled_people=len(non_mated.person_ids),

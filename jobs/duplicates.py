@@ -39,19 +39,19 @@ FACES_A_COMMIT = 4_096
 def compare_new(organization_id: int) -> None:
     """Compare the faces that joined an organization's gallery with all the others."""
     session, worker = db.session(), process.current().worker.name
-    mine = passes.claim_pass(session, worker, organization_id)
-    if mine is None:
+    claimed = passes.claim_pass(session, worker, organization_id)
+    if claimed is None:
         return
-    has_claimed(DuplicatePass, [mine.id])
+    has_claimed(DuplicatePass, [claimed.id])
     try:
-        _pass(session, worker, organization_id, mine)
+        _pass(session, worker, organization_id, claimed)
     except passes.LostPass:
         session.rollback()
 
 
-def _pass(session: Session, worker: str, organization_id: int, mine: DuplicatePass) -> None:
+def _pass(session: Session, worker: str, organization_id: int, claimed: DuplicatePass) -> None:
     slice_, model_id = Slice(), process.current().face_model_id
-    while (new := passes.next_faces(session, mine, model_id, FACES_AT_ONCE)) is not None:
+    while (new := passes.next_faces(session, claimed, model_id, FACES_AT_ONCE)) is not None:
         # Opened after the new faces were listed: all of them are in it.
         gallery = process.current().galleries.open(session, organization_id)
         found = found_pairs(
@@ -61,18 +61,18 @@ def _pass(session: Session, worker: str, organization_id: int, mine: DuplicatePa
         with writing(session):
             lock_pairs(session, organization_id)
             in_force = _thresholds(session, organization_id)
-            remeasuring.mark_stale(session, organization_id, mine.compared_version, new.version)
+            remeasuring.mark_stale(session, organization_id, claimed.compared_version, new.version)
             finding.record_found(session, organization_id, found, in_force.duplicates, model_id)
             record_likeness(session, organization_id, likeness, in_force.search)
-            passes.advance(session, worker, mine, new.version)
+            passes.advance(session, worker, claimed, new.version)
         _measure_again(session, organization_id)
         if slice_.is_over():
             with writing(session):
-                requeue_untouched(session, DuplicatePass, worker, [mine.id])
+                requeue_untouched(session, DuplicatePass, worker, [claimed.id])
             queues.enqueue_comparison(organization_id)
             return
     _measure_again(session, organization_id)
-    passes.end_pass(session, worker, mine)
+    passes.end_pass(session, worker, claimed)
 
 
 @job
@@ -98,7 +98,7 @@ def _scan(session: Session, worker: str, row: DuplicateScan) -> None:
         with writing(session):
             # In this order everywhere: the lock for adding pairs, then the rest.
             lock_pairs(session, organization_id)
-            if not scans.still_mine(session, worker, row):
+            if not scans.is_still_claimed(session, worker, row):
                 scans.end_scan(session, worker, row)
                 return
             if row.threshold != threshold:

@@ -52,7 +52,7 @@ def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> Non
     while len(records) < len(claimed) and not (records and queues.search_is_waiting()):
         began = time.monotonic()
         part = claimed[len(records) : len(records) + size]
-        records |= _look_at(store, part)
+        records |= _process(store, part)
         # As many next as keep a search waiting for about LOOK_UP_EVERY_S, however slow the face model is.
         pace = len(part) / max(time.monotonic() - began, 1e-3)
         size = min(max(1, int(pace * queues.LOOK_UP_EVERY_S)), PHOTOS_AT_ONCE)
@@ -70,7 +70,7 @@ def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> Non
         queues.enqueue_enrolment(organization_id)
 
 
-def _look_at(store: PhotoStore, photos: Sequence[ClaimedPhoto]) -> dict[int, PhotoRecord | ChosenFaceRecord]:
+def _process(store: PhotoStore, photos: Sequence[ClaimedPhoto]) -> dict[int, PhotoRecord | ChosenFaceRecord]:
     """What is found in photos, by photo id; their pictures are in the store when this returns."""
     records: dict[int, PhotoRecord | ChosenFaceRecord] = {}
     whole: list[tuple[ClaimedPhoto, bytes]] = []

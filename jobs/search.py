@@ -43,7 +43,7 @@ def run_search(search_id: int) -> None:
 
 def _work(worker: str, search: ClaimedSearch) -> None:
     started = time.perf_counter()
-    face = search.chosen or _look_at_probe(worker, search)
+    face = search.chosen or _process_probe(worker, search)
     if face is None:
         return
     if face.template is None:
@@ -68,7 +68,7 @@ def _work(worker: str, search: ClaimedSearch) -> None:
     )
 
 
-def _look_at_probe(worker: str, search: ClaimedSearch) -> ProbeFaceToSearch | None:
+def _process_probe(worker: str, search: ClaimedSearch) -> ProbeFaceToSearch | None:
     store = photo_store()
     try:
         content = store.read(search.file_key)

@@ -57,7 +57,7 @@ def sweep(session: Session, store: PhotoStore) -> None:
     for name in lost:
         log.warning("a worker was lost; its rows are requeued", worker=name)
     batch_progress.reconcile(session)
-    _send_again(session)
+    _enqueue_due(session)
     expire_searches(session, store)
     _clean_if_due(session)
 
@@ -91,7 +91,7 @@ def _process_is_gone(name: str) -> bool:
     return host == socket.gethostname() and not psutil.pid_exists(int(pid))
 
 
-def _send_again(session: Session) -> None:
+def _enqueue_due(session: Session) -> None:
     for organization_id in session.scalars(
         select(Photo.organization_id).where(Photo.state == WorkState.QUEUED).distinct()
     ):
@@ -100,10 +100,10 @@ def _send_again(session: Session) -> None:
         select(Search.id).where(Search.state == WorkState.QUEUED).order_by(Search.id)
     ):
         queues.enqueue_search(search_id)
-    batches.send_again(session)
-    passes.send_again(session)
-    scans.send_again(session)
-    calibrations.measure_where_due(session)
+    batches.enqueue_due(session)
+    passes.enqueue_due(session)
+    scans.enqueue_due(session)
+    calibrations.calibrate_where_due(session)
 
 
 def _clean_if_due(session: Session) -> None:

@@ -158,7 +158,7 @@ SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
         f"Answered about the licence of the face model {d['model']}: {LICENCES[d['answer']]}.",
         "",
     ),
-    Action.AUDIT_READ: lambda d: (f"Read the audit{_asked(d)}.", ""),
+    Action.AUDIT_READ: lambda d: (f"Read the audit{_filters(d)}.", ""),
 }
 
 
@@ -223,7 +223,7 @@ def _revoked(details: Details) -> str:
     )
 
 
-def _asked(details: Details) -> str:
+def _filters(details: Details) -> str:
     if not details:
         return ""
     asked = {**details}

@@ -109,9 +109,9 @@ def add_manifest(
         if batch.has_manifest:
             raise BatchError("This batch already has a manifest. Drop the other one as a new batch.")
         # What an interrupted attempt left.
-        mine = BatchItem.batch_id == batch.id
-        session.execute(delete(BatchItem).where(mine, BatchItem.line.is_not(None)))
-        if session.scalar(select(BatchItem.id).where(mine).limit(1)):
+        of_batch = BatchItem.batch_id == batch.id
+        session.execute(delete(BatchItem).where(of_batch, BatchItem.line.is_not(None)))
+        if session.scalar(select(BatchItem.id).where(of_batch).limit(1)):
             raise BatchError("The manifest has to come before the photos. Drop both as a new batch.")
     count = 0
     for part in chunks(rows, AT_ONCE):

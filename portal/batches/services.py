@@ -106,13 +106,13 @@ def find_unfinished(session: Session, organization: Organization, source: str) -
     return next((batch for batch in batches if progress_of(session, batch).wants_files), None)
 
 
-def list_batches(session: Session, organization: Organization, after: str | None = None) -> Page[Batch]:
+def list_batches(session: Session, organization: Organization, cursor: str | None = None) -> Page[Batch]:
     """A page of batches, the newest first. Raises paging.CursorError if the cursor is damaged."""
     rows = fetch_page(
         session,
         select(Batch).where(Batch.organization_id == organization.id),
         (Batch.id,),
-        Cursor.decode(after, (int,)) if after else None,
+        Cursor.decode(cursor, (int,)) if cursor else None,
         BATCHES_A_PAGE,
         lambda row: (row[0].id,),
         descending=True,
@@ -121,7 +121,7 @@ def list_batches(session: Session, organization: Organization, after: str | None
 
 
 def list_items(
-    session: Session, batch: Batch, state: ItemState, reason: str = "", after: str | None = None
+    session: Session, batch: Batch, state: ItemState, reason: str = "", cursor: str | None = None
 ) -> Page[BatchItem]:
     """A page of a batch's items in a state, by reason; or those of one reason.
 
@@ -134,7 +134,7 @@ def list_items(
         session,
         query,
         (BatchItem.reason, BatchItem.id),
-        Cursor.decode(after, (str, int)) if after else None,
+        Cursor.decode(cursor, (str, int)) if cursor else None,
         ITEMS_A_PAGE,
         lambda row: (row[0].reason, row[0].id),
     )
@@ -257,7 +257,7 @@ def undo(session: Session, actor: Actor, batch: Batch, store: PhotoStore) -> Non
     enqueue_undo(batch.id)
 
 
-def send_again(session: Session) -> None:
+def enqueue_due(session: Session) -> None:
     """Tell the workers of batches that have something for them: called by the sweep."""
     going = (Batch.finished_at.is_(None), Batch.decision == Decision.GO_ON)
     received = exists().where(BatchItem.batch_id == Batch.id, BatchItem.state == ItemState.RECEIVED)

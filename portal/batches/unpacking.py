@@ -232,10 +232,10 @@ def _close(session: Session, worker: str, archive: BatchArchive, problem: str, l
         batch = lock_rows(
             session, select(Batch).where(Batch.id == archive.batch_id), key_share=True
         ).scalar_one()
-        mine = lock_claimed(session, BatchArchive, worker, archive.id)
-        if mine is None:
+        claimed = lock_claimed(session, BatchArchive, worker, archive.id)
+        if claimed is None:
             return
         for column, value in finished(WorkState.FAILED if problem else WorkState.DONE).items():
-            setattr(mine, column, value)
-        mine.problem = problem[:500]
+            setattr(claimed, column, value)
+        claimed.problem = problem[:500]
         batch.left_out += left_out

@@ -103,7 +103,7 @@ def request_calibration(session: Session, organization: Organization, actor: Act
     return calibration
 
 
-def measure_where_due(session: Session) -> None:
+def calibrate_where_due(session: Session) -> None:
     """Ask for the calibrations that are due, and send queued ones again: called by the sweep."""
     for calibration_id in session.scalars(
         select(Calibration.id).where(Calibration.state == WorkState.QUEUED)

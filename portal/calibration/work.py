@@ -26,7 +26,7 @@ PEOPLE_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class Measured:
+class CalibrationResult:
     """What a worker found."""
 
     gallery_people: int
@@ -112,8 +112,8 @@ def known_mates(session: Session, organization_id: int) -> dict[int, set[int]]:
 
 def _with_the_same_photo(session: Session, organization_id: int) -> list[set[int]]:
     """People who have the very same file, by file."""
-    mine = select(Photo.sha256).where(Photo.organization_id == organization_id)
-    shared = mine.group_by(Photo.sha256).having(func.count(Photo.person_id.distinct()) > 1)
+    files = select(Photo.sha256).where(Photo.organization_id == organization_id)
+    shared = files.group_by(Photo.sha256).having(func.count(Photo.person_id.distinct()) > 1)
     rows = session.execute(
         select(Photo.sha256, Photo.person_id).where(
             Photo.organization_id == organization_id, Photo.sha256.in_(shared)
@@ -154,12 +154,12 @@ def keep_collected(session: Session, worker: str, calibration_id: int, collected
             requeue_untouched(session, Calibration, worker, [calibration_id])
 
 
-def record_measured(session: Session, worker: str, calibration_id: int, measured: Measured) -> None:
+def record_result(session: Session, worker: str, calibration_id: int, result: CalibrationResult) -> None:
     """Write the finished calibration: from now on it is in force."""
     with writing(session):
         calibration = lock_claimed(session, Calibration, worker, calibration_id)
         if calibration is not None:
-            for column, value in vars(measured).items():
+            for column, value in vars(result).items():
                 setattr(calibration, column, value)
             calibration.measured_at, calibration.collected = now(), None
             close(calibration, WorkState.DONE)

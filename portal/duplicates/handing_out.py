@@ -93,37 +93,37 @@ def next_pair(
 
     Pairs that a colleague asked them about come first; pairs they left to others do not come again.
     """
-    mine = actor.user_id
+    member_id = actor.user_id
     free = (
         *conditions(organization, Filter()),
         or_(
             DuplicatePair.reserved_by_id.is_(None),
-            DuplicatePair.reserved_by_id == mine,
+            DuplicatePair.reserved_by_id == member_id,
             DuplicatePair.reserved_until < now(),
         ),
         or_(
-            DuplicatePair.asked_id == mine,
+            DuplicatePair.asked_id == member_id,
             DuplicatePair.asked_id.is_(None),
             # The member who was asked may have left.
             DuplicatePair.asked_id.not_in(who_may_decide(organization)),
         ),
-        or_(DuplicatePair.unsure_by_id.is_(None), DuplicatePair.unsure_by_id != mine),
+        or_(DuplicatePair.unsure_by_id.is_(None), DuplicatePair.unsure_by_id != member_id),
     )
-    place = tuple_(DuplicatePair.score, DuplicatePair.id)
+    position = tuple_(DuplicatePair.score, DuplicatePair.id)
     strongest_first = DuplicatePair.score.desc(), DuplicatePair.id.desc()
     query = select(DuplicatePair).where(*free).limit(1)
     if beside is None:
         # By their ids: they are few, and those that are free may be many. Even one that does not lead its
         # group: it is this very pair that they are asked about.
-        of_me = select(DuplicatePair.id).where(DuplicatePair.asked_id == mine)
-        asked = session.scalar(query.where(DuplicatePair.id.in_(of_me)).order_by(*strongest_first))
+        asked_of_member = select(DuplicatePair.id).where(DuplicatePair.asked_id == member_id)
+        asked = session.scalar(query.where(DuplicatePair.id.in_(asked_of_member)).order_by(*strongest_first))
         if asked is not None:
             return asked
     query = query.where(DuplicatePair.leads)
     if beside is not None and backwards:
         return session.scalar(
-            query.where(place > (beside.score, beside.id)).order_by(DuplicatePair.score, DuplicatePair.id)
+            query.where(position > (beside.score, beside.id)).order_by(DuplicatePair.score, DuplicatePair.id)
         )
     if beside is not None:
-        query = query.where(place < (beside.score, beside.id))
+        query = query.where(position < (beside.score, beside.id))
     return session.scalar(query.order_by(*strongest_first))

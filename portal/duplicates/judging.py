@@ -156,7 +156,7 @@ def leave_open(
         _record(session, actor, Action.PAIR_UNSURE, pair, asked=asked.email if asked else "")
 
 
-def take_back(
+def undo_decision(
     session: Session,
     organization: Organization,
     actor: Actor,

@@ -99,7 +99,7 @@ def whole_rows(query: Select[DuplicatePair]) -> Select[DuplicatePair]:
 
 
 def list_pairs(
-    session: Session, organization: Organization, wanted: Filter, after: str | None = None
+    session: Session, organization: Organization, wanted: Filter, cursor: str | None = None
 ) -> Page[DuplicatePair]:
     """A page of pairs, the highest score first; in the queue those that lead their group.
 
@@ -113,7 +113,7 @@ def list_pairs(
         session,
         query,
         (DuplicatePair.score, DuplicatePair.id),
-        Cursor.decode(after, (float, int)) if after else None,
+        Cursor.decode(cursor, (float, int)) if cursor else None,
         PAIRS_A_PAGE,
         lambda row: (row[0].score, row[0].id),
         descending=True,
@@ -149,7 +149,7 @@ def count_groups(session: Session, organization: Organization, most: int) -> int
     return session.scalar(select(func.count()).select_from(leading.subquery())) or 0
 
 
-def count_asked(session: Session, organization: Organization) -> int:
+def count_to_decide(session: Session, organization: Organization) -> int:
     """How many open pairs wait for a decision: those in a group, even a group of one pair."""
     waiting = (DuplicatePair.organization_id == organization.id, DuplicatePair.group_id.is_not(None))
     return session.scalar(select(func.count()).select_from(DuplicatePair).where(*waiting)) or 0

@@ -17,7 +17,7 @@ from portal.batches.reasons import ItemReason
 from portal.database import insert_or_leave, now, writing
 from portal.locks import lock_rows
 from portal.people.models import Person, PersonWord
-from portal.people.search_terms import key_of, words_of
+from portal.people.search_terms import key_of, terms_of
 from portal.photos.models import Photo
 from portal.photos.services import MAX_PHOTOS_OF_PERSON
 from portal.work.models import WorkState
@@ -151,7 +151,7 @@ def _people_of(session: Session, batches: Mapping[int, Batch], items: Sequence[_
         words = [
             {"person_id": row.id, "word": word, "organization_id": organization_id}
             for row in made
-            for word in words_of(row.name, row.external_id)
+            for word in terms_of(row.name, row.external_id)
         ]
         if words:
             session.execute(insert(PersonWord), words)

@@ -38,15 +38,16 @@ def carry_over(session: Session, merge: Merge) -> None:
 
     A pair of the absorbed person with a third one becomes the survivor's with that one, if they have none.
     If they have one, and it is open while the other was decided to be different people, it is decided so too,
-    unless its score is clearly higher. The photos have moved, and the absorbed person is an alias, when this is called.
+    unless its score is clearly higher. The photos have moved, and the absorbed person is an alias, when this
+    is called.
     """
     session.flush()
-    mine = _pairs_of(session, merge.survivor_id)
-    theirs = _pairs_of(session, merge.absorbed_id)
-    for other_id, pair in theirs.items():
+    of_survivor = _pairs_of(session, merge.survivor_id)
+    of_absorbed = _pairs_of(session, merge.absorbed_id)
+    for other_id, pair in of_absorbed.items():
         if other_id == merge.survivor_id:
             continue
-        known = mine.get(other_id)
+        known = of_survivor.get(other_id)
         if known is None:
             known = _copy(pair, merge, other_id)
             session.add(known)
@@ -65,20 +66,20 @@ def carry_over(session: Session, merge: Merge) -> None:
             add_event(session, known, kind, known.decided_by, known.decided_by_id)
         else:
             add_event(session, known, kind, merge.merged_by, merge.merged_by_id)
-    _finish(session, merge, {*mine, *theirs})
+    _finish(session, merge, {*of_survivor, *of_absorbed})
 
 
-def take_back(session: Session, merge: Merge) -> None:
-    """Take back what carry_over did, in the transaction that undoes the merge.
+def undo_carry_over(session: Session, merge: Merge) -> None:
+    """Undo what carry_over did, in the transaction that undoes the merge.
 
     The two who were merged need a decision again. Pairs that it made are compared again, with the photos that
     are left. Those that it decided are open again, unless someone has decided them again since. The photos
     are back, and the absorbed person is no alias, when this is called.
     """
     session.flush()
-    mine = _pairs_of(session, merge.survivor_id)
-    theirs = _pairs_of(session, merge.absorbed_id)
-    for other_id, pair in mine.items():
+    of_survivor = _pairs_of(session, merge.survivor_id)
+    of_absorbed = _pairs_of(session, merge.absorbed_id)
+    for other_id, pair in of_survivor.items():
         if other_id == merge.absorbed_id:
             if pair.status == PairStatus.DUPLICATE:
                 open_again(session, pair, merge.undone_by)
@@ -91,11 +92,11 @@ def take_back(session: Session, merge: Merge) -> None:
             # It rests on photos that are no longer this person's.
             pair.stale, pair.score = True, -1.0
             add_event(session, pair, PairEventKind.RESCORED, merge.undone_by)
-        source = theirs.get(other_id)
+        source = of_absorbed.get(other_id)
         if pair.decided_at is not None and source and source.decided_at == pair.decided_at:
             pair.note = ""
             open_again(session, pair, merge.undone_by)
-    _finish(session, merge, {*mine, *theirs})
+    _finish(session, merge, {*of_survivor, *of_absorbed})
 
 
 def _answers(session: Session, decided: DuplicatePair, other: DuplicatePair) -> bool:
@@ -142,13 +143,13 @@ def _finish(session: Session, merge: Merge, others: Iterable[int]) -> None:
 def _mark_faces_of_others(session: Session, person_id: int) -> None:
     """Mark pairs to be compared again that rest on a face not of this person, or not in the gallery."""
     faces = select(Face.id).where(Face.person_id == person_id, Face.gallery_version.is_not(None))
-    for mine, face_id in (
+    for side_id, face_id in (
         (DuplicatePair.a_id, DuplicatePair.face_a_id),
         (DuplicatePair.b_id, DuplicatePair.face_b_id),
     ):
         session.execute(
             update(DuplicatePair)
-            .where(mine == person_id, face_id.not_in(faces))
+            .where(side_id == person_id, face_id.not_in(faces))
             .values(stale=True)
             .execution_options(synchronize_session=False)
         )

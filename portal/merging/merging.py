@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from portal.audit.services import Action, Actor, record
 from portal.database import now, writing
 from portal.locks import lock
-from portal.merging.carrying import carry_over, take_back
+from portal.merging.carrying import carry_over, undo_carry_over
 from portal.merging.moving import give_back, hand_over, reveal_hidden_copies
 from portal.organizations.models import Organization
 from portal.people.aliases import (
@@ -120,7 +120,7 @@ def part_people(session: Session, organization: Organization, actor: Actor, merg
         remarks.append(f"{photos} of {absorbed.name} had been removed since the merge and can't be restored.")
     survivor.updated_at = absorbed.updated_at = now()
     index_words(session, [survivor, absorbed])
-    take_back(session, merge)
+    undo_carry_over(session, merge)
     _record(session, actor, Action.MERGE_UNDONE, merge, {"photos": len(merge.photo_ids) - lost})
     return remarks
 

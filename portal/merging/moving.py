@@ -30,9 +30,9 @@ def hand_over(session: Session, organization: Organization, absorbed_id: int, su
     )
     photos = lock_rows(session, of_both).all()
     known = {photo.sha256 for photo in photos if photo.person_id == survivor_id}
-    mine = [photo for photo in photos if photo.person_id == absorbed_id]
-    moved = [photo.id for photo in mine if photo.sha256 not in known]
-    hidden = [photo.id for photo in mine if photo.sha256 in known]
+    of_absorbed = [photo for photo in photos if photo.person_id == absorbed_id]
+    moved = [photo.id for photo in of_absorbed if photo.sha256 not in known]
+    hidden = [photo.id for photo in of_absorbed if photo.sha256 in known]
     _move(session, organization, moved, survivor_id)
     leave_gallery(session, organization.id, _faces_in_gallery(session, hidden))
     return moved
@@ -104,8 +104,8 @@ def _move(session: Session, organization: Organization, photo_ids: Collection[in
 
 
 def _faces_in_gallery(session: Session, photo_ids: Collection[int]) -> list[int]:
-    mine = select(Face.id).where(Face.photo_id.in_(photo_ids), Face.gallery_version.is_not(None))
-    return list(session.scalars(mine))
+    in_gallery = select(Face.id).where(Face.photo_id.in_(photo_ids), Face.gallery_version.is_not(None))
+    return list(session.scalars(in_gallery))
 
 
 def _main_faces(session: Session, photo_ids: Collection[int]) -> list[int]:

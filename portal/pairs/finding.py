@@ -75,7 +75,7 @@ def rises_clearly(before: float, score: float) -> bool:
     return score > before + SAME_SCORE and 1 - score <= (1 - before) * (1 - CLEAR_RISE)
 
 
-def is_another_question(session: Session, decided: DuplicatePair, asked: DuplicatePair) -> bool:
+def is_another_question(session: Session, decided: DuplicatePair, current: DuplicatePair) -> bool:
     """Whether the decision on `decided` leaves open what `current` is.
 
     current: the same pair as it is now, or another one of the same people.
@@ -83,9 +83,9 @@ def is_another_question(session: Session, decided: DuplicatePair, asked: Duplica
     It does if the score is clearly higher than when it was decided. No score is higher than that of the very
     same photo, but then nothing was decided about faces from two files.
     """
-    if decided.decided_score is None or rises_clearly(decided.decided_score, asked.score):
+    if decided.decided_score is None or rises_clearly(decided.decided_score, current.score):
         return True
-    needs_decision = asked.score >= asked.threshold and not asked.same_photo
+    needs_decision = current.score >= current.threshold and not current.same_photo
     return needs_decision and _was_same_photo(session, decided)
 
 

@@ -76,7 +76,7 @@ def _record_some(session: Session, organization_id: int, found: Sequence[Likenes
         session.execute(update(OddPhoto), changed)
 
 
-def list_odd(session: Session, organization: Organization, after: str | None = None) -> Page[OddPhoto]:
+def list_odd(session: Session, organization: Organization, cursor: str | None = None) -> Page[OddPhoto]:
     """A page of photos to look at, the least alike first. Raises paging.CursorError."""
     query = (
         select(OddPhoto)
@@ -87,7 +87,7 @@ def list_odd(session: Session, organization: Organization, after: str | None = N
         session,
         query,
         (OddPhoto.score, OddPhoto.photo_id),
-        Cursor.decode(after, (float, int)) if after else None,
+        Cursor.decode(cursor, (float, int)) if cursor else None,
         PAGE_SIZE,
         lambda row: (row[0].score, row[0].photo_id),
     )

@@ -32,32 +32,34 @@ class NewFaces:
 def claim_pass(session: Session, worker: str, organization_id: int) -> DuplicatePass | None:
     """Claim the organization's pass; None if another worker has it, which will see new faces at its end."""
     with writing(session):
-        mine = lock_pairs(session, organization_id)
-        if mine.state not in (WorkState.QUEUED, WorkState.DONE):
+        claimed = lock_pairs(session, organization_id)
+        if claimed.state not in (WorkState.QUEUED, WorkState.DONE):
             return None
-        if mine.state == WorkState.DONE:
-            mine.attempts = 0
+        if claimed.state == WorkState.DONE:
+            claimed.attempts = 0
             session.flush()
-        claim(session, DuplicatePass, worker, [mine.id])
-        session.refresh(mine)
-    return mine
+        claim(session, DuplicatePass, worker, [claimed.id])
+        session.refresh(claimed)
+    return claimed
 
 
-def next_faces(session: Session, mine: DuplicatePass, face_model_id: int, at_least: int) -> NewFaces | None:
+def next_faces(
+    session: Session, claimed: DuplicatePass, face_model_id: int, at_least: int
+) -> NewFaces | None:
     """The faces that joined next, at least `at_least` if there are that many; None if there are none.
 
     Those of one version are not parted, so that a version is compared as a whole.
     """
     session.rollback()  # a transaction that began earlier would not see what joined since
     newest = session.scalars(
-        select(Organization.gallery_version).where(Organization.id == mine.organization_id)
+        select(Organization.gallery_version).where(Organization.id == claimed.organization_id)
     ).one()
     new = (
         select(Face.id, Face.person_id, Face.gallery_version)
         .where(
-            Face.organization_id == mine.organization_id,
+            Face.organization_id == claimed.organization_id,
             Face.face_model_id == face_model_id,
-            Face.gallery_version > mine.compared_version,
+            Face.gallery_version > claimed.compared_version,
         )
         .order_by(Face.gallery_version, Face.id)
     )
@@ -65,42 +67,42 @@ def next_faces(session: Session, mine: DuplicatePass, face_model_id: int, at_lea
     if len(rows) == at_least:
         newest = rows[-1].gallery_version or 0
         rows = session.execute(new.where(Face.gallery_version <= newest)).all()
-    if newest == mine.compared_version:
+    if newest == claimed.compared_version:
         return None
     return NewFaces(newest, [row.id for row in rows], sorted({row.person_id for row in rows}))
 
 
-def advance(session: Session, worker: str, mine: DuplicatePass, version: int) -> None:
+def advance(session: Session, worker: str, claimed: DuplicatePass, version: int) -> None:
     """Remember how far was compared, in the transaction that writes the pairs. Raises LostPass."""
     there = execute_change(
         session,
         update(DuplicatePass)
-        .where(*still_claimed(DuplicatePass, worker, [mine.id]))
+        .where(*still_claimed(DuplicatePass, worker, [claimed.id]))
         # It made progress: what stopped its worker before, if anything, was not this part of it.
         .values(compared_version=version, attempts=1)
         .execution_options(synchronize_session=False),
     )
     if not there:
         raise LostPass
-    session.refresh(mine)
+    session.refresh(claimed)
 
 
 class LostPass(RuntimeError):
     """Another worker has the pass."""
 
 
-def end_pass(session: Session, worker: str, mine: DuplicatePass) -> None:
+def end_pass(session: Session, worker: str, claimed: DuplicatePass) -> None:
     """Give the pass back; if faces joined at the last moment, it is asked for again."""
     with writing(session):
-        lock_pairs(session, mine.organization_id)
+        lock_pairs(session, claimed.organization_id)
         session.execute(
             update(DuplicatePass)
-            .where(*still_claimed(DuplicatePass, worker, [mine.id]))
+            .where(*still_claimed(DuplicatePass, worker, [claimed.id]))
             .values(**finished(WorkState.DONE))
             .execution_options(synchronize_session=False)
         )
-    if is_behind(session, mine.organization_id):
-        enqueue_comparison(mine.organization_id)
+    if is_behind(session, claimed.organization_id):
+        enqueue_comparison(claimed.organization_id)
 
 
 def is_behind(session: Session, organization_id: int) -> bool:
@@ -108,7 +110,7 @@ def is_behind(session: Session, organization_id: int) -> bool:
     return session.scalar(_behind().where(Organization.id == organization_id)) is not None
 
 
-def send_again(session: Session) -> None:
+def enqueue_due(session: Session) -> None:
     """Ask for the passes that are due: called by the sweep."""
     idle = DuplicatePass.state.is_(None) | DuplicatePass.state.in_((WorkState.QUEUED, WorkState.DONE))
     waiting = _behind().where(idle)
@@ -119,9 +121,9 @@ def send_again(session: Session) -> None:
 def retry_pass(session: Session, organization: Organization) -> None:
     """Retry a pass that was set aside."""
     with writing(session):
-        mine = lock_pairs(session, organization.id)
-        if mine.state == WorkState.FAILED:
-            requeue(mine)
+        row = lock_pairs(session, organization.id)
+        if row.state == WorkState.FAILED:
+            requeue(row)
     enqueue_comparison(organization.id)
 
 

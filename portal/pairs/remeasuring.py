@@ -19,7 +19,7 @@ def mark_stale(session: Session, organization_id: int, after: int, up_to: int) -
 
     In the caller's transaction, which holds the pairs.
     """
-    mine = DuplicatePair.organization_id == organization_id
+    of_organization = DuplicatePair.organization_id == organization_id
     left = select(GalleryRemoval.face_id).where(
         GalleryRemoval.organization_id == organization_id,
         GalleryRemoval.gallery_version > after,
@@ -30,7 +30,7 @@ def mark_stale(session: Session, organization_id: int, after: int, up_to: int) -
     for which in (
         [DuplicatePair.face_a_id.in_(left)],
         [DuplicatePair.face_b_id.in_(left)],
-        [mine, gone, DuplicatePair.score > -1],
+        [of_organization, gone, DuplicatePair.score > -1],
     ):
         session.execute(
             update(DuplicatePair)

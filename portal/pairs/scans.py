@@ -145,11 +145,15 @@ def apply_threshold(
     before; a scan that is under way begins again. Returns the scan, to be asked for.
     """
     low, high = sorted((before, threshold))
-    mine = DuplicatePair.organization_id == organization.id
-    other_side = (mine, DuplicatePair.status == PairStatus.OPEN, DuplicatePair.score.between(low, high))
+    of_organization = DuplicatePair.organization_id == organization.id
+    other_side = (
+        of_organization,
+        DuplicatePair.status == PairStatus.OPEN,
+        DuplicatePair.score.between(low, high),
+    )
     session.execute(
         update(DuplicatePair)
-        .where(mine)
+        .where(of_organization)
         .values(threshold=threshold)
         .execution_options(synchronize_session=False)
     )
@@ -182,7 +186,7 @@ def claim_scan(session: Session, worker: str, scan_id: int) -> DuplicateScan | N
     return scan
 
 
-def still_mine(session: Session, worker: str, scan: DuplicateScan) -> bool:
+def is_still_claimed(session: Session, worker: str, scan: DuplicateScan) -> bool:
     """Lock a claimed scan in the caller's transaction; False if it is cancelled or another worker's."""
     found = lock_claimed(session, DuplicateScan, worker, scan.id)
     return found is not None and not found.cancelled
@@ -209,7 +213,7 @@ def end_scan(session: Session, worker: str, scan: DuplicateScan) -> None:
     )
 
 
-def send_again(session: Session) -> None:
+def enqueue_due(session: Session) -> None:
     """Ask for the scans that wait, and start the nightly ones: called by the sweep."""
     for scan_id in session.scalars(
         select(DuplicateScan.id).where(DuplicateScan.state == WorkState.QUEUED).order_by(DuplicateScan.id)

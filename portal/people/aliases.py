@@ -15,7 +15,7 @@ from portal.database import Gone
 from portal.locks import lock, lock_rows
 from portal.organizations.models import Organization
 from portal.people.models import Merge, Person, PersonWord
-from portal.people.search_terms import words_of
+from portal.people.search_terms import terms_of
 
 
 def aliases_of(session: Session, person: Person) -> list[Person]:
@@ -65,7 +65,7 @@ def index_words(session: Session, people: Sequence[Person]) -> None:
         {"person_id": person.id, "word": word, "organization_id": person.organization_id}
         for person in people
         if not person.is_alias
-        for word in words_of(
+        for word in terms_of(
             *(text for one in (person, *aliases_of(session, person)) for text in (one.name, one.external_id))
         )
     ]

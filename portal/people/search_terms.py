@@ -26,23 +26,23 @@ def key_of(text: str) -> str:
     return " ".join(words)[:KEY_LENGTH].rstrip()
 
 
-def words_of(*texts: str) -> set[str]:
+def terms_of(*texts: str) -> set[str]:
     """The words by which these texts are found.
 
     Each text as a whole, and of each of its words the word ("garcia-lopez"), and the runs of letters and
     digits in it ("garcia", "lopez").
     """
-    return {word[:WORD_LENGTH] for text in texts for word in _words_of(key_of(text)) if word}
+    return {word[:WORD_LENGTH] for text in texts for word in _terms_of(key_of(text)) if word}
 
 
-def _words_of(key: str) -> Iterator[str]:
+def _terms_of(key: str) -> Iterator[str]:
     yield _whole(key)
     for part in key.split():
         yield _bare(part)
         yield from re.split(r"\W+", part)
 
 
-def query_words(text: str) -> list[str]:
+def query_terms(text: str) -> list[str]:
     """The words of what someone typed, each to be found as the beginning of a word; longest first.
 
     Signs around a word are not searched for, unless there is nothing else.

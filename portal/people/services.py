@@ -15,7 +15,7 @@ from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
 from portal.people.aliases import index_words, lock_person, merged_ids
 from portal.people.models import Person, PersonWord
-from portal.people.search_terms import key_of, query_words
+from portal.people.search_terms import key_of, query_terms
 from portal.text import TextError, clean_line
 
 PAGE_SIZE = 50
@@ -44,39 +44,37 @@ def count_people(session: Session, organization: Organization) -> int:
 
 
 def list_people(
-    session: Session, organization: Organization, query: str = "", after: str | None = None
+    session: Session, organization: Organization, query: str = "", cursor: str | None = None
 ) -> Page[Person]:
     """A page of people by name; with a query those for whom each typed word begins a word of name or id.
 
     Someone is found by the names and ids of those who were merged into them as well; these are not listed.
-    `after` is a cursor of an earlier page. Raises paging.CursorError if it is damaged.
+    `cursor` comes from an earlier page. Raises paging.CursorError if it is damaged.
     """
-    words = query_words(query)
+    words = query_terms(query)
     if not words:
-        cursor = Cursor.decode(after, (str, int)) if after else None
         everyone = select(Person).where(Person.organization_id == organization.id, ~Person.is_alias)
         rows = fetch_page(
             session,
             everyone,
             (Person.name_key, Person.id),
-            cursor,
+            Cursor.decode(cursor, (str, int)) if cursor else None,
             PAGE_SIZE,
             lambda row: (row[0].name_key, row[0].id),
         )
     else:
-        rows = _search(session, organization, words, after)
+        rows = _search(session, organization, words, cursor)
     return Page([row[0] for row in rows.items], rows.previous, rows.next)
 
 
 def _search(
-    session: Session, organization: Organization, words: Sequence[str], after: str | None
+    session: Session, organization: Organization, words: Sequence[str], cursor: str | None
 ) -> Page[Row[Any]]:
     """People in the order of the word that matched, walked along the index of words.
 
     So a page costs the same however many match: nothing is sorted or counted.
     """
     first, *others = words
-    cursor = Cursor.decode(after, (str, int)) if after else None
     earlier = aliased(PersonWord)
     query = (
         select(Person, PersonWord.word)
@@ -104,7 +102,7 @@ def _search(
         session,
         query,
         (PersonWord.word, PersonWord.person_id),
-        cursor,
+        Cursor.decode(cursor, (str, int)) if cursor else None,
         PAGE_SIZE,
         lambda row: (row.word, row[0].id),
     )

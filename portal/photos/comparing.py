@@ -27,10 +27,10 @@ def lock_pairs(session: Session, organization_id: int) -> DuplicatePass:
 
     Made when it is first asked for.
     """
-    mine = select(DuplicatePass).where(DuplicatePass.organization_id == organization_id)
-    found = lock_rows(session, mine).scalar()
+    of_organization = select(DuplicatePass).where(DuplicatePass.organization_id == organization_id)
+    found = lock_rows(session, of_organization).scalar()
     if found is not None:
         return found
     new = {"organization_id": organization_id, "state": WorkState.DONE}
     session.execute(insert_or_leave(session, DuplicatePass, ["organization_id"]), new)
-    return lock_rows(session, mine).scalar_one()
+    return lock_rows(session, of_organization).scalar_one()

@@ -26,7 +26,7 @@ class UploadedPhoto(Work):
     height: Mapped[int | None]
 
 
-class FoundFace:
+class FaceColumns:
     """Columns of a row that is one face found in a photo (a mixin)."""
 
     # Pixels of the upright photo: [left, top, right, bottom].
@@ -65,7 +65,7 @@ class Photo(UploadedPhoto, Base):
     faces: Mapped[list[Face]] = relationship(back_populates="photo", order_by="Face.id", passive_deletes=True)
 
 
-class Face(FoundFace, Base):
+class Face(FaceColumns, Base):
     """A face in an enrolled photo. The one that stands for the person is in the gallery."""
 
     __tablename__ = "face"

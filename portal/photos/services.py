@@ -48,8 +48,8 @@ def find_photo(session: Session, organization: Organization, photo_id: int) -> P
 def count_photos(session: Session, organization: Organization) -> dict[WorkState, int]:
     """How many photos the organization has in each state; what an alias keeps hidden is not counted."""
     by_state = select(Photo.state, func.count()).group_by(Photo.state)
-    mine = session.execute(by_state.where(Photo.organization_id == organization.id))
-    counts = {WorkState(state): count for state, count in mine}
+    rows = session.execute(by_state.where(Photo.organization_id == organization.id))
+    counts = {WorkState(state): count for state, count in rows}
     for state, count in session.execute(by_state.where(Photo.person_id.in_(merged_ids(organization)))):
         counts[WorkState(state)] -= count
     return {state: counts.get(state, 0) for state in WorkState}
@@ -144,12 +144,12 @@ def record_download(session: Session, organization: Organization, actor: Actor, 
 
 def delete_photos(session: Session, organization: Organization, photo_ids: Sequence[int]) -> list[str]:
     """Delete photos with their faces, in the caller's transaction; returns the keys of their files."""
-    mine = (Photo.id.in_(photo_ids), Photo.organization_id == organization.id)
-    keys = list(session.scalars(select(Photo.file_key).where(*mine)))
+    which = (Photo.id.in_(photo_ids), Photo.organization_id == organization.id)
+    keys = list(session.scalars(select(Photo.file_key).where(*which)))
     faces = session.execute(select(Face.id, Face.gallery_version).where(Face.photo_id.in_(photo_ids))).all()
     leave_gallery(session, organization.id, [face.id for face in faces if face.gallery_version is not None])
     session.execute(delete(Face).where(Face.photo_id.in_(photo_ids), Face.organization_id == organization.id))
-    session.execute(delete(Photo).where(*mine))
+    session.execute(delete(Photo).where(*which))
     return keys
 
 

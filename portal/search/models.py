@@ -9,7 +9,7 @@ from portal.accounts.models import User
 from portal.database import Base, Identifier
 from portal.organizations.models import Organization
 from portal.people.models import Person
-from portal.photos.models import Face, FoundFace, UploadedPhoto
+from portal.photos.models import Face, FaceColumns, UploadedPhoto
 
 
 class Search(UploadedPhoto, Base):
@@ -36,7 +36,7 @@ class Search(UploadedPhoto, Base):
     )
 
 
-class ProbeFace(FoundFace, Base):
+class ProbeFace(FaceColumns, Base):
     """A face in a searched photo."""
 
     __tablename__ = "probe_face"

@@ -58,7 +58,7 @@ def find_search(session: Session, organization: Organization, search_id: int) ->
     )
 
 
-def list_searches(session: Session, organization: Organization, after: str | None = None) -> Page[Search]:
+def list_searches(session: Session, organization: Organization, cursor: str | None = None) -> Page[Search]:
     """A page of the organization's searches, newest first. Raises paging.CursorError."""
     query = (
         select(Search)
@@ -68,9 +68,14 @@ def list_searches(session: Session, organization: Organization, after: str | Non
         )
         .where(*are_kept(organization))
     )
-    cursor = Cursor.decode(after, (int,)) if after else None
     rows = fetch_page(
-        session, query, (Search.id,), cursor, PAGE_SIZE, lambda row: (row[0].id,), descending=True
+        session,
+        query,
+        (Search.id,),
+        Cursor.decode(cursor, (int,)) if cursor else None,
+        PAGE_SIZE,
+        lambda row: (row[0].id,),
+        descending=True,
     )
     return Page([row[0] for row in rows.items], rows.previous, rows.next)
 
@@ -93,7 +98,7 @@ def choose_face(
     enqueue_search(search.id)
 
 
-def repeat_search(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
+def retry_search(session: Session, organization: Organization, actor: Actor, search: Search) -> None:
     """Run a search again, against the people enrolled now.
 
     Raises PhotoError, and Gone.

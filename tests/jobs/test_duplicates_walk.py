@@ -308,7 +308,7 @@ class Walk:
 
     def take_back(self, x: int, y: int, z: int) -> None:
         for pair in _one(self.pairs(is_open=False), x):
-            judging.take_back(self.session, self.organization, TESTER, pair, pair.decided_at)
+            judging.undo_decision(self.session, self.organization, TESTER, pair, pair.decided_at)
 
     def choose_threshold(self, x: int, y: int, z: int) -> None:
         threshold = THRESHOLDS[x % len(THRESHOLDS)]

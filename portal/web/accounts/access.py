@@ -80,7 +80,7 @@ def current_membership() -> Membership | None:
 
 
 def _load_membership() -> Membership | None:
-    mine = (
+    query = (
         select(Membership)
         .options(joinedload(Membership.organization))
         .where(Membership.user_id == current_user.id)
@@ -89,10 +89,10 @@ def _load_membership() -> Membership | None:
     )
     chosen = session.get("organization_id")
     if chosen is not None:
-        membership = db.session.scalar(mine.where(Membership.organization_id == chosen))
+        membership = db.session.scalar(query.where(Membership.organization_id == chosen))
         if membership is not None:
             return membership
-    return db.session.scalar(mine)
+    return db.session.scalar(query)
 
 
 def may(permission: Permission) -> bool:

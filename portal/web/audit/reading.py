@@ -47,7 +47,7 @@ class Subjects:
 
 
 def list_events(
-    session: Session, organization: Organization, filters: Filters, after: str | None = None
+    session: Session, organization: Organization, filters: Filters, cursor: str | None = None
 ) -> Page[AuditEvent]:
     """A page of the organization's events, newest first. Raises paging.CursorError."""
     conditions = [AuditEvent.organization_id == organization.id]
@@ -65,7 +65,7 @@ def list_events(
         session,
         select(AuditEvent).where(*conditions),
         (AuditEvent.id,),
-        Cursor.decode(after, (int,)) if after else None,
+        Cursor.decode(cursor, (int,)) if cursor else None,
         PAGE_SIZE,
         lambda row: (row[0].id,),
         descending=True,
@@ -142,16 +142,16 @@ def _between(
     session: Session, organization: Organization, first_day: date | None, last_day: date | None
 ) -> list[ColumnElement[bool]]:
     """The days as conditions on the moment and, for the walk along the row numbers, on those."""
-    mine = select(AuditEvent.id).where(AuditEvent.organization_id == organization.id).limit(1)
+    events = select(AuditEvent.id).where(AuditEvent.organization_id == organization.id).limit(1)
     conditions: list[ColumnElement[bool]] = []
     if first_day is not None:
         start = datetime.combine(first_day, time.min, UTC)
-        early = mine.where(AuditEvent.at >= start - CLOCKS_DIFFER_BY)
+        early = events.where(AuditEvent.at >= start - CLOCKS_DIFFER_BY)
         first = session.scalar(early.order_by(AuditEvent.at, AuditEvent.id))
         conditions += [false()] if first is None else [AuditEvent.at >= start, AuditEvent.id >= first]
     if last_day is not None:
         end = datetime.combine(last_day + timedelta(days=1), time.min, UTC)
-        late = mine.where(AuditEvent.at < end + CLOCKS_DIFFER_BY)
+        late = events.where(AuditEvent.at < end + CLOCKS_DIFFER_BY)
         last = session.scalar(late.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()))
         conditions += [false()] if last is None else [AuditEvent.at < end, AuditEvent.id <= last]
     return conditions

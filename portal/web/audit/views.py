@@ -42,9 +42,9 @@ def index() -> ResponseReturnValue:
     everyone = list_members(db.session, organization)
     if not form.validate():
         return render_template("audit/index.html", form=form, members=everyone, lines=[]), 422
-    after = request.args.get("after")
+    cursor = request.args.get("after")
     try:
-        page = reading.list_events(db.session, organization, form.filters(), after)
+        page = reading.list_events(db.session, organization, form.filters(), cursor)
     except CursorError as error:
         abort(400, str(error))
     subjects = reading.subjects_of(db.session, organization, page.items)

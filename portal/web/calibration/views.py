@@ -91,7 +91,7 @@ def choose() -> ResponseReturnValue:
 
 @blueprint.post("/settings/scores/measure")
 @requires(Permission.MANAGE)
-def measure() -> ResponseReturnValue:
+def start() -> ResponseReturnValue:
     """Start a calibration now."""
     try:
         services.request_calibration(db.session(), current_organization(), current_actor())

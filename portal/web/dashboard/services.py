@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from portal.duplicates.pairs import count_asked
+from portal.duplicates.pairs import count_to_decide
 from portal.organizations.models import Organization
 from portal.people.aliases import merged_ids
 from portal.people.models import Person
@@ -64,5 +64,5 @@ def overview(session: Session, organization: Organization) -> Overview:
             )
         ),
         list_searches(session, organization).items[:SHOWN],
-        count_asked(session, organization),
+        count_to_decide(session, organization),
     )

@@ -126,7 +126,7 @@ def undo(pair_id: int) -> ResponseReturnValue:
     """Undo a decision, with the merge if there was one."""
     pair = _pair(pair_id)
     try:
-        remarks = judging.take_back(
+        remarks = judging.undo_decision(
             db.session(), current_organization(), current_actor(), pair, _decided_at()
         )
     except (PairError, MergeError) as error:
@@ -180,12 +180,12 @@ def _hand_out(beside: DuplicatePair | None, *, backwards: bool = False) -> Dupli
 
 
 def _why_none(*, was_last: bool) -> str:
-    asked = pairs.count_asked(db.session(), current_organization())
-    if not asked:
+    open_pairs = pairs.count_to_decide(db.session(), current_organization())
+    if not open_pairs:
         return "Every pair is decided."
     if was_last:
         return "That was the last pair of the queue. The ones you skipped are still there."
-    words = "One open pair is" if asked == 1 else f"{asked:,} open pairs are"
+    words = "One open pair is" if open_pairs == 1 else f"{open_pairs:,} open pairs are"
     return f"No pair is left for you: {words} being looked at by others, or left to others."
 
 

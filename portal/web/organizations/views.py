@@ -26,14 +26,12 @@ blueprint = Blueprint("organizations", __name__)
 def switch() -> ResponseReturnValue:
     """Go on in another organization of the user."""
     chosen = request.form.get("organization_id", "")
-    mine = {
-        str(mine.organization_id): mine for mine in memberships_of(db.session, sessions.current_account())
-    }
-    if chosen not in mine:
+    by_id = {str(one.organization_id): one for one in memberships_of(db.session, sessions.current_account())}
+    if chosen not in by_id:
         abort(404)
-    record_switch(db.session, mine[chosen].organization, current_actor())
-    sessions.switch_to(mine[chosen])
-    flash(f"You are now in {mine[chosen].organization.name}.", "success")
+    record_switch(db.session, by_id[chosen].organization, current_actor())
+    sessions.switch_to(by_id[chosen])
+    flash(f"You are now in {by_id[chosen].organization.name}.", "success")
     return redirect(url_for("dashboard.index"))
 
 

@@ -104,11 +104,11 @@ def choose_face(search_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/search/<int:search_id>/repeat")
 @requires(Permission.SEARCH)
-def repeat(search_id: int) -> ResponseReturnValue:
-    """Search once more, against the people of now."""
+def retry(search_id: int) -> ResponseReturnValue:
+    """Search again, against the people enrolled now."""
     search = _search(search_id)
     try:
-        services.repeat_search(db.session(), current_organization(), current_actor(), search)
+        services.retry_search(db.session(), current_organization(), current_actor(), search)
     except PhotoError as error:
         flash(str(error), "warning")
     return redirect(url_for("search.show", search_id=search.id))

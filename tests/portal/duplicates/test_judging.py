@@ -66,7 +66,7 @@ def lines(session: Session, home: Organization, *, today: bool, wanted: pairs.Fi
 
 
 def take_back(session: Session, home: Organization, pair: DuplicatePair) -> list[str]:
-    return judging.take_back(session, home, TESTER, pair, pair.decided_at)
+    return judging.undo_decision(session, home, TESTER, pair, pair.decided_at)
 
 
 @on_both_databases

@@ -152,7 +152,7 @@ def test_as_it_was_at_the_end_of_a_day(clinic: Organization, bob: Visitor, sessi
     pair = pair_of(session, clinic, "A1", "B1", 0.6)
     later = pair_of(session, clinic, "A2", "B2", 0.7)
     judging.decide(session, TESTER, pair, PairStatus.DISTINCT, "Twins.")
-    judging.take_back(session, clinic, TESTER, pair, pair.decided_at)
+    judging.undo_decision(session, clinic, TESTER, pair, pair.decided_at)
     judging.decide(session, TESTER, pair, PairStatus.DUPLICATE, "No: one.")
     first = datetime(2026, 3, 1, 12, tzinfo=UTC)
     events = session.scalars(

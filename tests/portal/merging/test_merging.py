@@ -510,7 +510,7 @@ def test_merging_and_undoing_are_all_or_nothing(
     merged = merge(session, anna, anne, external_id="B1")
     before = everything()
     with monkeypatch.context() as broken:
-        broken.setattr("portal.merging.merging.take_back", fail)
+        broken.setattr("portal.merging.merging.undo_carry_over", fail)
         with pytest.raises(RuntimeError):
             undo(session, merged)
     assert everything() == before

@@ -152,7 +152,7 @@ def test_scans_of_the_night_start_though_a_member_was_faster_somewhere(
         return start(own, organization, actor)
 
     monkeypatch.setattr(scans, "start_scan", start_after_a_member)
-    scans.send_again(session)
+    scans.enqueue_due(session)
     made = session.execute(select(DuplicateScan.organization_id, DuplicateScan.started_by)).all()
     by_whom = {row.organization_id: row.started_by for row in made}
     assert sorted(by_whom.values()) == ["test", "timetable"]
@@ -261,6 +261,6 @@ def test_a_pair_whose_decision_was_taken_back_stays_open_when_its_score_falls(
     alike = add_photo(session, anne.person, shade=99)
     pair = add_pair(session, anna, alike, 0.9)
     judging.decide(session, TESTER, pair, PairStatus.DISTINCT)
-    judging.take_back(session, home, TESTER, pair, pair.decided_at)
+    judging.undo_decision(session, home, TESTER, pair, pair.decided_at)
     remove(session, home, alike)
     assert remeasure(session, pair, found(anna, anne, 0.5)).status == PairStatus.OPEN

@@ -99,7 +99,7 @@ def test_what_pages_ask(app: Flask, clinic: Organization, bob: Visitor, found: l
         session, actor = db.session(), Actor(bob.user.id, "bob")
         person = session.get_one(Person, found[0].a_id)
         for act in (
-            lambda: pairs.count_asked(session, clinic),
+            lambda: pairs.count_to_decide(session, clinic),
             lambda: pairs.count_groups(session, clinic, 99),
             lambda: pairs.list_pairs(session, clinic, Filter()),
             lambda: handing_out.next_pair(session, clinic, actor),

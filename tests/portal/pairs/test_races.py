@@ -115,7 +115,7 @@ def look_at_other(session: Session, people: Photos) -> None:
 
 def take_other_back(session: Session, people: Photos) -> None:
     pair = pair_in(session, people, "BD")
-    judging.take_back(session, home(session, people), TESTER, pair, pair.decided_at)
+    judging.undo_decision(session, home(session, people), TESTER, pair, pair.decided_at)
 
 
 def find_another(session: Session, people: Photos) -> None:

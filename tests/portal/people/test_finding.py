@@ -15,7 +15,7 @@ from portal.organizations.services import create_organization
 from portal.paging import Page
 from portal.people import services
 from portal.people.models import Person
-from portal.people.search_terms import key_of, query_words, words_of
+from portal.people.search_terms import key_of, query_terms, terms_of
 from portal.people.services import change_person, count_people, list_people
 from tests.databases import on_both_databases
 from tests.make.people import TESTER, add_person
@@ -62,11 +62,11 @@ def test_pages_hold_everybody_once_in_order_there_and_back(
     people = [
         add_person(session, organization, f"{number}", name) for number, name in enumerate(names, start=1)
     ]
-    words = query_words(query)
+    words = query_terms(query)
     if words:
         # Whom a query finds is listed by the first of their words that the longest typed one begins.
         def place(person: Person) -> tuple[str, int]:
-            mine = words_of(person.name, person.external_id)
+            mine = terms_of(person.name, person.external_id)
             return min(word for word in mine if word.startswith(words[0])), person.id
     else:
 
@@ -77,7 +77,7 @@ def test_pages_hold_everybody_once_in_order_there_and_back(
         person
         for person in people
         if all(
-            any(word.startswith(typed) for word in words_of(person.name, person.external_id))
+            any(word.startswith(typed) for word in terms_of(person.name, person.external_id))
             for typed in words
         )
     ]
@@ -105,12 +105,12 @@ def test_people_who_come_and_go_shift_nobody_out_of_the_pages(session: Session, 
         add_person(session, clinic, f"X{number}", name)
     first = list_people(session, clinic)
     add_person(session, clinic, "earlier", "A")
-    second = list_people(session, clinic, after=first.next)
+    second = list_people(session, clinic, cursor=first.next)
     assert [person.name for person in first.items + second.items] == list("BCDEFG")
-    back = list_people(session, clinic, after=second.previous)
+    back = list_people(session, clinic, cursor=second.previous)
     assert [person.name for person in back.items] == list("BCD")
     assert back.previous is not None
-    assert [person.name for person in list_people(session, clinic, after=back.previous).items] == ["A"]
+    assert [person.name for person in list_people(session, clinic, cursor=back.previous).items] == ["A"]
 
 
 def test_a_renamed_person_is_found_by_the_new_name_only(session: Session, clinic: Organization) -> None:

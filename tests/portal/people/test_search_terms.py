@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.people.search_terms import key_of, query_words, words_of
+from portal.people.search_terms import key_of, query_terms, terms_of
 
 
 def found(query: str, *texts: str) -> bool:
-    return all(any(word.startswith(part) for word in words_of(*texts)) for part in query_words(query))
+    return all(any(word.startswith(part) for word in terms_of(*texts)) for part in query_terms(query))
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_everything_finds_itself(text: str) -> None:
 @given(st.text(max_size=200))
 def test_keys_and_words_fit_into_their_columns(text: str) -> None:
     assert len(key_of(text)) <= 400
-    assert all(0 < len(word) <= 200 for word in words_of(text))
-    assert all(0 < len(word) <= 200 for word in query_words(text))
+    assert all(0 < len(word) <= 200 for word in terms_of(text))
+    assert all(0 < len(word) <= 200 for word in query_terms(text))
 
 
 def test_a_name_that_grows_when_it_is_spelled_out_fits() -> None:

@@ -161,7 +161,7 @@ ROUTES = [
     Route("dashboard.index", "GET", EVERYBODY, 200, 200),
     Route("dashboard.overview", "GET", EVERYBODY, 200, 200),
     # Nobody has people enough, as long as few scenes were made: it is said so, and nothing is asked for.
-    Route("calibration.measure", "POST", ADMINS, 302, 302, changes=False),
+    Route("calibration.start", "POST", ADMINS, 302, 302, changes=False),
     Route("people.index", "GET", EVERYBODY, 200, 200),
     Route("people.new", "GET", STAFF, 200, 200),
     Route(
@@ -285,7 +285,7 @@ ROUTES = [
         searched,
         lambda scene: {"face_id": scene.search.face_id or 0},
     ),
-    Route("search.repeat", "POST", EVERYBODY, 302, 404, searched),
+    Route("search.retry", "POST", EVERYBODY, 302, 404, searched),
     Route("search.delete", "POST", STAFF, 302, 404, searched),
     Route("duplicates.index", "GET", EVERYBODY, 200, 200),
     Route("duplicates.status", "GET", EVERYBODY, 200, 200),
