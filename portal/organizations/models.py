@@ -1,4 +1,4 @@
-"""Organizations: the tenants. Everything that staff see belongs to exactly one."""
+"""Organizations. Everything that staff see belongs to exactly one."""
 
 from __future__ import annotations
 
