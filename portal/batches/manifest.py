@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import IO
 
 from portal.csv_cells import plain_cell
 from portal.people.search_terms import key_of
 from portal.photos.services import MAX_PHOTOS_OF_PERSON
+from portal.storage import Readable
 
 LONGEST_LINE = 64 * 1024  # bytes; of a row of several lines too
 MOST_ROWS = 1_000_000
@@ -81,7 +81,7 @@ class Manifest:
         return self._rows
 
 
-def read_manifest(file: IO[bytes]) -> Manifest:
+def read_manifest(file: Readable) -> Manifest:
     """Begin to read a manifest: its header. The file must stay open while rows are asked for.
 
     Raises ManifestError.
@@ -211,7 +211,7 @@ class _Lines(Iterator[str]):
     `number` is the line that was given last, 1…; `row_line` the one in which the present row began.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: Readable) -> None:
         self.number = 0
         self.ended = False
         self._lines = _raw_lines(file)
@@ -257,7 +257,7 @@ class _Lines(Iterator[str]):
         )
 
 
-def _raw_lines(file: IO[bytes]) -> Iterator[bytes]:
+def _raw_lines(file: Readable) -> Iterator[bytes]:
     """Lines with their ends; of one that is far too long, only a part that is too long as well."""
     rest = b""
     while len(rest) <= LONGEST_LINE + len(b"\r\n") and (chunk := file.read(LONGEST_LINE)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -60,7 +60,7 @@ def record_photos(
     worker: str,
     organization_id: int,
     face_model_id: int,
-    records: dict[int, PhotoRecord | ChosenFaceRecord],
+    records: Mapping[int, PhotoRecord | ChosenFaceRecord],
 ) -> list[int]:
     """Write what was found, by photo id, all in one transaction; main faces join the gallery.
 

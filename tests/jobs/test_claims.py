@@ -18,6 +18,7 @@ from portal.enrolment import work
 from portal.enrolment.work import claim_photos, record_photos
 from portal.extensions import db
 from portal.organizations.models import Organization
+from portal.photos.gallery import next_version
 from portal.photos.models import Face, GalleryRemoval, Photo
 from portal.photos.reasons import Reason
 from portal.photos.records import PhotoRecord
@@ -325,7 +326,6 @@ def test_a_photo_removed_while_its_face_joins_leaves_the_gallery_too(
     """The removal waits for the worker's transaction, and then removes what that one wrote."""
     enrol(bob, "Anna", "A1", mate(lfw, "Anna_Kournikova"))
     engine = db.engine
-    next_version = work.next_version
     removals: list[Future[None]] = []
 
     def remove() -> None:
