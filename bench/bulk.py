@@ -183,8 +183,8 @@ def _make_photos(folder: Path, paths: Sequence[Path], first: int, count: int) ->
     """Small JPEGs that differ from each other, one folder each; most are noise."""
     faces = []
     for path in paths[:200]:
-        with Image.open(path) as image:
-            faces.append(image.convert("RGB").resize((SYNTHETIC_SIDE, SYNTHETIC_SIDE)))
+        with Image.open(path) as photo:
+            faces.append(photo.convert("RGB").resize((SYNTHETIC_SIDE, SYNTHETIC_SIDE)))
     for number in range(first, first + count):
         random = np.random.default_rng(number)
         if number % FACE_EVERY == 0 and faces:

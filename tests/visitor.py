@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from flask import Flask
 from werkzeug.test import TestResponse
 
@@ -63,6 +63,14 @@ class Visitor:
     def sign_in(self, email: str, password: str = PASSWORD) -> TestResponse:
         return self.post("/login", {"email": email, "password": password})
 
+    def one(self, selector: str) -> Tag:
+        """The only such element of the page that was opened last."""
+        return one_in(self.page, selector)
+
+    def link(self, selector: str) -> str:
+        """Where the only such link of that page leads."""
+        return str(self.one(selector)["href"])
+
     def _session(self) -> str:
         cookie = self.client.get_cookie(self.app.config["SESSION_COOKIE_NAME"])
         return cookie.value if cookie else ""
@@ -76,6 +84,13 @@ class Visitor:
             BeautifulSoup(response.text, "html.parser") if response.mimetype == "text/html" else self.page
         )
         return response
+
+
+def one_in(part: Tag, selector: str) -> Tag:
+    """The only such element in a part of a page."""
+    found = part.select(selector)
+    assert len(found) == 1, f"{len(found)} times {selector}"
+    return found[0]
 
 
 def member(app: Flask, email: str, organization: Organization, role: Role) -> Visitor:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js"
 
-WIDE = {"width": 1280, "height": 900}
-NARROW = {"width": 360, "height": 740}
+WIDE: ViewportSize = {"width": 1280, "height": 900}
+NARROW: ViewportSize = {"width": 360, "height": 740}
+LOOKS: list[tuple[Literal["light", "dark"], ViewportSize]] = [("light", WIDE), ("dark", NARROW)]
 
 # Evaluated by the browser's tools, so that the page's security policy stays in force.
 RUN = """async () => {
@@ -48,12 +49,12 @@ def look_at(page: Page, axe: str) -> list[Any]:
     narrow, and whether it has to be scrolled sideways."""
     faults: list[Any] = []
     page.evaluate(axe)
-    for scheme, size in (("light", WIDE), ("dark", NARROW)):
-        page.set_viewport_size(size)  # type: ignore[arg-type]
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    for scheme, size in LOOKS:
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         faults += [(scheme, size["width"], *fault) for fault in page.evaluate(RUN)]
         if sideways := page.evaluate(SIDEWAYS):
             faults.append((scheme, size["width"], f"{sideways} pixels too wide"))
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    page.set_viewport_size(WIDE)
     return faults

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from tests.functional.mates import Mate, mates
 from tests.functional.staff import Staff
 from tests.functional.up_portal import KILLING, UpPortal, up
 from tests.run.programs import PATIENCE_S
+from tests.visitor import one_in
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group(KILLING)
@@ -55,12 +57,16 @@ def caught_at(portal: UpPortal, photos: str = "TRUE") -> psutil.Process | None:
         except psutil.NoSuchProcess:
             continue  # its end was not noticed yet
         process.suspend()
-        wait_until(lambda one=process: one.status() == psutil.STATUS_STOPPED, "a worker that stands still")
+        wait_until(partial(_stands_still, process), "a worker that stands still")
         still = f"SELECT count(*) FROM photo WHERE state = 'running' AND claimed_by = ? AND {photos}"
         if portal.one(still, worker):
             return process
         process.resume()
     return None
+
+
+def _stands_still(process: psutil.Process) -> bool:
+    return process.status() == psutil.STATUS_STOPPED
 
 
 def stopped_in_the_middle(
@@ -127,7 +133,7 @@ def expect_found(portal: UpPortal, staff: Staff, people: Sequence[Mate]) -> None
         assert first
         assert first["data-external-id"] == mate.external_id
         assert first["data-match"] == "true"
-        assert f"{everybody} people" in result.select_one(".facts").text  # type: ignore[union-attr]
+        assert f"{everybody} people" in one_in(result, ".facts").text
 
 
 def empty_redis(portal: UpPortal) -> None:

@@ -18,13 +18,15 @@ from sqlalchemy.orm import Session
 from jobs.faces.engine import FaceEngine
 from portal.audit.services import Actor
 from portal.batches import announcing, services, unpacking
+from portal.batches.archives import Archive
 from portal.batches.models import Batch, BatchArchive
+from portal.batches.receiving import receive
 from portal.extensions import db
 from portal.people.models import Person
 from portal.queues import enqueue_archive, enqueue_undo
 from portal.removal import undoing
 from portal.storage import photo_store
-from portal.work.claims import MAX_ATTEMPTS
+from portal.work.claims import MAX_ATTEMPTS, finished
 from tests.databases import on_both_databases, on_postgresql
 from tests.make.batches import all_announced, drop, drop_on, finish, give_manifest, start, zipped
 from tests.make.photos import mate, picture
@@ -116,7 +118,7 @@ def test_unpacking_makes_way_for_a_search(
     monkeypatch.setattr("portal.batches.unpacking.ENTRIES_AT_ONCE", 1)
     monkeypatch.setattr("portal.queues.LOOK_UP_EVERY_S", -1.0)
     batch = drop_zip(bob, zipped(photos(5)))
-    receive, found = unpacking.receive, []
+    found: list[int] = []
 
     def receive_while_somebody_searches(*arguments: Any) -> object:
         if not found:
@@ -145,7 +147,7 @@ def test_a_worker_lost_in_the_middle_loses_and_doubles_nothing(
     batch = drop_zip(bob, zip_of([*twice, part("P1/1.jpg", picture(1)), part("P2/1.jpg", b"text")]))
     move, moves = unpacking._move, []
 
-    def move_or_die(*arguments: Any, **places: int) -> None:
+    def move_or_die(*arguments: Any, **places: Any) -> None:
         moves.append(places)
         if len(moves) == step:
             raise Killed
@@ -183,7 +185,7 @@ def test_a_zip_that_gets_on_is_not_given_up(
     """Its workers are lost more often than those of one photo may be."""
     monkeypatch.setattr("portal.batches.unpacking.ENTRIES_AT_ONCE", 1)
     batch = drop_zip(bob, zipped(photos(MAX_ATTEMPTS + 3)))
-    receive, received = unpacking.receive, []
+    received: list[int] = []
 
     def receive_or_die(*arguments: Any) -> object:
         received.append(len(received))
@@ -215,7 +217,7 @@ def test_a_zip_that_stops_the_program_is_given_up(
     def die(*_: Any) -> object:
         raise Killed
 
-    monkeypatch.setattr(unpacking.Archive, "open", die)
+    monkeypatch.setattr(Archive, "open", die)
     for _ in range(MAX_ATTEMPTS):
         lost = new_worker()
         with app.app_context():
@@ -499,7 +501,7 @@ def test_a_batch_is_decided_about_while_its_zip_is_unpacked(
 ) -> None:
     monkeypatch.setattr("portal.batches.unpacking.ENTRIES_AT_ONCE", 2)
     batch = drop_zip(bob, zipped(photos(6)))
-    receive, decided = unpacking.receive, []
+    decided: list[str] = []
 
     def receive_while_somebody_decides(*arguments: Any) -> object:
         decided.append(decision)
@@ -613,7 +615,6 @@ def test_a_batch_cancelled_while_its_zip_is_closed_meets_no_deadlock(
             services.cancel(own, Actor(None, "test"), own.get_one(Batch, batch), photo_store())
 
     with ThreadPoolExecutor(1) as pool:
-        finished = unpacking.finished
 
         def in_the_middle(*arguments: Any) -> dict[str, Any]:
             future: Future[None] = pool.submit(cancel)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from jobs import calibration as job
 from jobs.faces.engine import FaceEngine
 from jobs.faces.pipeline import FacePipeline, PhotoAnalysis
+from jobs.slices import Slice
 from portal.calibration.choosing import Purpose, choose_threshold
 from portal.calibration.curves import error_rates_at
 from portal.calibration.models import Calibration
@@ -57,7 +58,8 @@ def real_people(face_engine: FaceEngine, lfw: Path) -> People:
     twice = [name for name in photos if len(photos[name]) > 1][:TWICE]
     once = [name for name in photos if name not in twice][: PEOPLE - TWICE]
     paths = [path for name in twice for path in photos[name][:2]] + [photos[name][0] for name in once]
-    pipeline, people = FacePipeline(face_engine), {}
+    pipeline = FacePipeline(face_engine)
+    people: People = {}
     for start in range(0, len(paths), 16):
         part = paths[start : start + 16]
         for path, photo in zip(part, pipeline.analyse([path.read_bytes() for path in part]), strict=True):
@@ -96,7 +98,8 @@ def highest_non_mated(people: People) -> NDArray[np.float64]:
     owners = np.repeat(np.arange(len(people)), [len(templates) for templates in people.values()])
     scores = firsts @ everything.T
     scores[owners[None] == np.arange(len(people))[:, None]] = -2
-    return scores.max(axis=1).astype(np.float64)
+    highest: NDArray[np.float64] = scores.max(axis=1).astype(np.float64)
+    return highest
 
 
 @on_both_databases
@@ -274,7 +277,7 @@ def test_a_measurement_makes_way_and_goes_on_where_it_was(
     request_calibration(session, clinic, TESTER)
     worker.work()
     whole = measured(session, clinic).curves
-    monkeypatch.setattr(job.Slice, "is_over", lambda _: True)
+    monkeypatch.setattr(Slice, "is_over", lambda _: True)
     again = request_calibration(session, clinic, TESTER)
     assert worker.work(jobs=1) == ["jobs.calibration.measure"]
     session.refresh(again)
@@ -325,7 +328,7 @@ def test_a_measurement_begins_anew_when_its_gallery_has_become_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     some("a", PEOPLE)
-    monkeypatch.setattr(job.Slice, "is_over", lambda _: True)
+    monkeypatch.setattr(Slice, "is_over", lambda _: True)
     request_calibration(session, clinic, TESTER)
     assert worker.work(jobs=1) == ["jobs.calibration.measure"]
     some("b", PEOPLE // 4)

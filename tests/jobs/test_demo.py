@@ -108,7 +108,7 @@ def test_everybody_can_be_searched_as_soon_as_the_portal_says_so(portal: DemoPor
     assert "The organization Demo has 7 people, ready to be searched." in portal.output
     assert portal.people() == EVERYBODY
     portal.visitor.get("/")
-    assert portal.visitor.page.select_one("h1").text.strip() == "Demo"
+    assert portal.visitor.one("h1").text.strip() == "Demo"
     # Nobody is asked for a code that would not be taken any more.
     assert "first-run" not in portal.output
 
@@ -147,9 +147,7 @@ def test_the_password_is_kept_nowhere(portal: DemoPortal) -> None:
 
 def test_who_was_deleted_comes_back(portal: DemoPortal) -> None:
     portal.visitor.get("/people?query=DEMO-3")
-    link = portal.visitor.page.select_one("[data-person=DEMO-3] a")
-    assert link is not None
-    portal.visitor.post(f"{link['href']}/delete")
+    portal.visitor.post(f"{portal.visitor.link('[data-person=DEMO-3] a')}/delete")
     assert portal.people() == EVERYBODY - {"DEMO-3"}
     portal.add_again()
     assert portal.people() == EVERYBODY

@@ -13,13 +13,12 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from jobs import duplicates
 from jobs.faces.engine import FaceEngine
 from portal.database import now
 from portal.duplicates import judging
 from portal.extensions import db
 from portal.organizations.models import Organization
-from portal.pairs import passes, scans
+from portal.pairs import finding, passes, scans
 from portal.pairs.models import DuplicatePair, DuplicateScan, OddPhoto, PairEvent, PairStatus
 from portal.people.models import Person
 from portal.photos.comparing import DuplicatePass
@@ -122,7 +121,8 @@ def test_a_pass_whose_worker_is_lost_goes_on(
     monkeypatch.setattr("jobs.enrolment.CLAIMED_PHOTOS", 1)
     monkeypatch.setattr("jobs.duplicates.FACES_AT_ONCE", 1)
     drop(bob, twins(lfw, 4))
-    record, calls = duplicates.finding.record_found, []
+    record = finding.record_found
+    calls: list[tuple[Any, ...]] = []
 
     def record_or_die(*arguments: Any) -> int:
         calls.append(arguments)
@@ -130,7 +130,7 @@ def test_a_pass_whose_worker_is_lost_goes_on(
             raise Killed
         return record(*arguments)
 
-    monkeypatch.setattr(duplicates.finding, "record_found", record_or_die)
+    monkeypatch.setattr(finding, "record_found", record_or_die)
     monkeypatch.setattr("jobs.job._give_back", nothing_given_back)
     for _ in range(2):
         lost = new_worker()
@@ -161,7 +161,7 @@ def test_a_pass_that_stops_its_worker_three_times_is_set_aside_and_said_so(
 
     worker.failures_are_fine = True
     with monkeypatch.context() as patch:
-        patch.setattr(duplicates.finding, "record_found", broken)
+        patch.setattr(finding, "record_found", broken)
         drop(bob, twins(lfw, 1))
         for _ in range(MAX_ATTEMPTS + 1):
             worker.work()
@@ -182,7 +182,7 @@ def test_a_database_that_is_away_costs_a_pass_no_attempt(
 
     worker.failures_are_fine = True
     with monkeypatch.context() as patch:
-        patch.setattr(duplicates.finding, "record_found", away)
+        patch.setattr(finding, "record_found", away)
         drop(bob, twins(lfw, 1))
         for _ in range(MAX_ATTEMPTS + 1):
             worker.work()
@@ -299,7 +299,8 @@ def test_a_scan_goes_on_where_a_lost_worker_was_and_ends_when_it_is_cancelled(
     monkeypatch.setattr("jobs.gallery.scan.COMPARISONS_OF_A_BLOCK", 1)
     monkeypatch.setattr("jobs.job._give_back", nothing_given_back)
     scan_id = start(app, bob.organization)
-    record, calls = duplicates.finding.record_found, []
+    record = finding.record_found
+    calls: list[tuple[Any, ...]] = []
 
     def record_or_die(*arguments: Any) -> int:
         calls.append(arguments)
@@ -308,7 +309,7 @@ def test_a_scan_goes_on_where_a_lost_worker_was_and_ends_when_it_is_cancelled(
         return record(*arguments)
 
     with monkeypatch.context() as deadly:
-        deadly.setattr(duplicates.finding, "record_found", record_or_die)
+        deadly.setattr(finding, "record_found", record_or_die)
         lost = new_worker()
         with pytest.raises(Killed):
             lost.work()
@@ -329,7 +330,7 @@ def test_a_scan_goes_on_where_a_lost_worker_was_and_ends_when_it_is_cancelled(
         calls.append(arguments)
         return record(*arguments)
 
-    monkeypatch.setattr(duplicates.finding, "record_found", record_and_cancel)
+    monkeypatch.setattr(finding, "record_found", record_and_cancel)
     monkeypatch.setattr("jobs.slices.SLICE_S", -1.0)
     new_worker().work(jobs=1)
     scans.cancel_scan(session, TESTER, scan_of(session, cancelled))

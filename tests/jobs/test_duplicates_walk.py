@@ -13,6 +13,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from jobs import duplicates, process
+from jobs.gallery.pairs import FacePairs
 from portal import queues
 from portal.calibration.choosing import Purpose, choose_threshold
 from portal.database import Gone, writing
@@ -22,7 +23,7 @@ from portal.installation.thresholds import thresholds_of
 from portal.merging.merging import MergeError, undo_merge
 from portal.organizations.models import Organization
 from portal.pairs import passes, scans
-from portal.pairs.finding import is_another_question, rises_clearly
+from portal.pairs.finding import FoundPair, is_another_question, rises_clearly
 from portal.pairs.models import DuplicatePair, PairStatus
 from portal.pairs.odd_photos import list_odd
 from portal.people.models import Merge, Person
@@ -109,7 +110,7 @@ def test_a_merge_carries_no_score_of_a_photo_that_is_gone(scene: Scene) -> None:
 
 def test_a_pair_that_was_found_during_a_merge_is_there_when_that_is_undone(scene: Scene) -> None:
     for name, *look in (("Anna", 0, 1), ("Anne", 1, 0.1), ("Cleo", 1, 0.2)):
-        scene.photo(str(name), *look)  # type: ignore[arg-type]
+        scene.photo(str(name), *look)
     scene.compare()
     merged = merge(scene.session, scene.people["Anna"], scene.people["Anne"])
     scene.photo("Anna", 1, 0.3)
@@ -142,8 +143,8 @@ def test_what_is_found_while_the_threshold_is_raised_is_judged_by_it(
     scan = scans.start_scan(own, scene.organization, TESTER)
     found_pairs = duplicates.found_pairs
 
-    def raise_meanwhile(*arguments: object) -> object:
-        found = found_pairs(*arguments)  # type: ignore[arg-type]
+    def raise_meanwhile(pairs: FacePairs) -> list[FoundPair]:
+        found = found_pairs(pairs)
         choose_threshold(own, scene.organization, TESTER, Purpose.DUPLICATES, 0.8)
         return found
 
@@ -283,8 +284,8 @@ class Walk:
         if len(people) > 1:
             one = people.pop(x % len(people))
             two = (one, people[y % len(people)])
-            kept = {"name": two[z % 2].name, "external_id": two[z // 2 % 2].external_id}
-            merge_people(self.session, self.organization, TESTER, *two, **kept)
+            name, external_id = two[z % 2].name, two[z // 2 % 2].external_id
+            merge_people(self.session, self.organization, TESTER, *two, name=name, external_id=external_id)
 
     def undo(self, x: int, y: int, z: int) -> None:
         for merged in _one(self.merges(), x if x % 2 else 0):

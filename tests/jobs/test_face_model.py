@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,10 +80,11 @@ def test_another_model_is_refused_with_what_to_do(
     session: Session, settings: Settings, model_dir: Path, other: str
 ) -> None:
     stored = choose(session, named(settings, "mbf", model_dir), print, store=True).row
-    for act in (
+    acts: list[Callable[[Settings], object]] = [
         lambda given: choose(session, given, print, store=True),
         lambda given: open_stored(session, given),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(FaceModelError) as problem:
             act(named(settings, other, model_dir))
         assert f"enrols with the face model mbf ({stored.fingerprint[:12]})" in str(problem.value)

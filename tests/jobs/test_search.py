@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,8 +130,8 @@ def test_who_is_deleted_between_comparison_and_list_is_no_candidate(
     worker.work()
     compare = ExactGallery.search
 
-    def compare_while_somebody_deletes(gallery: ExactGallery, *arguments: object) -> object:
-        matches = compare(gallery, *arguments)  # type: ignore[arg-type]
+    def compare_while_somebody_deletes(gallery: ExactGallery, *arguments: Any) -> object:
+        matches = compare(gallery, *arguments)
         assert matches[0].person_id == gone
         delete_person(session, clinic, TESTER, session.get_one(Person, gone), photo_store())
         return matches

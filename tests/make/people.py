@@ -79,7 +79,8 @@ def towards(*coordinates: float, dimension: int = 8) -> NDArray[np.float32]:
     """A template of unit length whose first coordinates are as these are to each other."""
     vector = np.zeros(dimension, np.float32)
     vector[: len(coordinates)] = coordinates
-    return vector / np.linalg.norm(vector)
+    unit: NDArray[np.float32] = vector / np.linalg.norm(vector)
+    return unit
 
 
 def add_person(session: Session, organization: Organization, external_id: str, name: str = "Anna") -> Person:
@@ -96,7 +97,8 @@ def stored(store: PhotoStore, organization: Organization, content: bytes, name: 
 
 def template(direction: int = 0, dimension: int = DIMENSION) -> NDArray[np.float32]:
     """A template of unit length, at right angles to those of other directions."""
-    return np.eye(dimension, dtype=np.float32)[direction]
+    unit: NDArray[np.float32] = np.eye(dimension, dtype=np.float32)[direction]
+    return unit
 
 
 def add_photo(
@@ -117,7 +119,7 @@ def add_photo(
     organization = session.get_one(Organization, person.organization_id)
     upload = stored(store, organization, picture(shade))
     for rendition in ("preview", "thumbnail"):
-        store.write(upload.file.key, rendition, picture(shade))  # type: ignore[arg-type]
+        store.write(upload.file.key, rendition, picture(shade))
     with writing(session):
         photo = Photo(
             organization_id=person.organization_id,

@@ -23,7 +23,7 @@ def add_search(
     store, model = photo_store(), face_model(session)
     upload = stored(store, organization, picture(200), "probe.jpg")
     for rendition in ("preview", "thumbnail"):
-        store.write(upload.file.key, rendition, picture(200))  # type: ignore[arg-type]
+        store.write(upload.file.key, rendition, picture(200))
     search = create_search(session, organization, TESTER, upload)
     with writing(session):
         probes = [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jobs.faces.pipeline import FacePipeline, FoundFace, PhotoAnalysis
 
 
@@ -14,3 +17,10 @@ def analysed(pipeline: FacePipeline, photo: bytes) -> PhotoAnalysis:
 def main_of(analysis: PhotoAnalysis) -> FoundFace:
     assert analysis.main is not None
     return analysis.faces[analysis.main]
+
+
+def template_of(analysis: PhotoAnalysis) -> NDArray[np.float32]:
+    """The template of the main face."""
+    template = main_of(analysis).template
+    assert template is not None
+    return template

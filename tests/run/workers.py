@@ -97,7 +97,9 @@ class Worker:
             if found is None:
                 break
             self._rq.execute_job(*found)
-            done.append(found[0].func_name)
+            name = found[0].func_name
+            assert name is not None
+            done.append(name)
         if len(self.failures) > expected and not self.failures_are_fine:
             raise self.failures[-1]
         return done

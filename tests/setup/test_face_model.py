@@ -36,14 +36,16 @@ def test_without_the_registry_it_says_so_and_leaves_what_is_there(
     assert "Fetching the files of the face model opencv" in capfd.readouterr().out
 
 
-def test_a_step_that_could_not_be_done_is_tried_again_the_next_time(install: ModuleType) -> None:
+def test_a_step_that_could_not_be_done_is_tried_again_the_next_time(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried: list[int] = []
 
     def fails() -> None:
         tried.append(1)
         raise install.Unavailable("not today")
 
-    install.STATE = install.FACE_MODEL.parent / "installed.json"
+    monkeypatch.setattr(install, "STATE", install.FACE_MODEL.parent / "installed.json")
     install.STATE.parent.mkdir(parents=True)
     state = {"runtime": "cpu"}
     for _ in range(2):

@@ -7,7 +7,6 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from skimage.data import astronaut
@@ -18,7 +17,7 @@ from jobs.faces.models import FaceModelError
 from jobs.faces.opening import open_engine
 from jobs.faces.pipeline import FacePipeline
 from portal.installation.models import PermittedUse
-from tests.make.pixels import encoded
+from tests.make.pixels import encoded, pixels, scaled
 from tests.read.faces import analysed, main_of
 
 
@@ -68,9 +67,7 @@ def test_two_photos_of_a_person_are_more_alike_than_two_people(dlib_engine: Face
 def test_small_faces_are_found_when_there_are_no_larger_ones(
     dlib_engine: FaceEngine, portrait: bytes
 ) -> None:
-    small = cv2.resize(
-        cv2.imdecode(np.frombuffer(portrait, np.uint8), 1), (150, 150), interpolation=cv2.INTER_AREA
-    )
+    small = scaled(pixels(portrait), 0.6)
     assert analysed(FacePipeline(dlib_engine), encoded(small)).main is not None
 
 

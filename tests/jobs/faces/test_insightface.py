@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import onnxruntime
 import pytest
@@ -21,8 +20,8 @@ from jobs.faces.models import FaceModelError
 from jobs.faces.onnx_engine import AGREEMENT
 from jobs.faces.opening import open_engine
 from jobs.faces.pipeline import FacePipeline, PhotoAnalysis
-from tests.make.pixels import encoded, pixels
-from tests.read.faces import analysed, main_of
+from tests.make.pixels import encoded, pixels, scaled
+from tests.read.faces import analysed, main_of, template_of
 
 # scikit-image says that the call which insightface makes goes away.
 pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated:FutureWarning")
@@ -99,8 +98,8 @@ def test_a_batch_gives_what_single_photos_give(pipeline: FacePipeline, lfw: Path
     together = pipeline.analyse(photos)
     for photo, result in zip(photos, together, strict=True):
         assert isinstance(result, PhotoAnalysis)
-        alone = main_of(analysed(pipeline, photo))
-        assert float(np.dot(main_of(result).template, alone.template)) > 0.9999  # type: ignore[arg-type]
+        alone = analysed(pipeline, photo)
+        assert float(np.dot(template_of(result), template_of(alone))) > 0.9999
 
 
 def test_templates_have_unit_length_and_the_models_dimension(
@@ -120,8 +119,7 @@ def test_a_face_that_fills_the_photo_is_found(mbf: FaceEngine, lfw: Path) -> Non
     found = 0
     for photo in some_photos(lfw, 12):
         left, top, right, bottom = (int(value) for value in main_of(analysed(pipeline, photo)).box)
-        close = pixels(photo)[max(top, 0) + 5 : bottom - 5, max(left, 0) + 5 : right - 5]
-        close = cv2.resize(close, None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
+        close = scaled(pixels(photo)[max(top, 0) + 5 : bottom - 5, max(left, 0) + 5 : right - 5], 6)
         analysis = analysed(pipeline, encoded(close))
         if analysis.main is None:
             continue
@@ -136,7 +134,7 @@ def test_a_face_that_fills_the_photo_is_found(mbf: FaceEngine, lfw: Path) -> Non
 
 
 def test_small_pictures_are_not_enlarged_for_the_detector(mbf: FaceEngine, portrait: bytes) -> None:
-    tiny = cv2.resize(pixels(portrait), (60, 60), interpolation=cv2.INTER_AREA)
+    tiny = scaled(pixels(portrait), 60 / 250)
     box = main_of(analysed(FacePipeline(mbf), encoded(tiny))).box
     assert 10 < box[2] - box[0] < 40
 

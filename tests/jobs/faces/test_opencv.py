@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from jobs.faces.pipeline import FacePipeline
 from jobs.faces.quantisation import dequantised, read_dequantised
 from jobs.faces.runtime import REFERENCE
 from jobs.faces.yunet import DETECTION_THRESHOLD, YuNet
-from tests.make.pixels import encoded, pixels
+from tests.make.pixels import encoded, pixels, scaled
 from tests.read.faces import analysed, main_of
 
 
@@ -58,13 +59,19 @@ def test_faces_are_those_that_opencv_finds(opencv_engine: FaceEngine, lfw: Path)
             assert score == pytest.approx(twin[14], abs=0.01)
 
 
+def evaluated(definition: ReferenceEvaluator, blob: NDArray[Any]) -> NDArray[np.float32]:
+    """What comes out of a model with one input and one output."""
+    (output,) = definition.run(None, {"data": blob})
+    return np.asarray(output, np.float32)
+
+
 def test_templates_are_those_of_the_file_as_onnx_defines_it(opencv_engine: FaceEngine, lfw: Path) -> None:
     """ONNX's own evaluator takes the file as it is, quantised, and shares no code with ours."""
     definition = ReferenceEvaluator(str(opencv_engine.pack.files[1]))
     for picture in some_portraits(lfw, 3):
         aligned = opencv_engine.align(picture, opencv_engine.detect(picture).landmarks[0])
         blob = cv2.dnn.blobFromImage(aligned, swapRB=True)
-        (expected,) = definition.run(None, {"data": blob})[0]
+        (expected,) = evaluated(definition, blob)
         (template,) = opencv_engine.embed([aligned])
         assert float(template @ expected / np.linalg.norm(expected)) >= AGREEMENT
 
@@ -72,7 +79,7 @@ def test_templates_are_those_of_the_file_as_onnx_defines_it(opencv_engine: FaceE
 def test_the_unpacked_recogniser_is_exact(opencv_engine: FaceEngine) -> None:
     path = opencv_engine.pack.files[1]
     blob = np.random.default_rng(1).uniform(0, 255, (1, 3, 112, 112)).astype(np.float32)
-    expected = ReferenceEvaluator(str(path)).run(None, {"data": blob})[0]
+    expected = evaluated(ReferenceEvaluator(str(path)), blob)
     session: onnxruntime.InferenceSession = REFERENCE.open(read_dequantised(path).model.SerializeToString())
     assert session.run(None, {"data": blob})[0] == pytest.approx(expected, abs=1e-4)
 
@@ -105,9 +112,7 @@ def test_landmarks_begin_with_the_eye_at_the_left_of_the_picture(
 def test_a_scaled_photo_has_the_same_faces(opencv_engine: FaceEngine, lfw: Path, factor: float) -> None:
     for picture in some_portraits(lfw, 6):
         face = main_of(analysed(FacePipeline(opencv_engine), encoded(picture)))
-        how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-        scaled = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=how)
-        other = main_of(analysed(FacePipeline(opencv_engine), encoded(scaled, ".jpg")))
+        other = main_of(analysed(FacePipeline(opencv_engine), encoded(scaled(picture, factor), ".jpg")))
         assert np.array(other.box) / factor == pytest.approx(np.array(face.box), abs=12)
         assert face.template is not None
         assert other.template is not None
@@ -121,8 +126,7 @@ def test_a_close_up_has_its_face_and_the_right_landmarks(opencv_engine: FaceEngi
     for picture in some_portraits(lfw, 12):
         face = main_of(analysed(pipeline, encoded(picture)))
         left, top, right, bottom = (int(value) for value in face.box)
-        close = picture[max(top, 0) : bottom, max(left, 0) : right]
-        close = cv2.resize(close, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)
+        close = scaled(picture[max(top, 0) : bottom, max(left, 0) : right], 8)
         analysis = analysed(pipeline, encoded(close, ".jpg"))
         found = main_of(analysis)
         assert found.box[2] - found.box[0] > 0.7 * close.shape[1]

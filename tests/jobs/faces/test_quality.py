@@ -14,7 +14,7 @@ from jobs.faces import quality
 from jobs.faces.alignment import ARCFACE_LANDMARKS
 from jobs.faces.pipeline import FacePipeline
 from jobs.faces.quality import Nose
-from tests.make.pixels import encoded, pixels
+from tests.make.pixels import encoded, pixels, scaled
 from tests.read.faces import analysed, main_of
 
 NOSE = Nose(depth=0.5, part=0.495)
@@ -59,10 +59,7 @@ def test_bright_photos(pipeline: FacePipeline, portraits: list[NDArray[np.uint8]
 
 
 def test_small_faces(pipeline: FacePipeline, portraits: list[NDArray[np.uint8]]) -> None:
-    half = [
-        np.asarray(cv2.resize(one, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)) for one in portraits
-    ]
-    small = measured(pipeline, half)
+    small = measured(pipeline, [scaled(one, 0.4) for one in portraits])
     assert share(small, "small") > 0.95
     assert all(face.word != "good" for face in small)
 
@@ -71,9 +68,8 @@ def test_the_distance_between_the_eyes_is_that_of_the_original(
     pipeline: FacePipeline, portraits: list[NDArray[np.uint8]]
 ) -> None:
     picture = portraits[0]
-    large = cv2.resize(picture, None, fx=12, fy=12, interpolation=cv2.INTER_CUBIC)
     (face,) = measured(pipeline, [picture])
-    enlarged = main_of(analysed(pipeline, encoded(np.asarray(large), ".jpg"))).quality
+    enlarged = main_of(analysed(pipeline, encoded(scaled(picture, 12), ".jpg"))).quality
     assert enlarged.eye_distance == pytest.approx(12 * face.eye_distance, rel=0.1)
 
 
@@ -87,7 +83,8 @@ def turned_head(yaw: float, pitch: float, roll: float) -> NDArray[np.float32]:
     about_x = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
     about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
     seen = head @ (about_z @ about_y @ about_x).T
-    return (seen[:, :2] * eyes * 2 + 200).astype(np.float32)
+    landmarks: NDArray[np.float32] = (seen[:, :2] * eyes * 2 + 200).astype(np.float32)
+    return landmarks
 
 
 @pytest.mark.parametrize(

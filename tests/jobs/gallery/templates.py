@@ -121,7 +121,9 @@ class Faces:
     def _compared(self, given: NDArray[np.int64] | None) -> NDArray[np.bool_]:
         among = np.ones(len(self), bool) if given is None else np.isin(self.face_ids, given)
         different = self.person_ids[:, None] != self.person_ids
-        return different & (among[:, None] | among) & (self.face_ids[:, None] < self.face_ids)
+        lower = self.face_ids[:, None] < self.face_ids
+        compared: NDArray[np.bool_] = different & (among[:, None] | among) & lower
+        return compared
 
 
 def same(found: Scores, expected: Scores) -> None:

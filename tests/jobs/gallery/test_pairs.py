@@ -120,8 +120,10 @@ def test_nothing_is_found_where_nothing_is() -> None:
 
 def face_pairs(rows: list[tuple[int, int, int, int, float]]) -> FacePairs:
     """Pairs from rows of (face a, face b, person a, person b, score)."""
-    columns = [np.array([row[place] for row in rows], np.int64) for place in range(4)]
-    return FacePairs(*columns, np.array([row[4] for row in rows], np.float32), 0)
+    face_a, face_b, person_a, person_b = (
+        np.array([row[place] for row in rows], np.int64) for place in range(4)
+    )
+    return FacePairs(face_a, face_b, person_a, person_b, np.array([row[4] for row in rows], np.float32), 0)
 
 
 def test_of_two_people_the_most_alike_faces_stand_for_them() -> None:
@@ -144,8 +146,8 @@ def test_of_equally_alike_faces_the_lower_ids_stand_for_them() -> None:
 def test_everybody_keeps_their_strongest_pairs(people: list[tuple[int, int, int]], limit: int) -> None:
     scores = {(min(a, b), max(a, b)): score / 4 for a, b, score in people if a != b}
     both = sorted(scores)
-    columns = [np.array([pair[side] for pair in both], np.int64) for side in (0, 1, 0, 1)]
-    pairs = PeoplePairs(*columns, np.array([scores[pair] for pair in both], np.float32))
+    a, b = (np.array([pair[side] for pair in both], np.int64) for side in (0, 1))
+    pairs = PeoplePairs(a, b, a, b, np.array([scores[pair] for pair in both], np.float32))
     expected = set()
     for person in range(1, 10):
         theirs = [pair for pair in both if person in pair]

@@ -85,13 +85,13 @@ def test_zips_of_programs_are_read(method: int, streamed: bool, tmp_path: Path) 
         made.mkdir("lfw")
         for name, content in photos.items():
             made.writestr(name, content)
-    with path.open("rb") as file, Archive.open(file) as archive:
+    with path.open("rb") as whole, Archive.open(whole) as archive:
         entries = list(archive.entries())
         assert [(entry.index, entry.path, entry.size_bytes, entry.reason) for entry in entries] == [
             (index, name, len(content), None) for index, (name, content) in enumerate(photos.items(), start=1)
         ]
         assert [archive.read(entry).read() for entry in entries] == list(photos.values())
-        assert not file.closed
+        assert not whole.closed
 
 
 def test_entries_can_be_read_in_any_order_and_side_by_side() -> None:
@@ -260,9 +260,17 @@ def test_plain_files_are_known_by_their_mode() -> None:
     assert reasons_of(part("a.jpg", mode=stat.S_IFREG | 0o644), part("b.jpg", mode=0o644)) == [None, None]
 
 
-@pytest.mark.parametrize("lies", [{"flags": 1}, {"flags": 1 | 1 << 6}, {"flags": 1 << 13}, {"method": 99}])
-def test_passwords_are_told(lies: dict[str, int]) -> None:
-    assert reasons_of(part("a.jpg", **lies)) == [ItemReason.ENCRYPTED]
+@pytest.mark.parametrize(
+    "entry",
+    [
+        part("a.jpg", flags=1),
+        part("a.jpg", flags=1 | 1 << 6),
+        part("a.jpg", flags=1 << 13),
+        part("a.jpg", method=99),
+    ],
+)
+def test_passwords_are_told(entry: Part) -> None:
+    assert reasons_of(entry) == [ItemReason.ENCRYPTED]
 
 
 def test_a_password_that_only_the_entry_itself_tells_of_is_told() -> None:
@@ -409,19 +417,19 @@ def test_packed_bytes_that_make_no_sense_are_damage(method: int, packed: bytes) 
 
 
 @pytest.mark.parametrize(
-    "lies",
+    "entry",
     [
-        {"local_name": b"b.jpg"},
-        {"local_method": DEFLATED},
-        {"offset": 1},
-        {"offset": 2**31},
-        {"packed_size": 400},
-        {"packed_size": 2**31},
+        part("a.jpg", local_name=b"b.jpg"),
+        part("a.jpg", local_method=DEFLATED),
+        part("a.jpg", offset=1),
+        part("a.jpg", offset=2**31),
+        part("a.jpg", packed_size=400),
+        part("a.jpg", packed_size=2**31),
     ],
 )
-def test_an_entry_that_is_not_what_the_directory_says_is_damaged(lies: dict[str, object]) -> None:
-    assert reading_refused(part("a.jpg", **lies), part("b.jpg")) == ItemReason.DAMAGED_ENTRY
-    assert content_of(zip_of([part("a.jpg", **lies), part("b.jpg", b"fine")]), 1) == b"fine"
+def test_an_entry_that_is_not_what_the_directory_says_is_damaged(entry: Part) -> None:
+    assert reading_refused(entry, part("b.jpg")) == ItemReason.DAMAGED_ENTRY
+    assert content_of(zip_of([entry, part("b.jpg", b"fine")]), 1) == b"fine"
 
 
 def test_an_entry_that_is_not_there_at_all_is_damaged() -> None:

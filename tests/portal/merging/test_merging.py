@@ -313,12 +313,12 @@ def test_who_is_a_moment_too_late_for_people_who_were_deleted_is_told_so(
         lambda own, one, *_: delete_person(own, _home(own, one), TESTER, one, photo_store()),
     ]
     with ExitStack() as open_sessions:
-        loaded = []
+        loaded: list[tuple[Session, Person, Person, Merge]] = []
         for _ in acts:
             own = open_sessions.enter_context(Session(db.engine, expire_on_commit=False))
-            rows = own.get_one(Person, ids[0]), own.get_one(Person, ids[1]), own.get_one(Merge, ids[2])
+            one, other = own.get_one(Person, ids[0]), own.get_one(Person, ids[1])
+            loaded.append((own, one, other, own.get_one(Merge, ids[2])))
             own.get_one(Organization, clinic.id)
-            loaded.append((own, *rows))
         delete_person(session, clinic, TESTER, anna, photo_store())
         for act, rows in zip(acts, loaded, strict=True):
             with pytest.raises(Gone):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -15,13 +16,15 @@ from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEvent
 from portal.enrolment import work
-from portal.enrolment.work import claim_photos
+from portal.enrolment.work import claim_photos, record_photos
 from portal.extensions import db
 from portal.merging import merging
+from portal.merging.carrying import carry_over
 from portal.merging.merging import undo_merge
 from portal.organizations.models import Organization
 from portal.people.models import Merge, Person
 from portal.people.services import list_people
+from portal.photos.gallery import next_version
 from portal.photos.models import Face, Photo
 from portal.photos.services import choose_face, photos_of
 from portal.storage import photo_store
@@ -134,13 +137,13 @@ def test_a_photo_that_is_being_worked_on_ends_up_with_the_survivor(
     worker.work()
     gone = enrol(bob, "Gone", "G1", mate(lfw, "Anna_Kournikova", 1))
     hooked = {"claimed": "jobs.enrolment.claim_photos", "written": "jobs.enrolment.record_photos"}[moment]
-    genuine = {"claimed": claim_photos, "written": work.record_photos}[moment]
+    genuine: Callable[..., object] = claim_photos if moment == "claimed" else record_photos
 
-    def merge_beside(*arguments: object) -> object:
-        answer = genuine(*arguments) if moment == "claimed" else None  # type: ignore[operator]
+    def merge_beside(*arguments: Any) -> object:
+        answer = genuine(*arguments) if moment == "claimed" else None
         with app.app_context():
             merge(db.session(), kept, gone)
-        return answer or genuine(*arguments)  # type: ignore[operator]
+        return answer or genuine(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(hooked, merge_beside)
@@ -172,8 +175,8 @@ def test_a_merge_in_the_middle_of_a_workers_writing_meets_no_deadlock(
 
     with ThreadPoolExecutor(1) as pool:
 
-        def hold_and_be_met(*arguments: object) -> set[int]:
-            held = hold_people(*arguments)  # type: ignore[arg-type]
+        def hold_and_be_met(*arguments: Any) -> set[int]:
+            held = hold_people(*arguments)
             future: Future[None] = pool.submit(merge_elsewhere)
             merges.append(future)
             wait_until(
@@ -203,31 +206,30 @@ def test_a_worker_that_waits_for_a_merge_holds_the_survivor_before_the_photo(
     kept = enrol(bob, "Kept", "K1", mate(lfw, "Al_Sharpton", 1))
     worker.work()
     gone = enrol(bob, "Gone", "G1", mate(lfw, "Anna_Kournikova", 1))
-    engine, genuine, next_version = db.engine, merging.carry_over, work.next_version
+    engine = db.engine
     merging_now = Event()
 
-    def carry_over_when_somebody_waits(*arguments: object) -> None:
+    def carry_over_when_somebody_waits(*arguments: Any) -> None:
         merging_now.set()
         wait_until(lambda: someone_waits_for_a_lock(engine), "the worker to meet the merge's locks")
-        genuine(*arguments)  # type: ignore[arg-type]
+        carry_over(*arguments)
 
     def merge_elsewhere() -> None:
         with app.app_context():
             merge(db.session(), kept, gone)
 
-    def raise_version(*arguments: object) -> int:
+    def raise_version(*arguments: Any) -> int:
         with engine.connect() as other, pytest.raises(OperationalError, match="could not obtain lock"):
             other.execute(text(f"SELECT id FROM person WHERE id = {kept} FOR UPDATE NOWAIT"))
-        return next_version(*arguments)  # type: ignore[arg-type]
+        return next_version(*arguments)
 
-    def record_beside_a_merge(*arguments: object) -> list[int]:
+    def record_beside_a_merge(*arguments: Any) -> list[int]:
         merges = pool.submit(merge_elsewhere)
         assert merging_now.wait(60)
-        answer = record_photos(*arguments)  # type: ignore[arg-type]
+        answer = record_photos(*arguments)
         merges.result()
         return answer
 
-    record_photos = work.record_photos
     with ThreadPoolExecutor(1) as pool, monkeypatch.context() as patch:
         patch.setattr(merging, "carry_over", carry_over_when_somebody_waits)
         patch.setattr(work, "next_version", raise_version)

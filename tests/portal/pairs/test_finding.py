@@ -144,7 +144,8 @@ def test_scans_of_the_night_start_though_a_member_was_faster_somewhere(
     homes = [home, create_organization(session, TESTER, "Beta Clinic")]
     for organization in homes:
         scans.schedule_scans(session, organization, TESTER, now().hour)
-    start, started = scans.start_scan, []
+    start = scans.start_scan
+    started: list[DuplicateScan] = []
 
     def start_after_a_member(own: Session, organization: Organization, actor: Any) -> DuplicateScan:
         if not started:
@@ -192,7 +193,8 @@ def test_a_lower_threshold_does_not_rely_on_a_scan_that_is_being_cancelled(
 def copies(session: Session, enrolled: Enrolled) -> Copies:
     """An honest photo of Anna and of Anne, and one file that both have."""
     anna, anne = enrolled("Anna"), enrolled("Anne")
-    return anna, anne, *(add_photo(session, one.person, shade=99) for one in (anna, anne))
+    copy_a, copy_b = (add_photo(session, one.person, shade=99) for one in (anna, anne))
+    return anna, anne, copy_a, copy_b
 
 
 def test_a_copy_that_comes_back_asks_nothing_anew(

@@ -58,7 +58,8 @@ def beside(app: Flask, session: Session, people: Photos, monkeypatch: pytest.Mon
     with ThreadPoolExecutor(1) as pool:
 
         def meet(module: Any, name: str, act: Act) -> list[Future[Any]]:
-            genuine, others = getattr(module, name), []
+            genuine = getattr(module, name)
+            others: list[Future[Any]] = []
 
             def elsewhere() -> None:
                 with app.app_context():

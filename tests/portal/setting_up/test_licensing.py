@@ -170,7 +170,7 @@ def test_where_nothing_else_is_ready_the_page_says_what_to_do(app: Flask, browse
     ]
     assert "run `make setup`" in browser.page.get_text()
     assert browser.post("/first-run", form(app, licence="declined")).status_code == 422
-    assert "YuNet and SFace are not ready" in browser.page.select_one(".field--wrong").get_text()
+    assert "YuNet and SFace are not ready" in browser.one(".field--wrong").get_text()
 
 
 def test_what_is_free_is_shown_and_nothing_is_asked(app: Flask, browser: Visitor) -> None:

@@ -477,7 +477,7 @@ def _batch(
         state: stored(photo_store(), organization, picture(20)).file for state in ("attention", "received")
     }
     whose = {"external_id": "P-SECRET", "name": "Paula Secret"}
-    ends = {
+    ends: dict[ItemState, dict[str, Any]] = {
         ItemState.ATTENTION: {"reason": "no_name"},
         ItemState.ENROLLED: {"reason": "several_faces", "person_id": photo.person_id, "photo_id": photo.id},
     }
@@ -554,12 +554,12 @@ def ask(app: Flask, visitor: Visitor, route: Route, scene: Scene) -> tuple[int, 
     with app.test_request_context():
         url = url_for(route.endpoint, **route.arguments(scene))
     if route.script is not None:
-        send = visitor.call(url, **route.script(scene))
+        response = visitor.call(url, **route.script(scene))
     elif route.method == "GET":
-        send = visitor.get(url, buffered=True)
+        response = visitor.get(url, buffered=True)
     else:
-        send = visitor.post(url, route.form(scene))
-    with send as response:
+        response = visitor.post(url, route.form(scene))
+    with response:
         readable = response.mimetype in {"text/html", "text/csv", "application/json"}
         return response.status_code, response.location or (response.text if readable else "")
 

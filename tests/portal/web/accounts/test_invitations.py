@@ -23,8 +23,7 @@ def invite(admin: Visitor, email: str, role: str = "operator") -> str:
     """The path of the link that the members page shows."""
     answer = admin.post("/members/invitations", {"email": email, "role": role}, follow=True)
     assert answer.status_code == 200
-    link = admin.page.select_one("[data-copy-text]")
-    return urlsplit(link.get_text()).path
+    return urlsplit(admin.one("[data-copy-text]").get_text()).path
 
 
 def roles_of(app: Flask, email: str) -> dict[str, str]:
@@ -80,7 +79,7 @@ def test_a_revoked_link_does_not_work(
     alice: Visitor, browser: Visitor, events: Callable[[str], list[AuditEvent]]
 ) -> None:
     path = invite(alice, "noor@clinic.local")
-    action = alice.page.select_one("[data-invitation] form")["action"]
+    action = str(alice.one("[data-invitation] form")["action"])
     assert alice.post(action, {}, follow=True).status_code == 200
     assert "The invitation of noor@clinic.local is revoked" in alice.page.get_text()
     assert browser.get(path).status_code == 404
@@ -117,7 +116,7 @@ def test_somebody_with_an_account_shows_its_password(
     assert roles_of(app, maria.email) == {"Alpha Clinic": "viewer", "Harbour Shelter": "operator"}
     # The one who joined is in the organization that they joined.
     browser.get("/account")
-    assert browser.page.select_one(".organization__text").get_text() == "Alpha Clinic"
+    assert browser.one(".organization__text").get_text() == "Alpha Clinic"
 
 
 def test_somebody_signed_in_joins_by_a_click(

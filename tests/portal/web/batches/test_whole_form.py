@@ -6,8 +6,9 @@ import io
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextvars import Context
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import pytest
 from flask import Flask
@@ -30,7 +31,19 @@ AUTO = {"grouping": "auto", "label": "auto", "known": "add"}
 MANIFEST = b"external_id,name,photo\nA1,Anna,one.jpg\nB1,Ben,two.jpg\n"
 
 
-def send(visitor: Visitor, *files: tuple[str, bytes], manifest: bytes | None = None, **fields: str) -> int:
+class Naming(TypedDict, total=False):
+    """How names become people, as far as it is chosen in the form."""
+
+    grouping: str
+    label: str
+
+
+def send(
+    visitor: Visitor,
+    *files: tuple[str, bytes],
+    manifest: bytes | None = None,
+    **fields: Unpack[Naming],
+) -> int:
     """Send the form with files in its field for photos; returns the number of the batch."""
     data: dict[str, Any] = {**AUTO, **fields, "photos": [file(content, name) for name, content in files]}
     if manifest is not None:
@@ -74,7 +87,7 @@ def test_names_become_people(
     bob: Visitor,
     session: Session,
     names: tuple[str, str],
-    fields: dict[str, str],
+    fields: Naming,
     expected: dict[str, int],
 ) -> None:
     batch = send(bob, *((name, picture(number)) for number, name in enumerate(names)), **fields)
@@ -109,13 +122,13 @@ def test_a_manifest_may_come_before_the_photos_or_after_them(
 ) -> None:
     photos = [file(picture(1), "one.jpg"), file(picture(2), "two.jpg"), file(picture(3), "three.jpg")]
     manifest = file(MANIFEST, "list.csv")
-    data: dict[str, Any] = {
+    forms: dict[str, dict[str, Any]] = {
         "before": {"manifest": manifest, "photos": photos},
         "after": {"photos": photos, "manifest": manifest},
         "among the photos": {"photos": [manifest, *photos]},
         "among the photos, last": {"photos": [*photos, manifest]},
-    }[place]
-    response = bob.post("/enrol", {**AUTO, **data})
+    }
+    response = bob.post("/enrol", {**AUTO, **forms[place]})
     batch = int(response.location.rsplit("/", 1)[1])
     finish(worker)
     assert people(session) == {"A1": 1, "B1": 1}
@@ -197,7 +210,7 @@ def test_each_file_that_is_no_photo_is_told(
 def test_two_photos_of_one_name_are_both_accounted_for(
     worker: Worker, bob: Visitor, session: Session, second: str
 ) -> None:
-    named = {"grouping": "folder", "label": "external_id"}
+    named: Naming = {"grouping": "folder", "label": "external_id"}
     batch = send(bob, ("A/1.jpg", picture(1)), (second, picture(2)), **named)
     finish(worker)
     assert [fate for _, fate in all_fates(session, batch)] == ["attention no_face"] * 2
@@ -283,7 +296,7 @@ def test_a_form_without_its_token_leaves_nothing(bob: Visitor, session: Session,
     late = without.replace(b"--x--", field + b"--x--")
     assert len(whole) == len(late) > len(without)
     for body in (without, late):
-        assert stream(bob, lambda body=body: iter([body])) == 400  # type: ignore[misc]
+        assert stream(bob, partial(iter, [body])) == 400
     assert_nothing(session, files)
 
 
@@ -340,7 +353,7 @@ def stream(visitor: Visitor, body: Callable[[], Iterator[bytes]], told_bytes: in
     environ = EnvironBuilder(
         "/enrol",
         method="POST",
-        headers={"Cookie": f"{cookie.key}={cookie.value}"},
+        headers=[("Cookie", f"{cookie.key}={cookie.value}")],
         environ_overrides={"REMOTE_ADDR": visitor.client.environ_base["REMOTE_ADDR"]},
     ).get_environ()
     environ["wsgi.input"] = Stream(body())
@@ -354,7 +367,7 @@ def test_a_form_that_broke_off_leaves_nothing(bob: Visitor, session: Session, fi
     photos = [("A/1.jpg", picture(1)), ("A/2.jpg", picture(2) + bytes(200_000))]
     whole = b"".join(form(token, iter(photos)))
     for cut in (300, len(whole) - 150_000, len(whole) - 4):
-        assert stream(bob, lambda cut=cut: iter([whole[:cut]]), len(whole)) == 400  # type: ignore[misc]
+        assert stream(bob, partial(iter, [whole[:cut]]), len(whole)) == 400
         assert_nothing(session, files)
     assert stream(bob, lambda: iter([whole])) == 302
     session.rollback()

@@ -22,7 +22,7 @@ from tests.make.calibrations import add_calibration, curves
 from tests.make.face_models import THRESHOLD, face_model, made_up_model
 from tests.make.people import add_person, add_photo, enrol_templates, template
 from tests.make.searches import add_search
-from tests.visitor import Visitor
+from tests.visitor import Visitor, one_in
 
 URL = "/settings/scores"
 
@@ -72,15 +72,15 @@ def test_the_error_rates_are_said_in_words(alice: Visitor) -> None:
 @pytest.mark.usefixtures("measured")
 def test_the_plot_says_the_same_as_its_table(alice: Visitor) -> None:
     alice.get(URL)
-    drawing = alice.page.select_one("svg.score-plot__drawing")
+    drawing = alice.one("svg.score-plot__drawing")
     assert drawing["role"] == "img"
-    assert drawing.select_one("title").get_text()
-    assert "1,000 people" in drawing.select_one("desc").get_text()
+    assert one_in(drawing, "title").get_text()
+    assert "1,000 people" in one_in(drawing, "desc").get_text()
     assert len(drawing.select(".score-plot__threshold")) == 1
     assert "Both thresholds 0.400" in drawing.get_text()
     rows = alice.page.select(".score-plot__numbers tbody tr")
-    assert [row.select_one("[data-label='Different people']").get_text() for row in rows] == ["999", "1"]
-    assert [row.select_one("[data-label='Same person']").get_text() for row in rows] == ["18", "82"]
+    assert [one_in(row, "[data-label='Different people']").get_text() for row in rows] == ["999", "1"]
+    assert [one_in(row, "[data-label='Same person']").get_text() for row in rows] == ["18", "82"]
 
 
 @pytest.mark.usefixtures("uncalibrated")
@@ -116,7 +116,7 @@ def test_it_warns_of_little_data_and_of_undecided_pairs(
     assert all(
         "too little data" in one.get_text() for one in alice.page.select("[data-thresholds=search] label")[:4]
     )
-    assert "too little data" not in alice.page.select_one("[data-thresholds=duplicates]").get_text()
+    assert "too little data" not in alice.one("[data-thresholds=duplicates]").get_text()
     assert "7 pairs of people were undecided at the time of the calibration." in text(alice)
 
 
@@ -132,7 +132,7 @@ def test_it_warns_where_hardly_anybody_has_two_photos(
     alice.get(URL)
     assert "Only 3 people were enrolled with several photos." in text(alice)
     assert "2 to 70 of 100 known people will be missed" in text(alice)
-    assert "too little data" in alice.page.select_one("[data-thresholds=search]").get_text()
+    assert "too little data" in alice.one("[data-thresholds=search]").get_text()
 
 
 def test_nobody_with_two_photos(app: Flask, clinic: Organization, alice: Visitor) -> None:
@@ -212,8 +212,8 @@ def test_another_value_is_typed(alice: Visitor) -> None:
     ):
         answer = alice.post(URL, {"purpose": "duplicates", "threshold": "other", "other": typed})
         assert answer.status_code == 422
-        assert said in alice.page.select_one("[data-thresholds=duplicates] .field__error").get_text()
-        assert alice.page.select_one("[data-thresholds=duplicates] input[name=other]")["value"] == typed
+        assert said in alice.one("[data-thresholds=duplicates] .field__error").get_text()
+        assert alice.one("[data-thresholds=duplicates] input[name=other]")["value"] == typed
         assert not alice.page.select("[data-thresholds=search] .field__error")
     assert alice.post(URL, {"purpose": "search"}).status_code == 422
     assert alice.post(URL, {"purpose": "nothing", "threshold": "0.5"}).status_code == 400
@@ -244,7 +244,7 @@ def test_candidates_show_their_band_and_the_raw_score(
     vera.get(f"/search/{search_id}")
     candidates = vera.page.select("[data-candidate]")
     assert [one["data-band"] for one in candidates] == ["strong", "possible", "unlikely"]
-    assert [one.select_one(".badge").get_text() for one in candidates] == ["Strong", "Possible", "Unlikely"]
+    assert [one_in(one, ".badge").get_text() for one in candidates] == ["Strong", "Possible", "Unlikely"]
     assert "0.700" in candidates[0].get_text()
     assert "about 1 search of an unknown person in 100" in text(vera)
     # Nothing was measured at the school.

@@ -41,8 +41,8 @@ def test_figures_and_lists_are_those_of_the_organization(
     bob: Visitor, charlie: Visitor, session: Session, clinic: Organization
 ) -> None:
     people = [add_person(session, clinic, f"A{number}", f"Person {number}") for number in range(8)]
-    usable = [add_photo(session, person, shade=shade) for shade, person in enumerate(people[:2], 1)]
-    add_pair(session, *usable)
+    first, second = (add_photo(session, person, shade=shade) for shade, person in enumerate(people[:2], 1))
+    add_pair(session, first, second)
     add_photo(session, people[2], faces=0, shade=3)
     found = add_search(session, clinic)
     enrol(bob, "Newest", "N1", picture(4), picture(5))

@@ -40,7 +40,10 @@ def said(visitor: Visitor) -> str:
 def shown(visitor: Visitor, url: str = "/duplicates") -> list[tuple[str, str, str]]:
     """External ids and status of the pairs on a page, in its order."""
     assert visitor.get(url).status_code == 200
-    return [(row["data-a"], row["data-b"], row["data-status"]) for row in visitor.page.select("[data-pair]")]
+    return [
+        (str(row["data-a"]), str(row["data-b"]), str(row["data-status"]))
+        for row in visitor.page.select("[data-pair]")
+    ]
 
 
 def report(visitor: Visitor, query: str = "") -> list[dict[str, str]]:
@@ -91,12 +94,12 @@ def test_the_strongest_come_first_and_a_group_is_one_entry(
     assert [len(entry.select("[data-pair]")) for entry in entries] == [2, 1]
     assert "2 linked pairs" in entries[0].get_text(" ", strip=True)
     # The menu counts what there is to do: a group is one question.
-    assert bob.page.select_one(".nav__count").get_text(strip=True).endswith("2")  # type: ignore[union-attr]
+    assert bob.one(".nav__count").get_text(strip=True).endswith("2")
 
 
 def test_the_very_same_photo_is_said_to_be_that(bob: Visitor, session: Session, clinic: Organization) -> None:
-    photos = [add_photo(session, add_person(session, clinic, name, name), shade=5) for name in ("A", "B")]
-    pair = add_pair(session, *photos, score=1.0)
+    one, other = (add_photo(session, add_person(session, clinic, name, name), shade=5) for name in ("A", "B"))
+    pair = add_pair(session, one, other, score=1.0)
     bob.get("/duplicates")
     assert "The very same photo" in said(bob)
     bob.get(f"/duplicates/{pair.id}")
@@ -169,9 +172,7 @@ def test_the_list_goes_on_page_by_page(bob: Visitor, paired: Paired) -> None:
     for number in range(23):
         paired(f"A{number}", f"B{number}", 0.5 + number / 100)
     first = shown(bob)
-    following = bob.page.select_one("a[rel=next]")
-    assert following is not None
-    second = shown(bob, str(following["href"]))
+    second = shown(bob, bob.link("a[rel=next]"))
     assert [a for a, _, _ in first + second] == [f"A{number}" for number in reversed(range(23))]
 
 
@@ -310,8 +311,8 @@ def test_the_page_of_a_person_has_what_was_marked_too_and_says_how_many_more_the
 def test_two_with_the_very_same_photo_who_were_merged_are_said_to_be_that(
     bob: Visitor, session: Session, clinic: Organization
 ) -> None:
-    photos = [add_photo(session, add_person(session, clinic, name, name), shade=5) for name in ("A", "B")]
-    pair = add_pair(session, *photos, score=1.0)
+    one, other = (add_photo(session, add_person(session, clinic, name, name), shade=5) for name in ("A", "B"))
+    pair = add_pair(session, one, other, score=1.0)
     bob.get(f"/duplicates/{pair.id}")
     bob.post(f"/duplicates/{pair.id}/merge", {"external_id_of": "a", "name_of": "a"})
     # The photo is one photo of A now, and the pass finds none of B.

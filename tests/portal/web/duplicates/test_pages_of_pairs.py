@@ -26,7 +26,7 @@ from tests.make.face_models import THRESHOLD, face_model
 from tests.make.pairs import add_odd_photo, add_pair, mark_stale
 from tests.make.people import TESTER, add_photo
 from tests.portal.conftest import Enrolled, Paired
-from tests.visitor import Visitor, member
+from tests.visitor import Visitor, member, one_in
 
 Events = Callable[[str], list[AuditEvent]]
 
@@ -145,10 +145,8 @@ def test_a_decision_leads_on_and_can_be_undone_from_there(
     assert [event.details["status"] for event in events("pair.decided")] == [decision]
     assert "A2" in names(app), "only marked: nobody is merged"
     assert names(app)["A2"] is None
-    undo = bob.page.select_one("form[action$='/undo']")
-    assert undo is not None
-    hidden = undo.select_one("[name=decided_at]")
-    assert hidden is not None
+    undo = bob.one("form[action$='/undo']")
+    hidden = one_in(undo, "[name=decided_at]")
     bob.post(str(undo["action"]), {"decided_at": str(hidden["value"])}, follow=True)
     assert "this pair is open again" in said(bob)
     assert stored(app, pair).status == PairStatus.OPEN
@@ -174,7 +172,7 @@ def test_who_keeps_the_external_id_takes_the_other_in(
     assert names(app) == {"A1": None, "A2": pair.a_id}
     assert stored(app, pair).status == PairStatus.DUPLICATE
     bob.get(f"/people/{pair.a_id}")
-    assert bob.page.select_one("h1").get_text() == "Anna Right"  # type: ignore[union-attr]
+    assert bob.one("h1").get_text() == "Anna Right"
     assert len(bob.page.select("[data-photo]")) == 2
     bob.get(f"/duplicates/{pair.id}")
     assert "Anna Right" in said(bob)
@@ -186,7 +184,7 @@ def test_who_keeps_the_external_id_takes_the_other_in(
     assert stored(app, pair).status == PairStatus.OPEN
     assert bob.page.select("[name=decision]")
     bob.get(f"/people/{pair.a_id}")
-    assert bob.page.select_one("h1").get_text() == "A1"  # type: ignore[union-attr]
+    assert bob.one("h1").get_text() == "A1"
 
 
 def test_what_can_not_be_decided_is_said_and_the_note_is_kept(
@@ -198,7 +196,7 @@ def test_what_can_not_be_decided_is_said_and_the_note_is_kept(
         bob.post(f"/duplicates/{pair.id}/decision", {"decision": "distinct", "note": long}).status_code == 422
     )
     assert "2000 are allowed" in said(bob)
-    assert bob.page.select_one("#note").get_text().strip() == long  # type: ignore[union-attr]
+    assert bob.one("#note").get_text().strip() == long
     assert stored(app, pair).status == PairStatus.OPEN
     bob.call(f"/duplicates/{pair.id}/release")
     judging.decide(session, TESTER, pair, PairStatus.DUPLICATE)
@@ -258,9 +256,7 @@ def test_other_photos_are_compared_without_a_script_too(
     assert "This photo of Anna does not look like the other photos of this person." in said(bob)
     pictures = [str(one["href"]) for one in bob.page.select("[data-compare] image")]
     assert pictures == [f"/photos/{photo.id}/preview" for photo in (anna, anne)]
-    link = bob.page.select_one("[data-choose=a]:not([aria-current])")
-    assert link is not None
-    bob.get(str(link["href"]))
+    bob.get(bob.link("[data-choose=a]:not([aria-current])"))
     pictures = [str(one["href"]) for one in bob.page.select("[data-compare] image")]
     assert pictures == [f"/photos/{photo.id}/preview" for photo in (other, anne)]
 

@@ -54,8 +54,8 @@ def test_name_and_retention_are_changed_and_written_down(alice: Visitor) -> None
     answer = alice.post("/settings", {"name": " Alpha  Hospital", "retention_days": "7"}, follow=True)
     assert answer.status_code == 200
     assert "The settings are saved." in alice.page.get_text()
-    assert alice.page.select_one(".organization__text").get_text() == "Alpha Hospital"
-    assert alice.page.select_one("input[name=retention_days]")["value"] == "7"
+    assert alice.one(".organization__text").get_text() == "Alpha Hospital"
+    assert alice.one("input[name=retention_days]")["value"] == "7"
     alice.get("/audit?action=organization.settings_changed")
     (line,) = alice.page.select("[data-event]")
     assert "name from “Alpha Clinic” to “Alpha Hospital”" in line.get_text()
@@ -110,7 +110,7 @@ def test_a_mistake_is_told_and_nothing_changes(alice: Visitor, name: str, days: 
     assert alice.post("/settings", {"name": name, "retention_days": days}).status_code == 422
     assert message in alice.page.get_text()
     alice.get("/settings")
-    assert alice.page.select_one("input[name=name]")["value"] == "Alpha Clinic"
+    assert alice.one("input[name=name]")["value"] == "Alpha Clinic"
 
 
 def test_the_face_model_in_use_and_its_live_workers_are_shown(alice: Visitor, face_model: FaceModel) -> None:
@@ -138,5 +138,5 @@ def test_only_admins_have_settings(bob: Visitor, vera: Visitor, client: FlaskCli
 def test_each_organization_has_its_own_settings(alice: Visitor, charlie: Visitor) -> None:
     charlie.post("/settings", {"name": "Charlie College", "retention_days": "3"})
     alice.get("/settings")
-    assert alice.page.select_one("input[name=name]")["value"] == "Alpha Clinic"
-    assert alice.page.select_one("input[name=retention_days]")["value"] == "30"
+    assert alice.one("input[name=name]")["value"] == "Alpha Clinic"
+    assert alice.one("input[name=retention_days]")["value"] == "30"

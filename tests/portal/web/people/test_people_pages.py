@@ -160,9 +160,7 @@ def test_the_list_leads_from_page_to_page(app: Flask, vera: Visitor, monkeypatch
             add_person(db.session(), vera.organization, f"A{number}", "Anna")
 
     def follow(relation: str) -> list[str]:
-        link = vera.page.select_one(f"a[rel={relation}]")
-        assert link is not None
-        vera.get(str(link["href"]))
+        vera.get(vera.link(f"a[rel={relation}]"))
         return [str(row["data-person"]) for row in vera.page.select("[data-person]")]
 
     for query in ("", "anna"):

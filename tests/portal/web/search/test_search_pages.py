@@ -260,9 +260,7 @@ def test_past_searches_are_listed_newest_first_page_by_page(
     made = [add_search(session, clinic, faces=0).id for _ in range(5)]
 
     def follow(relation: str) -> list[int]:
-        link = bob.page.select_one(f"a[rel={relation}]")
-        assert link is not None
-        bob.get(str(link["href"]))
+        bob.get(bob.link(f"a[rel={relation}]"))
         return [int(str(row["data-search"])) for row in bob.page.select("[data-search]")]
 
     assert listed(bob) == made[:2:-1]
@@ -309,9 +307,8 @@ def test_a_deleted_search_is_really_gone(
 def test_a_search_expires_with_its_photo(
     bob: Visitor, session: Session, clinic: Organization, files: Files, events: Events
 ) -> None:
-    old, new = (add_search(session, clinic) for _ in range(2))
+    old, new = (add_search(session, clinic).id for _ in range(2))
     assert clinic.retention_days == 30
-    (old, new) = old.id, new.id
     thirty_days_ago = now() - timedelta(days=30)
     with writing(session):
         session.execute(update(Search).where(Search.id == old).values(created_at=thirty_days_ago))
