@@ -7,8 +7,8 @@ from jobs.job import has_claimed, job
 from jobs.slices import Slice
 from portal import queues
 from portal.batches import unpacking
-from portal.batches.announcing import NotOpen
 from portal.batches.models import BatchArchive
+from portal.batches.opening import NotOpen
 from portal.database import writing
 from portal.extensions import db
 from portal.removal import undoing

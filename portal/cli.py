@@ -18,11 +18,11 @@ from portal import create_app, doctor, logs, migrations
 from portal.accounts.models import Role
 from portal.accounts.services import AccountError, create_user, reset_password
 from portal.audit.services import Actor
-from portal.batches.announcing import BatchError
 from portal.batches.importing import find_source
 from portal.batches.manifest import ManifestError
 from portal.batches.models import KnownPeople
 from portal.batches.naming import Grouping, Label
+from portal.batches.opening import BatchError
 from portal.calibration.services import bands_for_pairs
 from portal.console.batches import import_and_watch
 from portal.console.duplicates import scan_and_watch

@@ -6,22 +6,26 @@ Everything that was dropped has an item from here on, so that the counts always 
 from __future__ import annotations
 
 import hashlib
-import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from portal.batches.manifest import ManifestRow
-from portal.batches.models import PATH_LENGTH, Batch, BatchItem, Decision, ItemState
+from portal.batches.items import (
+    ended,
+    insert_items,
+    is_sound,
+    item_values,
+    items_by_key,
+    key_of_another,
+    shortened,
+)
+from portal.batches.models import Batch, BatchItem, ItemState
 from portal.batches.naming import Grouping, Label, Naming, Unnamed, normal_path, path_key, person_of
+from portal.batches.opening import BatchError, lock_open
 from portal.batches.reasons import ItemReason
-from portal.chunks import chunks
-from portal.database import now, writing
-from portal.locks import lock, lock_rows
-from portal.people.services import PersonError, clean_external_id, clean_name
+from portal.database import writing
 from portal.photos.reasons import MAX_PHOTO_BYTES
 
 AT_ONCE = 500
@@ -34,23 +38,6 @@ WANTED_AGAIN = (
     ItemReason.TOO_LARGE,
     ItemReason.CANCELLED,
 )
-
-
-class BatchError(ValueError):
-    """What is wrong with a batch or with a request about it, in words for staff."""
-
-
-class NotOpen(BatchError):
-    """The batch takes nothing at the moment: it is paused, cancelled or undone (`decision`)."""
-
-    def __init__(self, decision: Decision) -> None:
-        words = {
-            Decision.PAUSE: "The batch is paused. Resume it first.",
-            Decision.CANCEL: "The batch was cancelled. Start a new one.",
-            Decision.UNDO: "The batch was undone. Start a new one.",
-        }
-        super().__init__(words[decision])
-        self.decision = decision
 
 
 @dataclass(frozen=True)
@@ -74,14 +61,6 @@ class AnnouncedItem:
     sha256: str | None
 
 
-def lock_open(session: Session, batch: Batch) -> None:
-    """Hold a batch that is to be added to, in the caller's transaction. Raises NotOpen, and Gone."""
-    lock(session, batch, key_share=True)
-    if batch.decision != Decision.GO_ON:
-        raise NotOpen(batch.decision)
-    batch.touched_at = now()
-
-
 def announce(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list[AnnouncedItem]:
     """Make the items of files that are about to come, or find them; in the order given.
 
@@ -92,42 +71,6 @@ def announce(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> li
         items = (_match if batch.has_manifest else _read_names)(session, batch, files)
         batch.reopen()
     return items
-
-
-def add_manifest(
-    session: Session, batch: Batch, rows: Iterable[ManifestRow], reader: str | None = None
-) -> int:
-    """Make an item of every photo of a manifest, and of every row without one; returns how many.
-
-    reader: identifies who reads it. Raises BatchError if the batch has a manifest or
-    files already, NotOpen, and ManifestError from `rows`; then the batch has no manifest.
-    """
-    reader = reader or secrets.token_hex(16)
-    with writing(session):
-        lock_open(session, batch)
-        batch.manifest_reader = reader
-        if batch.has_manifest:
-            raise BatchError("This batch already has a manifest. Drop the other one as a new batch.")
-        # What an interrupted attempt left.
-        of_batch = BatchItem.batch_id == batch.id
-        session.execute(delete(BatchItem).where(of_batch, BatchItem.line.is_not(None)))
-        if session.scalar(select(BatchItem.id).where(of_batch).limit(1)):
-            raise BatchError("The manifest has to come before the photos. Drop both as a new batch.")
-    count = 0
-    for part in chunks(rows, AT_ONCE):
-        with writing(session):
-            _lock_for_reader(session, batch, reader)
-            count += _add_rows(session, batch, part)
-    with writing(session):
-        _lock_for_reader(session, batch, reader)
-        batch.has_manifest = True
-    return count
-
-
-def _lock_for_reader(session: Session, batch: Batch, reader: str) -> None:
-    lock_open(session, batch)
-    if batch.manifest_reader != reader:
-        raise BatchError("The manifest came a second time while it was being read: the second one counts.")
 
 
 def announce_all(session: Session, batch: Batch, left_out: int = 0) -> None:
@@ -150,30 +93,20 @@ def naming_of(batch: Batch) -> Naming | None:
     return Naming(Grouping(batch.grouping), Label(batch.label))
 
 
-def shortened(path: str) -> str:
-    """A path as long as a row can hold: its end tells more than its beginning."""
-    return path[-PATH_LENGTH:]
-
-
-def key_of_another(key: str, mark: str) -> str:
-    """The key of a file that is not the only one of its path; the path's own without a mark."""
-    return shortened(f"{key}//{mark}" if mark else key)
-
-
 def _read_names(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list[AnnouncedItem]:
     """The items of these files, whose names say whose photos they are. Case counts: A1 and a1 are two."""
     naming = naming_of(batch)
     if naming is None:
         raise BatchError("How the names of the files are read has not been decided.")
     keys = [key_of_another(normal_path(file.path), file.mark) for file in files]
-    there = {row.path_key: row for row in _items(session, batch, keys)}
+    there = {row.path_key: row for row in items_by_key(session, batch, keys)}
     new: dict[str, dict[str, Any]] = {}
     for key, file in zip(keys, files, strict=True):
         if key in there:
             _want_again(there[key], file)
         elif key not in new:
-            new[key] = _values(batch, file.path, key, **_named(file, naming))
-    there |= {item.path_key: item for item in _insert(session, list(new.values()))}
+            new[key] = item_values(batch, file.path, key, **_named(file, naming))
+    there |= {item.path_key: item for item in insert_items(session, list(new.values()))}
     return [_announced(there[key]) for key in keys]
 
 
@@ -184,7 +117,7 @@ def _named(file: DroppedFile, naming: Naming) -> dict[str, Any]:
         person = person_of(file.path, naming)
         values |= {"external_id": person.external_id, "name": person.name}
     except Unnamed as problem:
-        return values | _ended(problem.reason, problem.detail)
+        return values | ended(problem.reason, problem.detail)
     return values | _refused(file)
 
 
@@ -195,9 +128,9 @@ def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list
     """
     endings = [_endings(path_key(file.path)) for file in files]
     there: dict[str, BatchItem] = {}
-    for row in _items(session, batch, [key for keys in endings for key in keys]):
+    for row in items_by_key(session, batch, [key for keys in endings for key in keys]):
         # The first sound row that names a photo gets it; the later ones failed when the manifest was read.
-        if row.path_key not in there or (not _is_sound(there[row.path_key]) and _is_sound(row)):
+        if row.path_key not in there or (not is_sound(there[row.path_key]) and is_sound(row)):
             there[row.path_key] = row
     found: list[BatchItem | str] = []
     strangers: dict[str, dict[str, Any]] = {}
@@ -215,16 +148,16 @@ def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list
             continue
         if item is not None and item.state == ItemState.EXPECTED:
             # It is not known which of the two is meant: neither is taken.
-            _set(item, **_ended(ItemReason.TWO_FILES))
+            _set(item, **ended(ItemReason.TWO_FILES))
         reason = ItemReason.NOT_IN_MANIFEST if item is None else ItemReason.TWO_FILES
         # With a key that no row of the manifest has, it is found when it is announced again.
         key = key_of_another(keys[0], file.mark or hashlib.sha256(file.path.encode()).hexdigest()[:16])
-        values = _values(batch, file.path, key, size_bytes=file.size_bytes, **_ended(reason))
+        values = item_values(batch, file.path, key, size_bytes=file.size_bytes, **ended(reason))
         strangers[key] = {**values, "dropped_path": path}
         found.append(key)
-    known = {item.path_key: item for item in _items(session, batch, list(strangers))}
+    known = {item.path_key: item for item in items_by_key(session, batch, list(strangers))}
     new = [values for key, values in strangers.items() if key not in known]
-    known |= {item.path_key: item for item in _insert(session, new)}
+    known |= {item.path_key: item for item in insert_items(session, new)}
     return [_announced(known[item] if isinstance(item, str) else item) for item in found]
 
 
@@ -234,85 +167,11 @@ def _endings(key: str) -> list[str]:
     return ["/".join(parts[start:]) for start in range(len(parts))]
 
 
-def _add_rows(session: Session, batch: Batch, rows: Sequence[ManifestRow]) -> int:
-    keys = [shortened(path_key(photo)) for row in rows for photo in row.photos]
-    owners = {item.path_key: item.external_id for item in _items(session, batch, keys) if _is_sound(item)}
-    values: list[dict[str, Any]] = []
-    for row in rows:
-        person = _person_of(row)
-        for photo in row.photos or ("",):
-            key = shortened(path_key(photo))
-            item = _values(batch, photo, key, line=row.line, **person)
-            if "state" not in person:
-                item |= _claimed(photo, key, item["external_id"], owners)
-            values.append(item)
-    _insert(session, values)
-    return len(values)
-
-
-def _claimed(photo: str, key: str, external_id: str, owners: dict[str, str]) -> dict[str, Any]:
-    """Give a photo to the first row that names it."""
-    if not photo:
-        return _ended(ItemReason.NO_PHOTO)
-    owner = owners.get(key)
-    if owner is None:
-        owners[key] = external_id
-        return {}
-    if owner == external_id:
-        return {"state": ItemState.ALREADY_THERE, "finished_at": now()}
-    return _ended(ItemReason.PHOTO_OF_ANOTHER)
-
-
-def _is_sound(item: BatchItem) -> bool:
-    """Whether a row of the manifest makes clear whose photo it is."""
-    return item.line is not None and item.state != ItemState.ATTENTION
-
-
-def _person_of(row: ManifestRow) -> dict[str, Any]:
-    """Whom a row is about; with a state where that can't be used."""
-    person = {"external_id": row.external_id[:100], "name": row.name[:200]}
-    try:
-        person["external_id"] = clean_external_id(row.external_id)
-        # Enrolled people need no name here.
-        person["name"] = clean_name(row.name) if row.name else ""
-    except PersonError as error:
-        missing = error.field == "external_id" and not row.external_id.strip()
-        reasons = {"external_id": ItemReason.BAD_EXTERNAL_ID, "name": ItemReason.BAD_NAME}
-        reason = ItemReason.NO_EXTERNAL_ID if missing else reasons[error.field]
-        return person | _ended(reason, "" if missing else str(error))
-    return person
-
-
-def _items(session: Session, batch: Batch, keys: Sequence[str]) -> list[BatchItem]:
-    items = select(BatchItem).where(BatchItem.batch_id == batch.id, BatchItem.path_key.in_(set(keys)))
-    return list(lock_rows(session, items).scalars())
-
-
-def _insert(session: Session, values: Sequence[dict[str, Any]]) -> list[BatchItem]:
-    if not values:
-        return []
-    # Rows of one statement have the same columns.
-    columns = {"state": ItemState.EXPECTED, "reason": "", "detail": "", "finished_at": None}
-    columns |= dict.fromkeys(("size_bytes", "line", "dropped_path"))
-    statement = insert(BatchItem).returning(BatchItem, sort_by_parameter_order=True)
-    return list(session.scalars(statement, [columns | one for one in values]))
-
-
-def _values(batch: Batch, path: str, key: str, **others: Any) -> dict[str, Any]:
-    person = {"external_id": "", "name": ""}
-    whose = {"batch_id": batch.id, "organization_id": batch.organization_id}
-    return {**whose, "path": shortened(path), "path_key": key, **person, **others}
-
-
 def _refused(file: DroppedFile) -> dict[str, Any]:
     """The values of a file that can't come, if that can be told already."""
     if file.reason is not None and file.reason != ItemReason.PATH_TWICE:
-        return _ended(file.reason)
-    return _ended(ItemReason.TOO_LARGE) if file.size_bytes > MAX_PHOTO_BYTES else {}
-
-
-def _ended(reason: ItemReason, detail: str = "") -> dict[str, Any]:
-    return {"state": ItemState.ATTENTION, "reason": reason, "detail": detail[:300], "finished_at": now()}
+        return ended(file.reason)
+    return ended(ItemReason.TOO_LARGE) if file.size_bytes > MAX_PHOTO_BYTES else {}
 
 
 def _want_again(item: BatchItem, file: DroppedFile) -> None:

@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
-from portal.batches.announcing import BatchError
 from portal.batches.models import Batch, BatchItem, Decision, ItemState
+from portal.batches.opening import BatchError
 from portal.batches.reasons import ItemReason
 from portal.batches.services import record_event, tell_workers
 from portal.database import execute_change, writing

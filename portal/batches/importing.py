@@ -11,17 +11,12 @@ from typing import IO
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
-from portal.batches.announcing import (
-    AT_ONCE,
-    BatchError,
-    DroppedFile,
-    add_manifest,
-    announce,
-    announce_all,
-)
+from portal.batches.announcing import AT_ONCE, DroppedFile, announce, announce_all
+from portal.batches.listing import add_manifest
 from portal.batches.manifest import read_manifest
 from portal.batches.models import Batch, ItemState, KnownPeople
 from portal.batches.naming import Grouping, Label, is_system_file, normal_path
+from portal.batches.opening import BatchError
 from portal.batches.reasons import ItemReason
 from portal.batches.receiving import Arrival, receive
 from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES, take_archive

@@ -1,16 +1,17 @@
-"""Items of batches: what became of their photos."""
+"""Items of batches: adding and finding them, and what became of their photos."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
-from portal.batches.models import REOPENED, Batch, BatchItem, ItemState
+from portal.batches.models import PATH_LENGTH, REOPENED, Batch, BatchItem, ItemState
 from portal.batches.reasons import ItemReason
 from portal.database import now
+from portal.locks import lock_rows
 from portal.people.models import Person
 from portal.photos.models import Photo
 from portal.work.models import WorkState
@@ -54,3 +55,47 @@ def write_items(session: Session, values: Sequence[Mapping[str, Any]]) -> None:
         table = cast(Table, BatchItem.__table__)
         rows = [{"item_id" if name == "id" else name: value for name, value in one.items()} for one in values]
         session.connection().execute(update(table).where(table.c.id == bindparam("item_id")), rows)
+
+
+def items_by_key(session: Session, batch: Batch, keys: Sequence[str]) -> list[BatchItem]:
+    """The items of a batch with these path keys, held, in the caller's transaction."""
+    items = select(BatchItem).where(BatchItem.batch_id == batch.id, BatchItem.path_key.in_(set(keys)))
+    return list(lock_rows(session, items).scalars())
+
+
+def insert_items(session: Session, values: Sequence[dict[str, Any]]) -> list[BatchItem]:
+    """Add items with these values (see `item_values`), in the caller's transaction, in the order given."""
+    if not values:
+        return []
+    # Rows of one statement have the same columns.
+    columns = {"state": ItemState.EXPECTED, "reason": "", "detail": "", "finished_at": None}
+    columns |= dict.fromkeys(("size_bytes", "line", "dropped_path"))
+    statement = insert(BatchItem).returning(BatchItem, sort_by_parameter_order=True)
+    return list(session.scalars(statement, [columns | one for one in values]))
+
+
+def item_values(batch: Batch, path: str, key: str, **others: Any) -> dict[str, Any]:
+    """The values of a new item of a batch."""
+    person = {"external_id": "", "name": ""}
+    whose = {"batch_id": batch.id, "organization_id": batch.organization_id}
+    return {**whose, "path": shortened(path), "path_key": key, **person, **others}
+
+
+def ended(reason: ItemReason, detail: str = "") -> dict[str, Any]:
+    """The values of an item that needs attention."""
+    return {"state": ItemState.ATTENTION, "reason": reason, "detail": detail[:300], "finished_at": now()}
+
+
+def is_sound(item: BatchItem) -> bool:
+    """Whether a row of the manifest makes clear whose photo it is."""
+    return item.line is not None and item.state != ItemState.ATTENTION
+
+
+def shortened(path: str) -> str:
+    """A path as long as a row can hold: its end tells more than its beginning."""
+    return path[-PATH_LENGTH:]
+
+
+def key_of_another(key: str, mark: str) -> str:
+    """The key of a file that is not the only one of its path; the path's own without a mark."""
+    return shortened(f"{key}//{mark}" if mark else key)

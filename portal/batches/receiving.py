@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.batches.announcing import AnnouncedItem, NotOpen, key_of_another, lock_open
+from portal.batches.announcing import AnnouncedItem
+from portal.batches.items import key_of_another
 from portal.batches.models import Batch, BatchItem, ItemState
+from portal.batches.opening import NotOpen, lock_open
 from portal.batches.reasons import ItemReason
 from portal.database import now, writing
 from portal.locks import lock_rows

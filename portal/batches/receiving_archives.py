@@ -5,11 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.batches.announcing import (
-    BatchError,
-    lock_open,
-)
 from portal.batches.models import Batch, BatchArchive
+from portal.batches.opening import BatchError, lock_open
 from portal.batches.reasons import words_of
 from portal.database import writing
 from portal.queues import enqueue_archive

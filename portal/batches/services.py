@@ -9,7 +9,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
-from portal.batches.announcing import BatchError, lock_open, naming_of
+from portal.batches.announcing import naming_of
 from portal.batches.ending import end_items, expect_no_more, give_up_archives
 from portal.batches.models import (
     Batch,
@@ -20,6 +20,7 @@ from portal.batches.models import (
     KnownPeople,
 )
 from portal.batches.naming import Grouping, Label, guess
+from portal.batches.opening import BatchError, lock_open
 from portal.batches.progress import progress_of
 from portal.batches.reasons import ItemReason
 from portal.database import writing

@@ -8,16 +8,12 @@ from pathlib import PurePosixPath
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.batches.announcing import (
-    AT_ONCE,
-    BatchError,
-    DroppedFile,
-    add_manifest,
-    announce,
-)
+from portal.batches.announcing import AT_ONCE, DroppedFile, announce
 from portal.batches.archives import Archive, ArchiveError, Entry, EntryError
+from portal.batches.listing import add_manifest
 from portal.batches.manifest import ManifestError, read_manifest
 from portal.batches.models import Batch, BatchArchive, BatchItem, Decision, ItemState
+from portal.batches.opening import BatchError
 from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving import Arrival, receive
 from portal.batches.services import decide_naming

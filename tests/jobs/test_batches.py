@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from jobs.faces.engine import FaceEngine
 from portal.audit.services import Actor
-from portal.batches import announcing, services, unpacking
+from portal.batches import listing, services, unpacking
 from portal.batches.archives import Archive
 from portal.batches.models import Batch, BatchArchive
 from portal.batches.receiving import receive
@@ -293,10 +293,10 @@ def test_a_worker_lost_in_the_middle_of_the_manifest_of_a_zip_does_not_let_names
     new_worker: Callable[[], Worker],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("portal.batches.announcing.AT_ONCE", 2)
+    monkeypatch.setattr("portal.batches.listing.AT_ONCE", 2)
     rows = "".join(f"E{number},Someone,P{number}/1.jpg\n" for number in range(5))
     batch = drop_zip(bob, zipped({**photos(5), "list.csv": f"id,name,photo\n{rows}".encode()}))
-    add, parts = announcing._add_rows, []
+    add, parts = listing._add_rows, []
 
     def add_or_die(*arguments: Any) -> int:
         parts.append(arguments)
@@ -304,7 +304,7 @@ def test_a_worker_lost_in_the_middle_of_the_manifest_of_a_zip_does_not_let_names
             raise Killed
         return add(*arguments)
 
-    monkeypatch.setattr(announcing, "_add_rows", add_or_die)
+    monkeypatch.setattr(listing, "_add_rows", add_or_die)
     lost = new_worker()
     with app.app_context():
         die_at_work(lost)

@@ -11,11 +11,12 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from portal.accounts.roles import Permission
-from portal.batches import announcing, receiving_archives, services
-from portal.batches.announcing import AnnouncedItem, BatchError, DroppedFile
+from portal.batches import announcing, listing, receiving_archives, services
+from portal.batches.announcing import AnnouncedItem, DroppedFile
 from portal.batches.manifest import ManifestError, read_manifest
 from portal.batches.models import BatchArchive, Decision
 from portal.batches.naming import normal_path
+from portal.batches.opening import BatchError, NotOpen
 from portal.batches.reading import read_manifest_head, read_names
 from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving import Arrival, receive
@@ -90,7 +91,7 @@ def manifest(batch_id: int) -> ResponseReturnValue:
             while part.name == "manifest" and (chunk := part.read(CHUNK_BYTES)):
                 file.write(chunk)
         file.seek(0)
-        rows = announcing.add_manifest(db.session(), batch, read_manifest(file))
+        rows = listing.add_manifest(db.session(), batch, read_manifest(file))
     return {"rows": rows}
 
 
@@ -131,7 +132,7 @@ def photos(batch_id: int) -> ResponseReturnValue:
     """Take some of the files, each under the number of its item; all or none of them."""
     batch, store = find(batch_id), photo_store()
     if batch.decision != Decision.GO_ON:
-        raise announcing.NotOpen(batch.decision)
+        raise NotOpen(batch.decision)
     arrivals: list[Arrival] = []
     try:
         with store.together():
@@ -172,7 +173,7 @@ def archive_piece(batch_id: int, archive_id: int) -> ResponseReturnValue:
     batch, offset = find(batch_id), request.args.get("offset", -1, int)
     archive: BatchArchive = receiving_archives.find_archive(db.session(), batch, archive_id) or abort(404)
     if batch.decision != Decision.GO_ON:
-        raise announcing.NotOpen(batch.decision)
+        raise NotOpen(batch.decision)
     session, store = db.session(), photo_store()
     before = receiving_archives.resume_archive(session, batch, archive, store)
     size = receiving_archives.receive_piece(session, batch, archive, offset, request.stream, store)

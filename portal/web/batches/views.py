@@ -22,10 +22,10 @@ from wtforms import ValidationError
 
 from portal.accounts.roles import Permission
 from portal.batches import correcting, services
-from portal.batches.announcing import BatchError, NotOpen
 from portal.batches.manifest import ManifestError
 from portal.batches.models import Batch, BatchItem, Decision, ItemState, KnownPeople
 from portal.batches.naming import Grouping, Label
+from portal.batches.opening import BatchError, NotOpen
 from portal.batches.progress import Status, archives_of, count_items, progress_of, status_of
 from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.orm import Session
 
-from portal.batches.announcing import BatchError, add_manifest
+from portal.batches.listing import add_manifest
 from portal.batches.manifest import ManifestRow, read_manifest
 from portal.batches.models import Batch
+from portal.batches.opening import BatchError
 from portal.organizations.models import Organization
 from tests.databases import on_both_databases
 from tests.make.batches import all_announced, announce, drop, drop_on, finish, give_manifest, start

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal.batches.announcing import BatchError
 from portal.batches.importing import RECEIVED_AT_ONCE, find_photos, find_source, import_source
 from portal.batches.manifest import ManifestError
 from portal.batches.models import Batch, KnownPeople
 from portal.batches.naming import Grouping, Label
+from portal.batches.opening import BatchError
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.storage import photo_store
