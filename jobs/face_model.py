@@ -68,7 +68,7 @@ def prepare_free_model(session: Session, settings: Settings, announce: Callable[
         pack = find(
             opencv_files.NAME,
             settings.model_dir,
-            announce=lambda said: announce(f"For whoever does not confirm the licence: {said}"),
+            announce=lambda said: announce(f"If the licence is not confirmed: {said}"),
         )
         if find_face_model(session, pack.fingerprint) is None:
             row = _row(pack, opencv_files.NAME, open_engine(pack, settings.device).dimension)

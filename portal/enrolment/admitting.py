@@ -172,7 +172,7 @@ def _people_of(session: Session, batches: Mapping[int, Batch], items: Sequence[_
 
 
 def _locked(session: Session, organization_id: int, external_ids: Collection[str]) -> dict[str, _Known]:
-    """People by these external ids; whoever was merged into another is that other one."""
+    """People by these external ids; for a merged person, their survivor."""
     called = (Person.organization_id == organization_id, Person.external_id.in_(external_ids))
     ids: CompoundSelect[int | None] = union_all(
         select(Person.id).where(*called), select(Person.merged_into_id).where(*called)

@@ -379,7 +379,10 @@ def test_a_manifest_in_a_zip_that_comes_too_late_is_told(
     for batch in (files, named, zips):
         bob.get(f"/enrol/{batch}")
         said = " ".join(bob.page.get_text(" ").split())
-        assert "The ZIP holds a manifest (list.csv), and other files of this batch were read already." in said
+        assert (
+            "The ZIP holds a manifest (list.csv), but other files of this batch have already been read."
+            in said
+        )
         assert "Drop the ZIP as a batch of its own." in said
         assert progress(bob, batch)["status"] == "done"
     assert people(session) == {"Q1": 1, "R1": 1, "R2": 1}

@@ -87,9 +87,9 @@ def test_another_model_is_refused_with_what_to_do(
     for act in acts:
         with pytest.raises(FaceModelError) as problem:
             act(named(settings, other, model_dir))
-        assert f"enrols with the face model mbf ({stored.fingerprint[:12]})" in str(problem.value)
+        assert f"uses the face model mbf ({stored.fingerprint[:12]})" in str(problem.value)
         assert other in str(problem.value)
-        assert "Start with PORTAL_FACE_MODEL=mbf, or give another PORTAL_DATA_DIR" in str(problem.value)
+        assert "Start with PORTAL_FACE_MODEL=mbf, or use another PORTAL_DATA_DIR" in str(problem.value)
     current = current_face_model(session)
     assert current is not None
     assert current.fingerprint == stored.fingerprint
@@ -163,7 +163,7 @@ def test_a_free_model_that_is_not_to_be_had_is_told(
     choose(session, given, print, store=True)
     said: list[str] = []
     prepare_free_model(session, dataclasses.replace(given, model_dir=tmp_path / "models"), said.append)
-    assert said[-1].startswith("Nothing can be offered instead of mbf.")
+    assert said[-1].startswith("No other model can be offered instead of mbf.")
     assert offered(session) is None
     # Nor is what was at hand before, and is not any more.
     with writing(session):

@@ -218,7 +218,7 @@ def test_says_why_nothing_is_imported(data_dir: Path, tmp_path: Path) -> None:
         return refused(portal(data_dir, "import", str(path), "--organization", organization))
 
     assert "There is no organization 'nobody'." in told(photos, "nobody")
-    assert f"{photos}/none is not there." in told(photos / "none")
+    assert f"{photos}/none does not exist." in told(photos / "none")
     assert f"There is no photo in {photos}." in told(photos)
     (photos / "a.jpg").write_bytes(picture())
     (photos / "list.csv").write_text("surname,first name\nLima,Ana\n")

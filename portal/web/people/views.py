@@ -111,7 +111,7 @@ def add_photos(person_id: int) -> ResponseReturnValue:
         form.photos.errors = [str(error)]
         return _page(person, form), 422
     for upload in repeated:
-        flash(f"{upload.name} is already a photo of {person.name}; it is kept only once.", "info")
+        flash(f"{upload.name} is already a photo of {person.name}; it is kept once.", "info")
     if len(repeated) < len(uploads):
         flash("The photos are saved and being processed.", "success")
     return redirect(url_for("people.show", person_id=person.id))

@@ -380,7 +380,7 @@ def test_a_manifest_that_was_broken_off_goes_on(session: Session, hand_over: Han
 
 
 def test_nothing_to_import_is_told(session: Session, hand_over: Hand, folder: Path) -> None:
-    with pytest.raises(BatchError, match=f"^{folder}/none is not there"):
+    with pytest.raises(BatchError, match=f"^{folder}/none does not exist"):
         hand_over(folder / "none")
     lay(folder, {"notes.txt": b"x", ".hidden.jpg": b"x"})
     with pytest.raises(BatchError, match="neither a folder nor a ZIP"):

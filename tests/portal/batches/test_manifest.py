@@ -336,7 +336,7 @@ def test_memory_does_not_grow_with_the_rows_and_there_is_an_end_to_them() -> Non
     finally:
         tracemalloc.stop()
     assert peak < 2_000_000
-    assert _rest(rows) == (850_000, "1,000,000 rows; the first that is too many is in line 1000002")
+    assert _rest(rows) == (850_000, "1,000,000 rows; the first one too many is in line 1000002")
 
 
 def _rest(rows: Iterator[ManifestRow]) -> tuple[int, str]:

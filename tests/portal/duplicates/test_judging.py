@@ -266,7 +266,7 @@ def test_what_was_said_of_a_pair_that_a_merge_made_stays_when_the_merge_is_undon
     assert events == ["found", "decided", "rescored"]
     vera.get(f"/duplicates/{made.id}")
     told = vera.page.get_text(" ", strip=True)
-    assert "test undid a merge, and photos went back to whose they were." in told
+    assert "test undid a merge, and the photos went back to their person." in told
     assert "no usable photo" not in told
 
 

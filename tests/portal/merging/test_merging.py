@@ -191,9 +191,9 @@ def test_what_was_changed_since_stays_when_a_merge_is_undone(
     gone = next(photo for photo in photos_of(session, [anna])[anna.id] if photo.state == "failed")
     remove_photo(session, clinic, TESTER, gone, photo_store())
     assert undo(session, merged) == [
-        "The name Zoe was given after the merge, and stays.",
-        "The external ID Z9 was given after the merge, and stays.",
-        "One photo of Anne Ball had been removed since, and can't be brought back.",
+        "The name Zoe was given after the merge, so it stays.",
+        "The external ID Z9 was given after the merge, so it stays.",
+        "One photo of Anne Ball had been removed since the merge and can't be restored.",
     ]
     assert set(state(session, clinic)) == {"Zoe Z9", "Anne Ball B1"}
     assert {photo.id for photo in photos_of(session, [anna])[anna.id]} == kept | {added.id}
@@ -208,7 +208,7 @@ def test_an_external_id_that_somebody_else_got_since_is_not_taken_from_them(
     merged = merge(session, anna, anne, external_id="B1")
     change_person(session, clinic, TESTER, anna, external_id="Z9", name="Anna Bell")
     add_person(session, clinic, "B1", "Berta")
-    assert undo(session, merged)[1:] == ["The external ID B1 is someone else's now: Anne Ball has A1."]
+    assert undo(session, merged)[1:] == ["The external ID B1 now belongs to someone else: Anne Ball has A1."]
     assert set(state(session, clinic)) == {"Anna Bell Z9", "Anne Ball A1", "Berta B1"}
 
 
@@ -237,12 +237,14 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(
     assert state(session, clinic) == before
     merged = merge(session, anna, anne)
     for survivor, absorbed in ((carla, anne), (anne, carla)):
-        with pytest.raises(MergeError, match=r"Anne Ball \(B1\) was merged into Anna Bell \(A1\) already\."):
+        with pytest.raises(
+            MergeError, match=r"Anne Ball \(B1\) has already been merged into Anna Bell \(A1\)\."
+        ):
             merge(session, survivor, absorbed)
     with pytest.raises(Gone):
         undo_merge(session, school, TESTER, merged)
     undo(session, merged)
-    with pytest.raises(MergeError, match=r"This merge was undone already\."):
+    with pytest.raises(MergeError, match=r"This merge has already been undone\."):
         undo(session, merged)
     assert state(session, clinic) == before
 

@@ -99,7 +99,7 @@ def test_a_user_of_one_organization_becomes_a_member_of_another(session: Session
     [
         ("ana", PASSWORD, "not an email address"),
         ("ana@example.org", "short", "5 characters"),
-        ("taken@example.org", PASSWORD, "member of Alpha already"),
+        ("taken@example.org", PASSWORD, "already a member of Alpha"),
     ],
 )
 def test_what_is_wrong_with_a_user_is_said(session: Session, email: str, password: str, message: str) -> None:

@@ -61,7 +61,7 @@ def test_what_dies_is_replaced(start: Start, tmp_path: Path) -> None:
     running = supervise(start, tmp_path, f"worker-1=WORKERS:{POLITE}")
     first = number(running, "worker-1")
     os.kill(first, signal.SIGKILL)
-    running.until("worker-1 ended (killed by SIGKILL). It is started again in 0.5 s.")
+    running.until("worker-1 ended (killed by SIGKILL). It will be restarted in 0.5 s.")
     second = number(running, "worker-1")
     assert second != first
     assert psutil.pid_exists(second)
@@ -81,10 +81,10 @@ def test_what_dies_at_once_is_told_with_its_last_words_and_tried_more_slowly(
     start: Start, tmp_path: Path
 ) -> None:
     running = supervise(start, tmp_path, "web=WEB:raise SystemExit('no such module')")
-    running.until("web ended (exit code 1). It is started again in 0.5 s.")
+    running.until("web ended (exit code 1). It will be restarted in 0.5 s.")
     running.until("    no such module")
-    running.until("It is started again in 1 s.")
-    running.until("It is started again in 2 s.")
+    running.until("It will be restarted in 1 s.")
+    running.until("It will be restarted in 2 s.")
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

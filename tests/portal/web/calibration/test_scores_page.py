@@ -91,7 +91,7 @@ def test_without_a_measurement_it_says_uncalibrated_and_no_error_rates(alice: Vi
     assert "wrong name" not in text(alice)
     assert not alice.page.select("form[action$=measure]")
     alice.post(f"{URL}/measure", follow=True)
-    assert f"There are not enough people to measure on: 0 of {PEOPLE_NEEDED}" in text(alice)
+    assert f"There are not enough people for a calibration: 0 of {PEOPLE_NEEDED}" in text(alice)
     alice.get("/settings")
     assert "uncalibrated" in text(alice)
 
@@ -143,8 +143,8 @@ def test_nobody_with_two_photos(app: Flask, clinic: Organization, alice: Visitor
         )
     alice.get(URL)
     assert (
-        "known people will be missed can’t be told: nobody had two photos at the time of the calibration"
-        in text(alice)
+        "how many known people will be missed can’t be told: "
+        "nobody had two photos at the time of the calibration" in text(alice)
     )
     assert not alice.page.select(".score-plot__same rect")
 

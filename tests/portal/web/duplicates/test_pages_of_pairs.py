@@ -202,7 +202,7 @@ def test_what_can_not_be_decided_is_said_and_the_note_is_kept(
     judging.decide(session, TESTER, pair, PairStatus.DUPLICATE)
     form = {"external_id_of": "a", "name_of": "a", "note": "Typed."}
     assert bob.post(f"/duplicates/{pair.id}/merge", form).status_code == 422
-    assert "This pair was decided already, by test." in said(bob)
+    assert "This pair has already been decided, by test." in said(bob)
     assert names(app)["A2"] is None
     assert bob.post(f"/duplicates/{pair.id}/decision", {"decision": "maybe"}).status_code == 400
     assert bob.post(f"/duplicates/{pair.id}/merge", {"external_id_of": "c"}).status_code == 400

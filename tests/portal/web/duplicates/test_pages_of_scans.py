@@ -94,10 +94,10 @@ def test_admins_choose_the_hour_of_the_nightly_comparison(
     alice: Visitor, bob: Visitor, events: Events
 ) -> None:
     alice.post("/duplicates/scans/schedule", {"hour": "3"}, follow=True)
-    assert "every night, from 03:00 UTC on" in said(alice)
+    assert "every night, from 03:00 UTC" in said(alice)
     assert alice.page.select("option[value='3'][selected]")
     bob.get("/duplicates/scans")
-    assert "from 03:00 UTC on" in said(bob)
+    assert "every night, from 03:00 UTC" in said(bob)
     assert not bob.page.select("#hour")
     alice.post("/duplicates/scans/schedule", {"hour": "never"}, follow=True)
     assert not alice.page.select("#hour option[selected]")

@@ -66,10 +66,10 @@ def test_the_same_photo_twice_is_one_photo(bob: Visitor, anna: Person, files: Fi
     sent = [file(picture(1), "one.jpg"), file(picture(1), "again.jpg")]
     bob.post(f"/people/{anna.id}/photos", {"photos": sent})
     tiles(bob, anna.id)
-    assert "again.jpg is a photo of Anna already; it is kept once." in said(bob)
+    assert "again.jpg is already a photo of Anna; it is kept once." in said(bob)
     bob.post(f"/people/{anna.id}/photos", {"photos": [file(picture(1), "later.jpg")]})
     assert list(tiles(bob, anna.id).values()) == ["queued"]
-    assert "later.jpg is a photo of Anna already; it is kept once." in said(bob)
+    assert "later.jpg is already a photo of Anna; it is kept once." in said(bob)
     assert "being processed" not in said(bob)
     assert len(files()) == 1
 
