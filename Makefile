@@ -2,7 +2,7 @@
 # RUNTIME=cpu|openvino|gpu chooses the ONNX Runtime, EXTRAS=dlib|none what else is installed; both are
 # remembered. PYTHON=… chooses the interpreter.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test lint bench screenshots lock clean
+.PHONY: help setup setup-dev run test pytest lint bench screenshots lock clean
 
 BIN := .venv/bin
 INSTALL := setup/bootstrap $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(EXTRAS),--extras $(EXTRAS))
@@ -23,7 +23,10 @@ setup-dev:
 run: setup ## Start the portal, all in one; ARGS="--port 8080 --demo" are passed on to `portal up`
 	@exec $(BIN)/portal up $(ARGS)
 
-test: lint ## Run all checks and tests; ARGS are passed on to pytest
+test: setup-dev ## Run all checks and tests, side by side; ARGS are passed on to pytest
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: setup-dev
 	$(BIN)/python -m pytest -n 3 --dist loadgroup $(ARGS)
 
 lint: setup-dev ## Check style, format and types

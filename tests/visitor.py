@@ -63,6 +63,11 @@ class Visitor:
     def sign_in(self, email: str, password: str = PASSWORD) -> TestResponse:
         return self.post("/login", {"email": email, "password": password})
 
+    @property
+    def text(self) -> str:
+        """What the page says, in one line."""
+        return " ".join(self.page.get_text(" ").split())
+
     def one(self, selector: str) -> Tag:
         """The only such element of the page that was opened last."""
         return one_in(self.page, selector)

@@ -15,6 +15,8 @@ from portal.batches.naming import Grouping, Label
 from portal.database import now, writing
 from portal.organizations.models import Organization
 from tests.make.people import TESTER
+from tests.make.photos import picture
+from tests.read.batches import said
 from tests.run.workers import Worker, sweep
 from tests.visitor import Visitor
 
@@ -127,3 +129,36 @@ def add_batch(
 
 def _end_of(item: dict[str, Any]) -> datetime | None:
     return None if item["state"] in ON_THE_WAY else now()
+
+
+AUTO = {"grouping": "auto", "label": "auto"}
+
+
+def send_zip(visitor: Visitor, batch: int, content: bytes, name: str = "all.zip") -> int:
+    """Send a ZIP for a batch; returns its number."""
+    said = visitor.call(f"/enrol/{batch}/archives", data={"name": name, "size": str(len(content))})
+    archive = int(said.get_json()["id"])
+    response = visitor.call(f"/enrol/{batch}/archives/{archive}?offset=0", data=content)
+    assert response.get_json() == {"received_bytes": len(content)}
+    return archive
+
+
+def drop_zip(visitor: Visitor, content: bytes, **fields: str) -> int:
+    """Drop a ZIP as a batch of its own; returns the number of the batch."""
+    batch = start(visitor, **{**AUTO, **fields})
+    send_zip(visitor, batch, content)
+    all_announced(visitor, batch)
+    return batch
+
+
+def photos(count: int) -> dict[str, bytes]:
+    return {f"P{number}/1.jpg": picture(number) for number in range(count)}
+
+
+FOUR = {f"{name}1/1.jpg": picture(number) for number, name in enumerate("ABCD")}
+
+
+def act(visitor: Visitor, batch: int, what: str, **fields: object) -> str:
+    """Press a button on a batch's page; returns what the page says then."""
+    assert visitor.post(f"/enrol/{batch}/{what}", dict(fields)).status_code == 302
+    return said(visitor, batch)

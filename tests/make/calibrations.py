@@ -8,6 +8,9 @@ from sqlalchemy.orm import Session
 
 from portal.calibration.curves import Curves, Estimate, Histogram
 from portal.calibration.models import Calibration
+from portal.calibration.services import (
+    current,
+)
 from portal.database import now, writing
 from portal.organizations.models import Organization
 from portal.work.models import WorkState
@@ -61,3 +64,10 @@ def _estimate(value: list[float], factor: float, most: float) -> Estimate:
     return Estimate(
         value=value, low=[one / factor for one in value], high=[min(factor * one, most) for one in value]
     )
+
+
+def measured(session: Session, organization: Organization) -> Calibration:
+    session.rollback()
+    calibration = current(session, organization)
+    assert calibration is not None
+    return calibration

@@ -13,12 +13,11 @@ from portal.queues import enqueue_comparison
 from tests.make.people import TESTER
 
 
-def merge(session: Session, survivor: Person, absorbed: Person) -> Merge:
-    """Make two people one, who keeps what the survivor has."""
-    session.rollback()
+def merge(session: Session, survivor: Person, absorbed: Person, **kept: str) -> Merge:
+    """Make two people one, who keeps what the survivor has unless it is said otherwise."""
     organization = session.get_one(Organization, survivor.organization_id)
-    kept = {"name": survivor.name, "external_id": survivor.external_id}
-    return merge_people(session, organization, TESTER, survivor, absorbed, **kept)
+    fields = {"name": survivor.name, "external_id": survivor.external_id, **kept}
+    return merge_people(session, organization, TESTER, survivor, absorbed, **fields)
 
 
 def merge_people(

@@ -19,6 +19,7 @@ from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.organizations.services import create_organization
 from portal.pairs.models import DuplicatePair
+from portal.people.models import Person
 from portal.photos.models import Photo
 from tests.make.pairs import add_pair
 from tests.make.people import add_person, add_photo
@@ -93,3 +94,22 @@ def maria(app: Flask) -> User:
         actor = Actor(None, "portal command")
         organization = create_organization(db.session, actor, "Harbour Shelter")
         return create_user(db.session, actor, "maria@harbour.example", PASSWORD, organization, Role.OPERATOR)
+
+
+@pytest.fixture
+def anna(session: Session, clinic: Organization) -> Person:
+    """Someone with two photos, of which the second is Anne's first."""
+    person = add_person(session, clinic, "A1", "Anna Bell")
+    add_photo(session, person, shade=1)
+    add_photo(session, person, shade=2, faces=2)
+    return person
+
+
+@pytest.fixture
+def anne(session: Session, clinic: Organization) -> Person:
+    """The same, enrolled once more: with a photo that Anna has, one of her own, and one without a face."""
+    person = add_person(session, clinic, "B1", "Anne Ball")
+    add_photo(session, person, shade=2, faces=2)
+    add_photo(session, person, shade=3)
+    add_photo(session, person, shade=4, faces=0)
+    return person

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -128,3 +129,19 @@ def _given_up(session: Session) -> set[int]:
     """Archives whose file goes with the next cleaning."""
     failed = select(BatchArchive.id).where(BatchArchive.state == WorkState.FAILED)
     return set(session.scalars(failed))
+
+
+def archive_files() -> list[Path]:
+    return list((photo_store().folder / "archives").glob("*"))
+
+
+def said(visitor: Visitor, batch: int) -> str:
+    visitor.get(f"/enrol/{batch}")
+    return " ".join(visitor.page.get_text(" ").split())
+
+
+def sentences(visitor: Visitor) -> list[str]:
+    """What the audit says of batches, oldest first, without who and when."""
+    visitor.get("/audit")
+    found = [" ".join(cell.get_text().split()) for cell in visitor.page.select("[data-event] .table__main")]
+    return [sentence for sentence in reversed(found) if "atch" in sentence]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pytest
+
+from portal.batches.archives import Archive, ArchiveError, Entry, EntryError
+from portal.batches.reasons import ItemReason
 
 STORED, DEFLATED = 0, 8
 IN_UTF_8 = 1 << 11
@@ -120,3 +126,36 @@ def zip_of(
     else:
         ending = end(len(parts), len(directory), len(body), comment=comment)
     return before + body + directory + ending
+
+
+def opened(content: bytes) -> Archive:
+    return Archive.open(io.BytesIO(content))
+
+
+def entries_of(content: bytes) -> list[Entry]:
+    return list(opened(content).entries())
+
+
+def reasons_of(*parts: Part) -> list[ItemReason | None]:
+    return [entry.reason for entry in entries_of(zip_of(parts))]
+
+
+def content_of(content: bytes, index: int = 0) -> bytes:
+    archive = opened(content)
+    return archive.read(list(archive.entries())[index]).read()
+
+
+def reading_refused(*parts: Part, index: int = 0) -> ItemReason:
+    """Why an entry can't be read of which the directory tells nothing bad."""
+    archive = opened(zip_of(parts))
+    entry = list(archive.entries())[index]
+    assert entry.reason is None
+    with pytest.raises(EntryError) as refusal:
+        archive.read(entry).read()
+    return refusal.value.reason
+
+
+def refusal_of(content: bytes) -> str:
+    with pytest.raises(ArchiveError) as refusal:
+        opened(content)
+    return str(refusal.value)

@@ -155,7 +155,7 @@ def test_with_somebody_enrolled_the_model_stays(app: Flask, browser: Visitor, cl
     values = [choice["value"] for choice in browser.page.select("input[name=licence]")]
     assert values == ["research", "licensed"]
     assert browser.post("/first-run", form(app, licence="declined")).status_code == 422
-    assert "enrolled with buffalo_l already" in browser.page.get_text()
+    assert "already enrolled with buffalo_l" in browser.page.get_text()
     assert in_use(app) == "buffalo_l"
     assert browser.post("/first-run", form(app, licence="licensed")).status_code == 302
 

@@ -73,8 +73,11 @@ def test_a_replacement_is_not_hindered_by_what_the_dead_one_started(start: Start
     parent = heir.parent()
     assert parent
     parent.kill()
-    number(running, "web")
+    its_heir = psutil.Process(number(running, "web"))
     assert all_gone([heir])
+    running.send(signal.SIGTERM)
+    assert running.ended() == 0
+    assert all_gone([its_heir])
 
 
 def test_what_dies_at_once_is_told_with_its_last_words_and_tried_more_slowly(

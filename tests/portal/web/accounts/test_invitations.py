@@ -81,7 +81,7 @@ def test_a_revoked_link_does_not_work(
     path = invite(alice, "noor@clinic.local")
     action = str(alice.one("[data-invitation] form")["action"])
     assert alice.post(action, {}, follow=True).status_code == 200
-    assert "The invitation of noor@clinic.local is revoked" in alice.page.get_text()
+    assert "The invitation for noor@clinic.local is revoked" in alice.page.get_text()
     assert browser.get(path).status_code == 404
     assert len(events("member.invitation_revoked")) == 1
     assert alice.post(action, {}).status_code == 404

@@ -18,10 +18,6 @@ from tests.visitor import Visitor
 HEADER = "external_id,name,photo\n"
 
 
-def words(visitor: Visitor) -> str:
-    return " ".join(visitor.page.get_text(" ").split())
-
-
 def listed(visitor: Visitor, address: str) -> list[str]:
     """The numbers of the items on a page of a batch."""
     assert visitor.get(address).status_code == 200
@@ -42,7 +38,7 @@ def report(visitor: Visitor, batch: int) -> str:
 
 def test_without_a_batch_the_page_says_what_will_be_there(bob: Visitor) -> None:
     assert bob.get("/enrol").status_code == 200
-    assert "No batches yet" in words(bob)
+    assert "No batches yet" in bob.text
     form = bob.page.select_one("form[data-bulk-form]")
     assert form is not None
     # Whoever reads the form as it comes knows token and choices before the first file.
@@ -89,14 +85,14 @@ def test_a_batchs_photos_are_listed_by_what_became_of_them(
     assert counted(bob, batch) == {"enrolled": 2, "already-there": 1, "attention": 3}
     page = f"/enrol/{batch}"
     assert len(listed(bob, page)) == 3
-    assert "No face was found in the photo." in words(bob)
-    assert "loose.jpg lies in no folder." in words(bob)
+    assert "No face was found in the photo." in bob.text
+    assert "loose.jpg lies in no folder." in bob.text
     assert len(listed(bob, f"{page}?show=enrolled")) == 2
     assert len(listed(bob, f"{page}?show=already_there")) == 1
     assert len(listed(bob, f"{page}?show=attention&reason=no_face")) == 1
-    assert "Only: No face was found in the photo." in words(bob)
+    assert "Only: No face was found in the photo." in bob.text
     assert len(listed(bob, f"{page}?show=enrolled&reason=several_faces")) == 1
-    assert "Looks right" in words(bob)
+    assert "Looks right" in bob.text
     assert listed(bob, f"{page}?show=added") == []
     assert len(listed(bob, f"{page}?show=nonsense&reason=nonsense")) == 3
     assert bob.get(f"{page}?cursor=nonsense").status_code == 302
@@ -246,12 +242,12 @@ def test_a_batch_that_waits_for_files_asks_for_them(worker: Worker, bob: Visitor
     assert bob.page.select("[data-upload-batch]")
     bob.call(f"/enrol/{batch}/files", json={"files": [{"path": "A1/1.jpg", "size": 10}]})
     bob.get(f"/enrol/{batch}")
-    assert "1 of 1 photos have not arrived yet." in words(bob)
-    assert "Do without them" in words(bob)
+    assert "1 of 1 photos have not arrived yet." in bob.text
+    assert "Do without them" in bob.text
     bob.post(f"/enrol/{batch}/finish")
     bob.get(f"/enrol/{batch}")
     assert not bob.page.select("[data-upload-batch]")
-    assert "The photo never arrived." in words(bob)
+    assert "The photo never arrived." in bob.text
     assert_sound(session, {batch: 1})
 
 
@@ -259,7 +255,7 @@ def test_hostile_names_are_shown_and_not_run(bob: Visitor, session: Session) -> 
     name = "<script>alert(1)</script>"
     batch = drop(bob, {f"{name}.jpg": b"text"}, HEADER + f'"{name}","{name}","{name}.jpg"\n')
     bob.get(f"/enrol/{batch}")
-    assert name in words(bob)
+    assert name in bob.text
     assert not [script for script in bob.page.select("script") if "alert" in script.get_text()]
     assert bob.call("/enrol/reading", data={"paths": f'["{name}/1.jpg"]'}).text.count("<script>") == 0
     assert_sound(session, {batch: 1})

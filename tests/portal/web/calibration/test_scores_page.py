@@ -39,10 +39,6 @@ def uncalibrated(app: Flask) -> None:
         face_model(db.session())
 
 
-def text(visitor: Visitor) -> str:
-    return re.sub(r"\s+", " ", visitor.page.get_text(" ", strip=True))
-
-
 def scans(app: Flask) -> list[float]:
     with app.app_context():
         return list(db.session.scalars(select(DuplicateScan.threshold)))
@@ -58,7 +54,7 @@ def test_the_error_rates_are_said_in_words(alice: Visitor) -> None:
         "About 1 search of an unknown person in 100 (between 1 in 200 and 1 in 50) will show a wrong name; "
         "about 4 of 100 known people (between 2 and 8) will be missed." in said
     )
-    pairs = text(alice)
+    pairs = alice.text
     assert "About 5 false pairs (between 2 and 10) expected among all people" in pairs
     assert "people who are enrolled twice (between 2 and 8) will not be shown" in pairs
     assert "1,000 people compared with all 1,000" in pairs
@@ -87,18 +83,18 @@ def test_the_plot_says_the_same_as_its_table(alice: Visitor) -> None:
 def test_without_a_measurement_it_says_uncalibrated_and_no_error_rates(alice: Visitor) -> None:
     alice.get(URL)
     assert alice.page.select_one("[data-calibration=uncalibrated]")
-    assert f"0 of the {PEOPLE_NEEDED} people needed have a usable photo" in text(alice)
-    assert "wrong name" not in text(alice)
+    assert f"0 of the {PEOPLE_NEEDED} people needed have a usable photo" in alice.text
+    assert "wrong name" not in alice.text
     assert not alice.page.select("form[action$=measure]")
     alice.post(f"{URL}/measure", follow=True)
-    assert f"There are not enough people for a calibration: 0 of {PEOPLE_NEEDED}" in text(alice)
+    assert f"There are not enough people for a calibration: 0 of {PEOPLE_NEEDED}" in alice.text
     alice.get("/settings")
-    assert "uncalibrated" in text(alice)
+    assert "uncalibrated" in alice.text
 
 
 def test_before_the_first_worker_there_is_nothing_to_choose(alice: Visitor) -> None:
     assert alice.get(URL).status_code == 200
-    assert "No face model has been chosen yet." in text(alice)
+    assert "No face model has been chosen yet." in alice.text
     assert alice.post(URL, {"purpose": "search", "threshold": "0.5"}).status_code == 422
 
 
@@ -111,13 +107,13 @@ def test_it_warns_of_little_data_and_of_undecided_pairs(
         mine = db.session.get_one(Organization, clinic.id)
         add_calibration(db.session(), mine, curves=wide, undecided_pairs=7)
     alice.get(URL)
-    assert "Too little data for a narrow estimate." in text(alice)
-    assert "between 1 in 2,000 and 1 in 50" in text(alice)
+    assert "Too little data for a narrow estimate." in alice.text
+    assert "between 1 in 2,000 and 1 in 50" in alice.text
     assert all(
         "too little data" in one.get_text() for one in alice.page.select("[data-thresholds=search] label")[:4]
     )
     assert "too little data" not in alice.one("[data-thresholds=duplicates]").get_text()
-    assert "7 pairs of people were undecided at the time of the calibration." in text(alice)
+    assert "7 pairs of people were undecided at the time of the calibration." in alice.text
 
 
 def test_it_warns_where_hardly_anybody_has_two_photos(
@@ -130,8 +126,8 @@ def test_it_warns_where_hardly_anybody_has_two_photos(
         mine = db.session.get_one(Organization, clinic.id)
         add_calibration(db.session(), mine, curves=few, mated_people=3, mated_photos=6)
     alice.get(URL)
-    assert "Only 3 people were enrolled with several photos." in text(alice)
-    assert "2 to 70 of 100 known people will be missed" in text(alice)
+    assert "Only 3 people were enrolled with several photos." in alice.text
+    assert "2 to 70 of 100 known people will be missed" in alice.text
     assert "too little data" in alice.one("[data-thresholds=search]").get_text()
 
 
@@ -144,7 +140,7 @@ def test_nobody_with_two_photos(app: Flask, clinic: Organization, alice: Visitor
     alice.get(URL)
     assert (
         "how many known people will be missed can’t be told: "
-        "nobody had two photos at the time of the calibration" in text(alice)
+        "nobody had two photos at the time of the calibration" in alice.text
     )
     assert not alice.page.select(".score-plot__same rect")
 
@@ -163,12 +159,12 @@ def test_a_measurement_is_asked_for_and_polled_until_it_is_done(
     alice.get(f"{URL}/state")
     assert alice.page.select_one("[data-calibration=measuring][hx-trigger]")
     alice.post(f"{URL}/measure", follow=True)
-    assert "already under way" in text(alice)
+    assert "already under way" in alice.text
     with app.app_context(), writing(db.session()) as session:
         calibration = session.scalars(select(Calibration)).one()
         calibration.state = WorkState.FAILED
     alice.get(f"{URL}/state")
-    assert "The last calibration failed." in text(alice)
+    assert "The last calibration failed." in alice.text
     assert not alice.page.select("[hx-trigger]")
     alice.get("/audit?action=calibration.started")
     (line,) = alice.page.select("[data-event]")
@@ -185,7 +181,7 @@ def test_a_chosen_threshold_is_in_force_and_written_down(
     # 1 in 20, 1 in 100 (which is the face model's own as well), 1 in 300, 1 in 1,000; another value.
     assert values == ["0.330000", "0.400000", "card", "0.448000", "0.500000", "other"]
     alice.post(URL, {"purpose": "search", "threshold": "0.500000", "other": ""}, follow=True)
-    assert "The threshold is saved." in text(alice)
+    assert "The threshold is saved." in alice.text
     (checked,) = alice.page.select("[data-thresholds=search] input:checked")
     assert checked["value"] == "0.500000"
     with app.app_context():
@@ -246,12 +242,12 @@ def test_candidates_show_their_band_and_the_raw_score(
     assert [one["data-band"] for one in candidates] == ["strong", "possible", "unlikely"]
     assert [one_in(one, ".badge").get_text() for one in candidates] == ["Strong", "Possible", "Unlikely"]
     assert "0.700" in candidates[0].get_text()
-    assert "about 1 search of an unknown person in 100" in text(vera)
+    assert "about 1 search of an unknown person in 100" in vera.text
     # Nothing was measured at the school.
     charlie.get(f"/search/{elsewhere_id}")
     (candidate,) = charlie.page.select("[data-candidate]")
     assert not candidate.has_attr("data-band")
-    assert "The threshold is uncalibrated: look at the faces before you decide." in text(charlie)
+    assert "The threshold is uncalibrated: look at the faces before you decide." in charlie.text
 
 
 def test_a_calibration_of_another_face_model_is_not_in_force(
@@ -279,7 +275,7 @@ def test_a_calibration_of_another_face_model_is_not_in_force(
     alice.get(URL)
     in_force = [one.get_text(" ", strip=True) for one in alice.page.select("input:checked + label")]
     assert in_force == ["0.250 in force", "0.300 in force the face model’s own, uncalibrated"]
-    assert "A threshold was chosen by hand. Scores have not been calibrated" in text(alice)
+    assert "A threshold was chosen by hand. Scores have not been calibrated" in alice.text
 
 
 @pytest.mark.usefixtures("measured")

@@ -12,10 +12,6 @@ from tests.make.searches import add_search
 from tests.visitor import Visitor, enrol
 
 
-def said(visitor: Visitor) -> str:
-    return visitor.page.get_text(" ", strip=True)
-
-
 def figures(visitor: Visitor) -> dict[str, str]:
     return {
         name.get_text(strip=True): value.get_text(strip=True)
@@ -32,8 +28,8 @@ def links(visitor: Visitor, section: str) -> list[str]:
 def test_an_empty_portal_says_what_to_do_first(bob: Visitor, vera: Visitor) -> None:
     for visitor, enrols in ((bob, True), (vera, False)):
         visitor.get("/")
-        assert "Nobody is enrolled yet" in said(visitor)
-        assert "No searches in the last 30 days." in said(visitor)
+        assert "Nobody is enrolled yet" in visitor.text
+        assert "No searches in the last 30 days." in visitor.text
         assert bool(visitor.page.select("main a[href='/people/new']")) == enrols
 
 
@@ -51,11 +47,11 @@ def test_figures_and_lists_are_those_of_the_organization(
     assert list(figures(bob).values()) == ["9", "2", "2", "1", "1"]
     assert links(bob, "newest") == ["Newest", *(f"Person {number}" for number in (7, 6, 5, 4, 3))]
     assert links(bob, "unusable") == ["Person 2"]
-    assert "No face was found in the photo." in said(bob)
+    assert "No face was found in the photo." in bob.text
     assert links(bob, "searches") == [f"Search {found.id}"]
     charlie.get("/")
     assert set(figures(charlie).values()) == {"0"}
-    assert "Person" not in said(charlie)
+    assert "Person" not in charlie.text
 
 
 def test_it_is_asked_for_again_only_while_photos_are_in_work(

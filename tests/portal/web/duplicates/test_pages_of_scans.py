@@ -26,10 +26,6 @@ from tests.visitor import Visitor, enrol
 Events = Callable[[str], list[AuditEvent]]
 
 
-def said(visitor: Visitor) -> str:
-    return visitor.page.get_text(" ", strip=True)
-
-
 def ended(visitor: Visitor) -> list[str]:
     """What the page says of the comparisons that have ended, latest first."""
     visitor.get("/duplicates/scans")
@@ -41,7 +37,7 @@ def test_all_people_are_compared_on_demand(worker: Worker, bob: Visitor, vera: V
     enrol(bob, "A. Sharpton", "S-2", mate(lfw, "Al_Sharpton", 2), mate(lfw, "Al_Sharpton", 3))
     worker.work()
     bob.post("/duplicates/scans", follow=True)
-    assert "All people are being compared with each other." in said(bob)
+    assert "All people are being compared with each other." in bob.text
     (polled,) = bob.page.select("[hx-trigger]")
     assert polled["data-scan-status"] == "queued"
     bob.get("/duplicates/scans/progress")
@@ -50,7 +46,7 @@ def test_all_people_are_compared_on_demand(worker: Worker, bob: Visitor, vera: V
         field.decompose()  # it holds the time
     assert str(part) == str(polled)
     bob.post("/duplicates/scans", follow=True)
-    assert "already under way" in said(bob)
+    assert "already under way" in bob.text
     worker.work()
     (line,) = ended(vera)
     assert not vera.page.select("[hx-trigger]")
@@ -65,10 +61,10 @@ def test_a_comparison_is_cancelled(bob: Visitor, enrolled: Enrolled) -> None:
     cancel = bob.page.select_one("form[action$='/cancel']")
     assert cancel is not None
     bob.post(str(cancel["action"]), follow=True)
-    assert "The scan is cancelled." in said(bob)
+    assert "The scan is cancelled." in bob.text
     assert "cancelled" in ended(bob)[0]
     bob.post(str(cancel["action"]), follow=True)
-    assert "This scan has already ended." in said(bob)
+    assert "This scan has already ended." in bob.text
 
 
 def test_one_that_was_set_aside_can_go_on(bob: Visitor, session: Session, enrolled: Enrolled) -> None:
@@ -87,23 +83,23 @@ def test_nobody_is_compared_before_there_is_a_face_model(bob: Visitor) -> None:
     bob.get("/duplicates/scans")
     assert bob.page.select("button[disabled]")
     bob.post("/duplicates/scans", follow=True)
-    assert "There is nobody to compare yet" in said(bob)
+    assert "There is nobody to compare yet" in bob.text
 
 
 def test_admins_choose_the_hour_of_the_nightly_comparison(
     alice: Visitor, bob: Visitor, events: Events
 ) -> None:
     alice.post("/duplicates/scans/schedule", {"hour": "3"}, follow=True)
-    assert "every night, from 03:00 UTC" in said(alice)
+    assert "every night, from 03:00 UTC" in alice.text
     assert alice.page.select("option[value='3'][selected]")
     bob.get("/duplicates/scans")
-    assert "every night, from 03:00 UTC" in said(bob)
+    assert "every night, from 03:00 UTC" in bob.text
     assert not bob.page.select("#hour")
     alice.post("/duplicates/scans/schedule", {"hour": "never"}, follow=True)
     assert not alice.page.select("#hour option[selected]")
     for hour in ("24", "-1", "", "noon"):
         alice.post("/duplicates/scans/schedule", {"hour": hour}, follow=True)
-        assert "The hour is a number from 0 to 23." in said(alice)
+        assert "The hour is a number from 0 to 23." in alice.text
     assert [event.details["scan_hour"] for event in events("organization.settings_changed")] == [
         [None, 3],
         [3, None],
@@ -124,8 +120,8 @@ def test_a_photo_unlike_the_others_is_shown_until_somebody_says_it_is_right(
     (mark,) = bob.page.select("[data-odd]")
     assert "Does not look like the other photos of this person." in mark.get_text(" ", strip=True)
     bob.post(f"/duplicates/photos/{photos[1].id}/right", follow=True)
-    assert "The photo stays with Anna" in said(bob)
-    assert "No photo stands out" in said(bob)
+    assert "The photo stays with Anna" in bob.text
+    assert "No photo stands out" in bob.text
     bob.get(f"/people/{anna.id}")
     assert not bob.page.select("[data-odd]")
     assert [event.subject_id for event in events("photo.checked")] == [anna.id]
@@ -142,8 +138,8 @@ def test_one_that_is_cancelled_while_it_is_made_is_shown_as_that(
     scan = claim_scan(session, "worker", session.scalars(select(DuplicateScan.id)).one())
     assert scan is not None
     bob.post(str(cancel["action"]), follow=True)
-    assert "The scan is cancelled." in said(bob)
-    assert "No scan has been run yet." not in said(bob)
+    assert "The scan is cancelled." in bob.text
+    assert "No scan has been run yet." not in bob.text
     (line,) = ended(bob)
     assert "cancelled" in line
     # Another one may be started meanwhile.

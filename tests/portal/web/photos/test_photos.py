@@ -36,10 +36,6 @@ def anna(session: Session, clinic: Organization) -> Person:
     return add_person(session, clinic, "A1", "Anna")
 
 
-def said(visitor: Visitor) -> str:
-    return visitor.page.get_text(" ", strip=True)
-
-
 def tiles(visitor: Visitor, person_id: int) -> dict[int, str]:
     """The photos on a person's page, with their states."""
     visitor.get(f"/people/{person_id}")
@@ -66,11 +62,11 @@ def test_the_same_photo_twice_is_one_photo(bob: Visitor, anna: Person, files: Fi
     sent = [file(picture(1), "one.jpg"), file(picture(1), "again.jpg")]
     bob.post(f"/people/{anna.id}/photos", {"photos": sent})
     tiles(bob, anna.id)
-    assert "again.jpg is already a photo of Anna; it is kept once." in said(bob)
+    assert "again.jpg is already a photo of Anna; it is kept once." in bob.text
     bob.post(f"/people/{anna.id}/photos", {"photos": [file(picture(1), "later.jpg")]})
     assert list(tiles(bob, anna.id).values()) == ["queued"]
-    assert "later.jpg is already a photo of Anna; it is kept once." in said(bob)
-    assert "being processed" not in said(bob)
+    assert "later.jpg is already a photo of Anna; it is kept once." in bob.text
+    assert "being processed" not in bob.text
     assert len(files()) == 1
 
 
@@ -96,7 +92,7 @@ def test_photos_that_can_not_be_added_leave_everything_as_it_was(
     person = enrol(bob, "Anna", "A1", picture(1))
     photos = [file(content, f"{number}.jpg") for number, content in enumerate(sent)]
     assert bob.post(f"/people/{person}/photos", {"photos": photos}).status_code == 422
-    assert message in said(bob)
+    assert message in bob.text
     assert len(tiles(bob, person)) == 1
     assert len(files()) == 1
 
@@ -119,12 +115,12 @@ def test_what_was_found_is_shown(worker: Worker, bob: Visitor, lfw: Path) -> Non
     assert not bob.page.select("[hx-trigger]")  # the page is not asked for any more
     for reason in (Reason.NO_FACE, Reason.NOT_AN_IMAGE):
         for words in WORDS[reason]:
-            assert words in said(bob)
+            assert words in bob.text
     for photo, faces in ((first, 1), (table, 6), (empty, 0), (text, 0)):
         bob.get(f"/photos/{photo}")
         assert len(bob.page.select("[data-face]")) == faces
     bob.get(f"/photos/{table}")
-    assert said(bob).count("Stands for Anna") == 1
+    assert bob.text.count("Stands for Anna") == 1
     assert len(bob.page.select("button[name=face_id]")) == 5
 
 
@@ -220,10 +216,10 @@ def test_a_photo_whose_file_is_damaged_is_not_handed_out(
     worker.work()
     ((photo, state),) = tiles(bob, person).items()
     assert state == "failed"
-    assert WORDS[Reason.DAMAGED][0] in said(bob)
+    assert WORDS[Reason.DAMAGED][0] in bob.text
     assert bob.get(f"/photos/{photo}/original").status_code == 302
     bob.get(f"/photos/{photo}")
-    assert "This photo can't be downloaded" in said(bob)
+    assert "This photo can't be downloaded" in bob.text
     assert events("photo.downloaded") == []
 
 
@@ -243,13 +239,13 @@ def test_a_failed_photo_is_tried_again(
     away = path.rename(path.with_name("away"))
     worker.work()
     assert tiles(bob, person) == {photo.id: "failed"}
-    assert WORDS[Reason.FILE_MISSING][0] in said(bob)
+    assert WORDS[Reason.FILE_MISSING][0] in bob.text
     away.rename(path)
     assert bob.post(f"/photos/{photo.id}/retry").status_code == 302
     assert tiles(bob, person) == {photo.id: "queued"}
     bob.post(f"/photos/{photo.id}/retry")
     tiles(bob, person)
-    assert "This photo is already being processed." in said(bob)
+    assert "This photo is already being processed." in bob.text
     worker.work()
     assert tiles(bob, person) == {photo.id: "done"}
     assert [event.details for event in events("photo.retried")] == [{"photo": photo.id}]
@@ -283,7 +279,7 @@ def test_another_face_stands_for_the_person(
     assert not bob.page.select("button[name=face_id]")  # not before the worker is done
     bob.post(f"/photos/{photo}/face", {"face_id": before})
     bob.get(f"/photos/{photo}")
-    assert "This photo is being processed." in said(bob)
+    assert "This photo is being processed." in bob.text
     # Until then the person is found by the face chosen before.
     bob.post(f"/search/{found}/repeat")
     worker.work(jobs=1)
@@ -313,7 +309,7 @@ def test_a_face_of_another_photo_can_not_be_chosen(
     for face in (second.main_face_id, 0, "none"):
         bob.post(f"/photos/{first.id}/face", {"face_id": face})
         bob.get(f"/photos/{first.id}")
-        assert "This face is no longer in the photo. Choose again." in said(bob)
+        assert "This face is no longer in the photo. Choose again." in bob.text
     session.refresh(first)
     assert (first.main_face_id, first.state) != (second.main_face_id, "queued")
 
@@ -339,10 +335,10 @@ def test_without_a_usable_photo_the_page_says_that_nobody_finds_the_person(
     bob: Visitor, session: Session, anna: Person
 ) -> None:
     tiles(bob, anna.id)
-    assert "This person can't be found by photo. There is no photo yet." in said(bob)
+    assert "This person can't be found by photo. There is no photo yet." in bob.text
     add_photo(session, anna, faces=0)
     tiles(bob, anna.id)
-    assert "This person can't be found by photo. There is no usable photo yet." in said(bob)
+    assert "This person can't be found by photo. There is no usable photo yet." in bob.text
     add_photo(session, anna, shade=2)
     tiles(bob, anna.id)
-    assert "can't be found by photo" not in said(bob)
+    assert "can't be found by photo" not in bob.text

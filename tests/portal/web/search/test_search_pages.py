@@ -29,10 +29,6 @@ Files = Callable[[], list[Path]]
 Events = Callable[[str], list[AuditEvent]]
 
 
-def said(visitor: Visitor) -> str:
-    return visitor.page.get_text(" ", strip=True)
-
-
 def status(visitor: Visitor, search_id: int) -> str:
     visitor.get(f"/search/{search_id}")
     results = visitor.page.select_one("[data-search-status]")
@@ -73,7 +69,7 @@ def test_the_enrolled_person_comes_first(worker: Worker, bob: Visitor, vera: Vis
     assert sorted(name for name, _, _ in others) == ["Amelia_Vega", "Anna_Kournikova"]
     assert [score for _, score, _ in others] == sorted((score for _, score, _ in others), reverse=True)
     assert not any(match for _, _, match in others)
-    assert "Compared with 3 people" in said(vera)
+    assert "Compared with 3 people" in vera.text
     assert vera.page.select(".threshold-line")
     assert not vera.page.select("[data-no-match]")
 
@@ -85,9 +81,9 @@ def test_nobody_above_the_threshold_is_said_plainly(worker: Worker, bob: Visitor
     worker.work()
     assert status(bob, found) == "done"
     assert [match for _, _, match in candidates(bob)] == [False]
-    assert "No match above the threshold" in said(bob)
+    assert "No match above the threshold" in bob.text
     bob.get("/search")
-    assert "No match above the threshold" in said(bob)
+    assert "No match above the threshold" in bob.text
 
 
 def test_with_nobody_enrolled_there_is_nobody_to_compare_with(worker: Worker, bob: Visitor) -> None:
@@ -95,7 +91,7 @@ def test_with_nobody_enrolled_there_is_nobody_to_compare_with(worker: Worker, bo
     worker.work()
     assert status(bob, found) == "done"
     assert candidates(bob) == []
-    assert "Nobody to compare with" in said(bob)
+    assert "Nobody to compare with" in bob.text
 
 
 def test_the_member_picks_which_face_to_search_for(
@@ -114,7 +110,7 @@ def test_the_member_picks_which_face_to_search_for(
     assert status(bob, found) == "queued"
     bob.post(f"/search/{found}/face", {"face_id": other})
     assert status(bob, found) == "queued"
-    assert "This search is still running." in said(bob)
+    assert "This search is still running." in bob.text
     worker.work()
     assert status(bob, found) == "done"
     assert [match for _, _, match in candidates(bob)] == [False]
@@ -122,7 +118,7 @@ def test_the_member_picks_which_face_to_search_for(
     assert event.subject_id == found
     bob.post(f"/search/{found}/face", {"face_id": 10**9})
     status(bob, found)
-    assert "This face is no longer in the photo." in said(bob)
+    assert "This face is no longer in the photo." in bob.text
 
 
 def test_a_search_done_again_meets_who_was_enrolled_since(
@@ -159,10 +155,10 @@ def test_a_probe_that_can_not_be_used_is_told_in_plain_words(
     worker.work()
     assert status(bob, found) == "failed"
     for words in WORDS[reason]:
-        assert words in said(bob)
+        assert words in bob.text
     assert candidates(bob) == []
     bob.get("/search")
-    assert WORDS[reason][0] in said(bob)
+    assert WORDS[reason][0] in bob.text
     bob.post(f"/search/{found}/repeat")
     assert status(bob, found) == "queued"
 
@@ -175,7 +171,7 @@ def test_a_probe_that_stops_its_worker_three_times_is_set_aside(
         session.execute(update(Search).values(state=WorkState.RUNNING, claimed_by="gone:1:x", attempts=3))
     sweep(worker.app)
     assert status(bob, found) == "failed"
-    assert WORDS[Reason.SET_ASIDE][0] in said(bob)
+    assert WORDS[Reason.SET_ASIDE][0] in bob.text
     assert worker.work() == [
         "jobs.search.run_search"
     ]  # what was sent when it was asked for finds nothing to do
@@ -198,7 +194,7 @@ def test_a_form_without_a_usable_photo_is_told(
     bob: Visitor, files: Files, sent: dict[str, object], message: str
 ) -> None:
     assert bob.post("/search", sent).status_code == 422
-    assert message in said(bob)
+    assert message in bob.text
     assert files() == []
     assert listed(bob) == []
 
@@ -250,7 +246,7 @@ def test_above_and_below_the_threshold_are_told_apart(
         for item in bob.page.select(".candidates > li")
     ]
     assert order == ["true", "true", "line", "false", "false"]
-    assert "%" not in said(bob)
+    assert "%" not in bob.text
 
 
 def test_past_searches_are_listed_newest_first_page_by_page(
@@ -348,5 +344,5 @@ def test_organizations_never_meet(worker: Worker, bob: Visitor, charlie: Visitor
     for visitor, only in ((bob, "CLINIC"), (charlie, "SCHOOL")):
         status(visitor, searches[visitor])
         assert [name for name, _, _ in candidates(visitor)] == [only]
-        assert "Compared with 1 person" in said(visitor)
+        assert "Compared with 1 person" in visitor.text
         assert listed(visitor) == [searches[visitor]]

@@ -13,15 +13,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from jobs import calibration as job
-from jobs.faces.engine import FaceEngine
-from jobs.faces.pipeline import FacePipeline, PhotoAnalysis
-from jobs.slices import Slice
 from portal.calibration.choosing import Purpose, choose_threshold
 from portal.calibration.curves import error_rates_at
-from portal.calibration.models import Calibration
 from portal.calibration.services import (
-    BY_ITSELF,
-    PEOPLE_NEEDED,
     CalibrationError,
     current,
     curves_of,
@@ -34,61 +28,16 @@ from portal.organizations.models import Organization
 from portal.pairs.models import DuplicatePair, PairStatus
 from portal.people.services import find_person
 from portal.photos.models import Face, Photo
-from portal.photos.services import delete_photos_of
-from portal.removal.services import delete_rows
 from portal.search.models import ProbeFace
 from portal.work.models import WorkState
 from tests.databases import on_both_databases
+from tests.jobs.calibration.conftest import PEOPLE, TWICE
+from tests.make.calibrations import measured
 from tests.make.merges import merge_people
 from tests.make.people import TESTER, People, add_person, enrol_templates
 from tests.make.photos import mate
 from tests.run.workers import Worker, sweep
 from tests.visitor import Visitor, enrol, search
-
-PEOPLE = 120
-# How many of them have a second photo.
-TWICE = 20
-
-
-@pytest.fixture(scope="session")
-def real_people(face_engine: FaceEngine, lfw: Path) -> People:
-    """Real templates of LFW: 120 people, 20 of them with two photos."""
-    folders = sorted(folder for folder in lfw.iterdir() if folder.is_dir())
-    photos = {folder.name: sorted(folder.glob("*.jpg")) for folder in folders}
-    twice = [name for name in photos if len(photos[name]) > 1][:TWICE]
-    once = [name for name in photos if name not in twice][: PEOPLE - TWICE]
-    paths = [path for name in twice for path in photos[name][:2]] + [photos[name][0] for name in once]
-    pipeline = FacePipeline(face_engine)
-    people: People = {}
-    for start in range(0, len(paths), 16):
-        part = paths[start : start + 16]
-        for path, photo in zip(part, pipeline.analyse([path.read_bytes() for path in part]), strict=True):
-            assert isinstance(photo, PhotoAnalysis)
-            assert photo.main is not None
-            template = photo.faces[photo.main].template
-            assert template is not None
-            people.setdefault(path.parent.name, []).append(template)
-    return people
-
-
-@pytest.fixture
-def clinic(session: Session, clinic: Organization) -> Organization:
-    """The clinic, in the session of the test."""
-    return session.get_one(Organization, clinic.id)
-
-
-@pytest.fixture
-def school(session: Session, school: Organization) -> Organization:
-    """The school, in the session of the test."""
-    session.rollback()
-    return session.get_one(Organization, school.id)
-
-
-def measured(session: Session, organization: Organization) -> Calibration:
-    session.rollback()
-    calibration = current(session, organization)
-    assert calibration is not None
-    return calibration
 
 
 def highest_non_mated(people: People) -> NDArray[np.float64]:
@@ -264,157 +213,6 @@ def test_of_many_people_some_are_drawn_and_always_the_same(
     worker.work()
     assert measured(session, clinic).id != first.id
     assert measured(session, clinic).curves == first.curves
-
-
-def test_a_measurement_makes_way_and_goes_on_where_it_was(
-    worker: Worker,
-    session: Session,
-    clinic: Organization,
-    real_people: People,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    enrol_templates(session, clinic, real_people)
-    request_calibration(session, clinic, TESTER)
-    worker.work()
-    whole = measured(session, clinic).curves
-    monkeypatch.setattr(Slice, "is_over", lambda _: True)
-    again = request_calibration(session, clinic, TESTER)
-    assert worker.work(jobs=1) == ["jobs.calibration.measure"]
-    session.refresh(again)
-    assert again.state == WorkState.QUEUED
-    assert again.attempts == 0
-    assert again.collected is not None
-    assert 0 < len(again.collected["highest"]) < PEOPLE
-    assert set(worker.work()) == {"jobs.calibration.measure"}
-    assert measured(session, clinic).id == again.id
-    assert measured(session, clinic).collected is None
-    # The same people give the same numbers, in one go or in five.
-    assert measured(session, clinic).curves == whole
-
-
-@pytest.fixture
-def some(worker: Worker, session: Session, clinic: Organization) -> Callable[..., list[int]]:
-    """Enrol so many people who are like nobody else, each with so many photos; returns their ids."""
-    random, dimension = np.random.default_rng(3), worker.process.pipeline.engine.dimension
-
-    def enrol_some(prefix: str, count: int, photos: int = 1) -> list[int]:
-        templates = random.normal(size=(count, photos, dimension)).astype(np.float32)
-        templates /= np.linalg.norm(templates, axis=2, keepdims=True)
-        people = {f"{prefix}{n}": list(one) for n, one in enumerate(templates)}
-        return list(enrol_templates(session, clinic, people).values())
-
-    return enrol_some
-
-
-@pytest.fixture
-def measurements(app: Flask, worker: Worker, session: Session) -> Callable[[], int]:
-    """Let the workers do what is due, and count the measurements."""
-
-    def count() -> int:
-        for _ in range(2):  # people are compared first
-            sweep(app)
-            worker.work()
-        session.rollback()
-        return len(session.scalars(select(Calibration)).all())
-
-    return count
-
-
-def test_a_measurement_begins_anew_when_its_gallery_has_become_another(
-    worker: Worker,
-    session: Session,
-    clinic: Organization,
-    some: Callable[..., list[int]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    some("a", PEOPLE)
-    monkeypatch.setattr(Slice, "is_over", lambda _: True)
-    request_calibration(session, clinic, TESTER)
-    assert worker.work(jobs=1) == ["jobs.calibration.measure"]
-    some("b", PEOPLE // 4)
-    worker.work()
-    calibration = measured(session, clinic)
-    assert (calibration.gallery_people, calibration.sampled_people) == (PEOPLE * 5 // 4, PEOPLE * 5 // 4)
-
-
-def test_it_is_measured_by_itself_with_enough_people_and_when_they_have_doubled(
-    session: Session,
-    clinic: Organization,
-    some: Callable[..., list[int]],
-    measurements: Callable[[], int],
-) -> None:
-    some("a", PEOPLE_NEEDED - 1)
-    assert measurements() == 0
-    with pytest.raises(CalibrationError, match="99 of 100"):
-        request_calibration(session, clinic, TESTER)
-    some("b", 1)
-    assert measurements() == 1
-    assert current(session, clinic) is not None
-    some("c", PEOPLE_NEEDED - 1)
-    assert measurements() == 1
-    some("d", 1)
-    assert measurements() == 2
-    assert measurements() == 2
-
-
-def test_it_is_measured_again_with_twice_the_photos_and_with_half_the_people(
-    app: Flask,
-    session: Session,
-    clinic: Organization,
-    some: Callable[..., list[int]],
-    measurements: Callable[[], int],
-) -> None:
-    many = some("a", 2 * PEOPLE_NEEDED)
-    assert measurements() == 1
-    some("b", PEOPLE_NEEDED // 2, photos=4)
-    assert measurements() == 2
-
-    def delete(people: list[int]) -> None:
-        # As everywhere, but that they have no files.
-        with writing(session):
-            delete_photos_of(session, clinic, people)
-            delete_rows(session, clinic, people)
-
-    delete(many[: PEOPLE_NEEDED // 4])
-    assert measurements() == 2
-    delete(many[PEOPLE_NEEDED // 4 : 3 * PEOPLE_NEEDED // 2])
-    assert measurements() == 3
-    assert measurements() == 3
-    assert measured(session, clinic).gallery_people == PEOPLE_NEEDED
-
-
-def test_it_is_not_measured_by_itself_before_everybody_was_compared(
-    app: Flask, worker: Worker, session: Session, clinic: Organization, some: Callable[..., list[int]]
-) -> None:
-    some("a", PEOPLE_NEEDED)
-    sweep(app)
-    session.rollback()
-    assert session.scalars(select(Calibration)).all() == []
-    worker.work()
-    sweep(app)
-    session.rollback()
-    assert len(session.scalars(select(Calibration)).all()) == 1
-
-
-def test_a_measurement_whose_worker_died_is_done_by_another(
-    app: Flask,
-    worker: Worker,
-    face_engine: FaceEngine,
-    session: Session,
-    clinic: Organization,
-    real_people: People,
-) -> None:
-    enrol_templates(session, clinic, real_people)
-    asked = request_calibration(session, clinic, TESTER)
-    with pytest.raises(CalibrationError, match="under way"):
-        request_calibration(session, clinic, BY_ITSELF)
-    with writing(session):
-        session.execute(
-            update(Calibration).values(state=WorkState.RUNNING, claimed_by=worker.name, attempts=1)
-        )
-    worker.lose()
-    Worker(app, face_engine).work()
-    assert measured(session, clinic).id == asked.id
 
 
 def test_too_few_people_are_left_when_it_is_measured(
