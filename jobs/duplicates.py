@@ -20,9 +20,9 @@ from portal.installation.thresholds import Thresholds, thresholds_of
 from portal.organizations.models import Organization
 from portal.pairs import finding, passes, remeasuring, scans
 from portal.pairs.finding import FoundPair
+from portal.pairs.locking import DuplicatePass, lock_pairs
 from portal.pairs.models import DuplicateScan
 from portal.pairs.odd_photos import Likeness, record_likeness
-from portal.photos.comparing import DuplicatePass, lock_pairs
 from portal.work.claims import requeue_untouched
 
 # Compared, and committed, at a time.
@@ -96,7 +96,6 @@ def _scan(session: Session, worker: str, row: DuplicateScan) -> None:
         people = _people_between(gallery, row.compared_face_id, part.last_face_id)
         likeness = _likeness(gallery, people)
         with writing(session):
-            # In this order everywhere: the lock for adding pairs, then the rest.
             lock_pairs(session, organization_id)
             if not scans.is_still_claimed(session, worker, row):
                 scans.end_scan(session, worker, row)

@@ -21,6 +21,7 @@ from portal.photos.models import Photo
 from portal.photos.reasons import Reason
 from portal.photos.records import ChosenFace, ChosenFaceRecord, ClaimedPhoto, PhotoRecord
 from portal.storage import PhotoStore, photo_store
+from portal.waiting import photos_done, tell
 from portal.work.claims import requeue_untouched
 
 # What a worker claims, and commits, at a time.
@@ -57,6 +58,7 @@ def _work(worker: str, organization_id: int, claimed: list[ClaimedPhoto]) -> Non
         pace = len(part) / max(time.monotonic() - began, 1e-3)
         size = min(max(1, int(pace * queues.LOOK_UP_EVERY_S)), PHOTOS_AT_ONCE)
     deleted = record_photos(session, worker, organization_id, process.current().face_model_id, records)
+    tell(photos_done(organization_id))
     if any(isinstance(record, ChosenFaceRecord) or record.main is not None for record in records.values()):
         queues.enqueue_comparison(organization_id)
     for photo in claimed:

@@ -25,6 +25,7 @@ from portal.search.work import (
     record_probe,
 )
 from portal.storage import photo_store
+from portal.waiting import search_done, tell
 
 
 @job
@@ -36,6 +37,7 @@ def run_search(search_id: int) -> None:
         return
     has_claimed(Search, [search_id])
     _work(worker, search)
+    tell(search_done(search_id))
     if not is_there(db.session(), search_id):
         # Deleted meanwhile: nobody owns the pictures that were made for it.
         photo_store().delete(search.file_key)

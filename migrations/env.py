@@ -10,6 +10,7 @@ from portal.batches import models as _batches  # noqa: F401
 from portal.calibration import models as _calibration  # noqa: F401
 from portal.database import Base
 from portal.extensions import db
+from portal.keys import models as _keys  # noqa: F401
 from portal.pairs import models as _duplicates  # noqa: F401
 from portal.search import models as _search  # noqa: F401
 

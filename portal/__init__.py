@@ -10,8 +10,12 @@ from portal.settings import Settings
 def create_app(settings: Settings | None = None) -> Flask:
     """The app, ready to serve; its settings come from the environment unless they are given."""
     from portal import extensions, logs
-    from portal.web import configuration, errors, pages, security
-    from portal.web.accounts import access, sessions
+    from portal.api import app as api
+    from portal.api import problems
+    from portal.http import access, errors, security
+    from portal.web import configuration, pages
+    from portal.web import errors as error_pages
+    from portal.web.accounts import sessions
     from portal.web.accounts.member_views import blueprint as members
     from portal.web.accounts.views import blueprint as accounts
     from portal.web.audit.views import blueprint as audit
@@ -22,6 +26,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from portal.web.duplicates.pair_views import blueprint as pairs
     from portal.web.duplicates.scan_views import blueprint as scans
     from portal.web.duplicates.views import blueprint as duplicates
+    from portal.web.keys.views import blueprint as keys
     from portal.web.organizations.views import blueprint as organizations
     from portal.web.people.views import blueprint as people
     from portal.web.photos.views import blueprint as enrolment
@@ -30,11 +35,13 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     configuration.init_app(app, settings or Settings.from_environment())
-    for part in (logs, security, extensions, sessions, access, pages, errors):
+    for part in (logs, security, extensions, sessions, access, pages):
         part.init_app(app)
+    errors.init_app(app, error_pages.HANDLERS, problems.HANDLERS)
     for blueprint in (
-        *(system, accounts, members, organizations, calibration, audit, dashboard),
+        *(system, accounts, members, organizations, keys, calibration, audit, dashboard),
         *(people, enrolment, batches, batch_uploads, search, duplicates, pairs, scans),
     ):
         app.register_blueprint(blueprint)
+    api.init_app(app)
     return app

@@ -31,6 +31,8 @@ from portal.duplicates.pairs import Filter
 from portal.duplicates.report import ReportError, end_of_day, record_report, report_lines
 from portal.extensions import db
 from portal.installation.models import LicenceChoice
+from portal.keys.models import Scope
+from portal.keys.services import KeyRefused, create_key
 from portal.organizations.models import Organization
 from portal.organizations.services import OrganizationError, create_organization, find_organization
 from portal.pairs.models import PairStatus
@@ -47,6 +49,7 @@ EXPLAINED = (
     AccountError,
     AlreadyUp,
     BatchError,
+    KeyRefused,
     LicenceError,
     ListenError,
     ManifestError,
@@ -142,6 +145,29 @@ def set_password_command(email: str, password_env: str | None, data_dir: Path | 
     with _app(data_dir, allowed=[password_env] if password_env else []):
         user = reset_password(db.session(), COMMAND, email, _password(password_env))
         click.echo(f"{user.email} has a new password.")
+
+
+@main.command("create-api-key")
+@click.option("--organization", "slug", required=True, help="The organization's slug.")
+@click.option("--name", required=True, help="What the audit calls it, such as the other program's name.")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in Scope]),
+    multiple=True,
+    default=[Scope.READ.value],
+    help="What it may do; can be given several times. admin includes all the others.",
+)
+@click.option("--expires", "expires_days", type=int, metavar="DAYS", help="[default: it does not expire]")
+@data_dir_option
+def create_api_key_command(
+    slug: str, name: str, scopes: tuple[str, ...], expires_days: int | None, data_dir: Path | None
+) -> None:
+    """Make an API key for another program, and print it. It is shown this once and stored nowhere."""
+    with _app(data_dir):
+        chosen = [Scope(scope) for scope in scopes]
+        _, token = create_key(db.session(), _organization(slug), COMMAND, name, chosen, expires_days)
+        click.echo(token)
 
 
 @main.command("import")

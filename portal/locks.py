@@ -19,12 +19,13 @@ Columns = TypeVarTuple("Columns")
 ORDER = (
     "user_account",
     "invitation",
+    "api_key",
     "installation",
     "search",
     "calibration",
     "batch",
     "batch_archive",
-    # One row an organization; whoever adds, moves or decides its pairs holds it: photos.comparing.lock_pairs.
+    # One row an organization; whoever adds, moves or decides its pairs holds it: pairs.locking.lock_pairs.
     "duplicate_pass",
     "person",
     "merge",

@@ -6,7 +6,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
 from redis import Redis
+from sqlalchemy.orm import Session
 
 from portal import create_app, migrations
 from portal.accounts import passwords
@@ -202,6 +203,27 @@ def worker(app: Flask, face_engine: FaceEngine) -> Worker:
     from tests.run.workers import Worker
 
     return Worker(app, face_engine)
+
+
+@pytest.fixture
+def new_worker(app: Flask, face_engine: FaceEngine) -> Callable[[], Worker]:
+    """A maker of further workers."""
+    from tests.run.workers import Worker
+
+    return lambda: Worker(app, face_engine)
+
+
+@pytest.fixture
+def session(app: Flask) -> Iterator[Session]:
+    """A database session outside of requests and jobs."""
+    with app.app_context():
+        yield db.session()
+
+
+@pytest.fixture
+def files(app: Flask) -> Callable[[], list[Path]]:
+    """All files of the photo store."""
+    return lambda: [path for path in app.config["PORTAL"].photo_dir.rglob("*") if path.is_file()]
 
 
 @pytest.fixture

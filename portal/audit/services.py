@@ -1,4 +1,4 @@
-"""Writing the audit trail; `portal.audit.reading` reads it."""
+"""Writing the audit trail; `portal.web.audit.reading` reads it."""
 
 from __future__ import annotations
 
@@ -65,6 +65,8 @@ class Action(StrEnum):
     PHOTO_CHECKED = "photo.checked"
     CALIBRATION_STARTED = "calibration.started"
     THRESHOLD_CHANGED = "calibration.threshold_changed"
+    KEY_CREATED = "key.created"
+    KEY_REVOKED = "key.revoked"
     LICENCE_ANSWERED = "installation.licence_answered"
     AUDIT_READ = "audit.read"
 

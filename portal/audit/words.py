@@ -62,6 +62,8 @@ NAMES: dict[Action, str] = {
     Action.USER_CREATED: "Account created",
     Action.ORGANIZATION_CREATED: "Organization created",
     Action.SETTINGS_CHANGED: "Settings changed",
+    Action.KEY_CREATED: "API key created",
+    Action.KEY_REVOKED: "API key revoked",
     Action.LICENCE_ANSWERED: "Licence of the face model answered",
     Action.AUDIT_READ: "Audit read",
 }
@@ -154,6 +156,11 @@ SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
     Action.USER_CREATED: lambda d: (f"Created the account {d['email']}, a member as {d['role']}.", ""),
     Action.ORGANIZATION_CREATED: lambda d: (f"Created the organization {d['name']}.", ""),
     Action.SETTINGS_CHANGED: lambda d: (f"Changed the settings: {_changes(d)}.", ""),
+    Action.KEY_CREATED: lambda d: (
+        f"Created the API key {d['name']} ({d['shown']}…), which may {_scopes(d)}.",
+        "",
+    ),
+    Action.KEY_REVOKED: lambda d: (f"Revoked the API key {d['name']} ({d['shown']}…).", ""),
     Action.LICENCE_ANSWERED: lambda d: (
         f"Answered about the licence of the face model {d['model']}: {LICENCES[d['answer']]}.",
         "",
@@ -221,6 +228,11 @@ def _revoked(details: Details) -> str:
         if count == 1
         else (f" {count} open invitations of theirs were revoked.")
     )
+
+
+def _scopes(details: Details) -> str:
+    *others, last = details["scopes"]
+    return f"{', '.join(others)} and {last}" if others else str(last)
 
 
 def _filters(details: Details) -> str:

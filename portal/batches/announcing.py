@@ -1,6 +1,6 @@
-"""What a batch will hold: the rows of its manifest, and the names of the files before they come.
+"""The names of the files of a batch, before the files come.
 
-Everything that was dropped has an item from here on, so that the counts always add up.
+Everything that was dropped has an item from here on, so that the counts add up whatever becomes of it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from portal.batches.items import (
     ended,
     insert_items,
-    is_sound,
     item_values,
     items_by_key,
     key_of_another,
+    names_a_person,
     shortened,
 )
 from portal.batches.models import Batch, BatchItem, ItemState
@@ -130,7 +130,7 @@ def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list
     there: dict[str, BatchItem] = {}
     for row in items_by_key(session, batch, [key for keys in endings for key in keys]):
         # The first sound row that names a photo gets it; the later ones failed when the manifest was read.
-        if row.path_key not in there or (not is_sound(there[row.path_key]) and is_sound(row)):
+        if row.path_key not in there or (not names_a_person(there[row.path_key]) and names_a_person(row)):
             there[row.path_key] = row
     found: list[BatchItem | str] = []
     strangers: dict[str, dict[str, Any]] = {}

@@ -13,7 +13,7 @@ from portal.batches.services import record_event, tell_workers
 from portal.database import execute_change, writing
 from portal.locks import lock, lock_rows
 from portal.organizations.models import Organization
-from portal.photos import services as enrolment
+from portal.photos import services as photos
 from portal.photos.formats import format_of
 from portal.photos.models import Photo
 from portal.photos.reasons import WORDS, Reason
@@ -64,7 +64,7 @@ def retry(
                 .execution_options(synchronize_session=False),
             )
         if count:
-            _reopen(batch)
+            _go_on_again(batch)
             record_event(session, actor, Action.BATCH_RETRIED, batch, {"photos": count})
     tell_workers(session, batch)
     return count
@@ -76,7 +76,7 @@ def replace(
     actor: Actor,
     batch: Batch,
     item: BatchItem,
-    upload: enrolment.Upload,
+    upload: photos.Upload,
     store: PhotoStore,
 ) -> None:
     """Give an item that needs attention another photo. Raises BatchError (nothing is written then), Gone."""
@@ -94,7 +94,7 @@ def replace(
             raise BatchError("It is not known whose photo this is: correct the name of the file instead.")
         unneeded = [item.file_key] if item.file_key else []
         if item.photo_id:
-            unneeded += enrolment.delete_photos(session, organization, [item.photo_id])
+            unneeded += photos.delete_photos(session, organization, [item.photo_id])
             record(
                 session,
                 actor,
@@ -107,7 +107,7 @@ def replace(
         item.file_key, item.sha256 = upload.file.key, upload.file.sha256
         item.size_bytes, item.photo_id = upload.file.size_bytes, None
         item.state, item.reason, item.detail, item.finished_at = ItemState.RECEIVED, "", "", None
-        _reopen(batch)
+        _go_on_again(batch)
         record_event(session, actor, Action.BATCH_RETRIED, batch, {"photos": 1})
     for key in unneeded:
         store.delete(key)
@@ -133,7 +133,7 @@ def mark_checked(session: Session, actor: Actor, batch: Batch, item: BatchItem) 
             )
 
 
-def _reopen(batch: Batch) -> None:
+def _go_on_again(batch: Batch) -> None:
     batch.reopen()
     if batch.decision == Decision.CANCEL:
         batch.decision = Decision.GO_ON

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
 from portal.batches.announcing import AT_ONCE, DroppedFile, announce, announce_all
-from portal.batches.listing import add_manifest
 from portal.batches.manifest import read_manifest
+from portal.batches.manifest_rows import add_manifest
 from portal.batches.models import Batch, ItemState, KnownPeople
 from portal.batches.naming import Grouping, Label, is_system_file, normal_path
 from portal.batches.opening import BatchError

@@ -86,7 +86,7 @@ def ended(reason: ItemReason, detail: str = "") -> dict[str, Any]:
     return {"state": ItemState.ATTENTION, "reason": reason, "detail": detail[:300], "finished_at": now()}
 
 
-def is_sound(item: BatchItem) -> bool:
+def names_a_person(item: BatchItem) -> bool:
     """Whether a row of the manifest makes clear whose photo it is."""
     return item.line is not None and item.state != ItemState.ATTENTION
 

@@ -9,7 +9,7 @@ from portal.photos.reasons import Reason
 
 
 class ItemReason(StrEnum):
-    """What is wrong with a photo of a batch before a worker has seen it; then see enrolment.reasons."""
+    """What is wrong with a photo of a batch before a worker has seen it; then see photos.reasons."""
 
     NOT_ARRIVED = "not_arrived"
     TOO_LARGE = "too_large"

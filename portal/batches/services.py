@@ -155,7 +155,7 @@ def photos_of(session: Session, items: Sequence[BatchItem]) -> dict[int, Photo]:
     return {photo.id: photo for photo in session.scalars(query)}
 
 
-def attention(session: Session, batch: Batch) -> Iterator[BatchItem]:
+def items_needing_attention(session: Session, batch: Batch) -> Iterator[BatchItem]:
     """All items that need attention, in the order of their rows, a thousand in memory at a time."""
     last = 0
     while True:

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from portal.batches.announcing import AT_ONCE, DroppedFile, announce
 from portal.batches.archives import Archive, ArchiveError, Entry, EntryError
-from portal.batches.listing import add_manifest
 from portal.batches.manifest import ManifestError, read_manifest
+from portal.batches.manifest_rows import add_manifest
 from portal.batches.models import Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.batches.opening import BatchError
 from portal.batches.reasons import ItemReason, words_of
@@ -22,7 +22,7 @@ from portal.locks import lock_rows
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.queues import enqueue_archive
 from portal.storage import FileTooLarge, PhotoStore
-from portal.work.claims import claim, finished, lock_claimed, lock_queued, requeue_untouched
+from portal.work.claims import claim, close, lock_claimed, lock_queued, requeue_untouched
 from portal.work.models import WorkState
 
 # Files unpacked between two checks whether a search waits.
@@ -113,7 +113,7 @@ def _prepare(
             raise _unreadable(manifests[0], problem.reason) from problem
     if not batch.has_manifest:
         decide_naming(session, batch, (entry.path for entry in entries))
-    _move(session, worker, archive)
+    _advance(session, worker, archive)
 
 
 def _refuse_manifest(session: Session, batch: Batch, manifests: Sequence[Entry]) -> None:
@@ -151,7 +151,7 @@ def _announce(
     while archive.announced < len(entries):
         part = entries[archive.announced : archive.announced + AT_ONCE]
         announce(session, batch, _files(archive, part))
-        _move(session, worker, archive, announced=archive.announced + len(part))
+        _advance(session, worker, archive, announced=archive.announced + len(part))
         if make_way():
             return False
     return True
@@ -179,7 +179,7 @@ def _extract(
                 if item.state == ItemState.EXPECTED or item.sha256 is not None
             ]
         receive(session, batch, arrivals, store)
-        _move(session, worker, archive, unpacked=archive.unpacked + len(part))
+        _advance(session, worker, archive, unpacked=archive.unpacked + len(part))
         if make_way():
             return archive.unpacked == len(entries)
     return True
@@ -207,7 +207,7 @@ def _arrival(item_id: int, entry: Entry, zipped: Archive, organization_id: int, 
         return Arrival(item_id, None, ItemReason.TOO_LARGE)
 
 
-def _move(session: Session, worker: str, archive: BatchArchive, **places: int) -> None:
+def _advance(session: Session, worker: str, archive: BatchArchive, **places: int) -> None:
     """Remember how far the archive is. Raises LostArchive if another worker has it."""
     with writing(session):
         if lock_claimed(session, BatchArchive, worker, archive.id) is None:
@@ -231,7 +231,6 @@ def _close(session: Session, worker: str, archive: BatchArchive, problem: str, l
         claimed = lock_claimed(session, BatchArchive, worker, archive.id)
         if claimed is None:
             return
-        for column, value in finished(WorkState.FAILED if problem else WorkState.DONE).items():
-            setattr(claimed, column, value)
+        close(claimed, WorkState.FAILED if problem else WorkState.DONE)
         claimed.problem = problem[:500]
         batch.left_out += left_out

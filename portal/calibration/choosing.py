@@ -12,8 +12,8 @@ from portal.installation.services import current_face_model
 from portal.installation.thresholds import chosen_for, thresholds_of
 from portal.locks import lock
 from portal.organizations.models import Organization
+from portal.pairs.locking import lock_pairs
 from portal.pairs.scans import apply_threshold
-from portal.photos.comparing import lock_pairs
 from portal.queues import enqueue_scan
 
 # Cosines: outside of this nearly everybody, or nobody, would match.

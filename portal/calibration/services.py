@@ -1,4 +1,4 @@
-"""Calibrations and thresholds of an organization: in force, asked for, chosen."""
+"""Calibrations of an organization: asked for, in force, and what they mean."""
 
 from __future__ import annotations
 

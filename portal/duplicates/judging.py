@@ -17,10 +17,10 @@ from portal.merging.merging import merge_people, part_people
 from portal.organizations.models import Organization
 from portal.pairs.finding import add_event, open_again
 from portal.pairs.groups import regroup
+from portal.pairs.locking import lock_pairs
 from portal.pairs.models import DuplicatePair, PairEventKind, PairStatus
 from portal.people.aliases import lock_with_aliases
 from portal.people.models import Merge, Person
-from portal.photos.comparing import lock_pairs
 from portal.queues import enqueue_comparison
 from portal.text import TextError, clean_note
 

@@ -13,7 +13,7 @@ from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
 from portal.pairs.groups import are_people, has_one_of, needs_decision
 from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
-from portal.people.aliases import merged_ids
+from portal.people.aliases import alias_ids
 from portal.people.models import Merge, Person
 from portal.photos.models import Face
 
@@ -52,7 +52,7 @@ def _is_decided(organization: Organization) -> ColumnElement[bool]:
     merged = select(Merge.id).where(
         Merge.undone_at.is_(None), Merge.survivor_id.in_(both), Merge.absorbed_id.in_(both)
     )
-    aliases = merged_ids(organization)
+    aliases = alias_ids(organization)
     return (DuplicatePair.status != PairStatus.OPEN) & (
         DuplicatePair.a_id.not_in(aliases) & DuplicatePair.b_id.not_in(aliases)
         | (DuplicatePair.status == PairStatus.DUPLICATE) & merged.exists()
@@ -183,7 +183,7 @@ def pairs_of_person(session: Session, person: Person) -> tuple[list[DuplicatePai
     return sorted(found, key=lambda pair: shown.index(pair.id)), len(rows)
 
 
-def open_pairs_of(session: Session, person_ids: Sequence[int]) -> dict[int, int]:
+def count_open_pairs_of(session: Session, person_ids: Sequence[int]) -> dict[int, int]:
     """How many open pairs each of these people is in."""
     counts = dict.fromkeys(person_ids, 0)
     for column in (DuplicatePair.a_id, DuplicatePair.b_id):

@@ -73,7 +73,7 @@ def admit_received(session: Session, organization_id: int) -> tuple[bool, list[s
         items = items[:AT_ONCE]
         if not items:
             return False, []
-        people = _people_of(session, batches, items)
+        people = _people_of(session, items)
         decided = [_decide(item, batches[item.batch_id], people) for item in items]
         _insert_photos(session, decided, items, people)
         write_items(session, decided)
@@ -122,7 +122,7 @@ def _received(session: Session, batch_ids: Sequence[int]) -> list[_Item]:
     return items
 
 
-def _people_of(session: Session, batches: Mapping[int, Batch], items: Sequence[_Item]) -> dict[str, _Known]:
+def _people_of(session: Session, items: Sequence[_Item]) -> dict[str, _Known]:
     """The people of these items by external id, locked, with their photos; made where there are none."""
     organization_id = items[0].organization_id
     ids = {item.external_id for item in items}

@@ -12,8 +12,8 @@ from portal.batches.items import close_items
 from portal.database import writing
 from portal.installation.services import lock_face_model
 from portal.locks import lock_free_rows, lock_rows
+from portal.pairs.locking import lock_pairs
 from portal.people.models import Person
-from portal.photos.comparing import lock_pairs
 from portal.photos.gallery import leave_gallery, next_version
 from portal.photos.models import Face, Photo
 from portal.photos.reasons import Reason
@@ -114,7 +114,7 @@ def record_photos(
 def _lock_people(session: Session, photo_ids: Sequence[int]) -> set[int]:
     """Hold the people of these photos, and return those who are aliases: their photos are hidden.
 
-    In the order of portal.database.lock: the faces' foreign keys would lock the people last. A merge may
+    In the order of portal.locks: the faces' foreign keys would lock the people last. A merge may
     give the photos to someone else until the people are held, but not from then on.
     """
     held: dict[int, int | None] = {}

@@ -16,6 +16,7 @@ from portal.locks import lock
 from portal.merging.carrying import carry_over, undo_carry_over
 from portal.merging.moving import give_back, hand_over, reveal_hidden_copies
 from portal.organizations.models import Organization
+from portal.pairs.locking import lock_pairs
 from portal.people.aliases import (
     absorbed_by,
     aliases_of,
@@ -25,7 +26,6 @@ from portal.people.aliases import (
 )
 from portal.people.models import Merge, Person
 from portal.people.search_terms import key_of
-from portal.photos.comparing import lock_pairs
 from portal.queues import enqueue_comparison
 
 

@@ -13,9 +13,9 @@ from portal.chunks import chunks
 from portal.database import now
 from portal.locks import lock_rows
 from portal.pairs.groups import ASKED_AT_ONCE, regroup
+from portal.pairs.locking import lock_pairs
 from portal.pairs.models import DuplicatePair, PairEvent, PairEventKind, PairStatus
 from portal.people.models import Person
-from portal.photos.comparing import lock_pairs
 from portal.photos.models import Face, Photo
 
 # A pair decided to be different people needs a decision again when what was missing to a score of 1 has
@@ -50,7 +50,7 @@ def record_found(
     lock_pairs(session, organization_id)
     faces = faces_that_count(session, organization_id, found)
     for part in chunks(found, ASKED_AT_ONCE):
-        sound = [pair for pair in part if is_sound(pair, faces)]
+        sound = [pair for pair in part if both_in_gallery(pair, faces)]
         known = _known(session, sound)
         fresh = []
         for pair in sound:
@@ -122,7 +122,7 @@ def faces_that_count(
     return found
 
 
-def is_sound(pair: FoundPair, faces: dict[int, Row[*tuple[Any, ...]]]) -> bool:
+def both_in_gallery(pair: FoundPair, faces: dict[int, Row[*tuple[Any, ...]]]) -> bool:
     a, b = faces.get(pair.face_a_id), faces.get(pair.face_b_id)
     return a is not None and b is not None and (a.person_id, b.person_id) == (pair.a_id, pair.b_id)
 

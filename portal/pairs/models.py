@@ -100,7 +100,7 @@ class DuplicatePair(Base):
     reserved_by: Mapped[User | None] = relationship(foreign_keys=reserved_by_id)
 
     @property
-    def awaits_measuring(self) -> bool:
+    def awaits_comparison(self) -> bool:
         """Whether the next pass compares the pair again: it rests on a face that is gone."""
         gone = self.face_a_id is None or self.face_b_id is None
         return self.stale or (gone and self.score > -1)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal.database import execute_change, writing
 from portal.organizations.models import Organization
-from portal.photos.comparing import DuplicatePass, lock_pairs
+from portal.pairs.locking import DuplicatePass, lock_pairs
 from portal.photos.models import Face
 from portal.queues import enqueue_comparison
 from portal.work.claims import claim, finished, requeue, still_claimed

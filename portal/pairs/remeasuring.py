@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from portal.pairs.finding import FoundPair, faces_that_count, is_sound, rescore
+from portal.pairs.finding import FoundPair, both_in_gallery, faces_that_count, rescore
 from portal.pairs.groups import regroup
+from portal.pairs.locking import lock_pairs
 from portal.pairs.models import DuplicatePair
-from portal.photos.comparing import lock_pairs
 from portal.photos.models import Face, GalleryRemoval
 
 
@@ -85,7 +85,7 @@ def remeasure(session: Session, organization_id: int, best: Mapping[int, FoundPa
         found = best[pair.id]
         same_photo = False
         if found is not None:
-            if not is_sound(found, faces):
+            if not both_in_gallery(found, faces):
                 continue
             same_photo = faces[found.face_a_id].sha256 == faces[found.face_b_id].sha256
         rescore(session, pair, found, same_photo)

@@ -16,9 +16,9 @@ from portal.organizations.models import Organization
 from portal.organizations.services import record_settings
 from portal.pairs.finding import add_event
 from portal.pairs.groups import regroup
+from portal.pairs.locking import lock_pairs
 from portal.pairs.models import DuplicatePair, DuplicateScan, PairEventKind, PairStatus
-from portal.people.aliases import merged_ids
-from portal.photos.comparing import lock_pairs
+from portal.people.aliases import alias_ids
 from portal.queues import enqueue_scan
 from portal.work.claims import claim, finished, lock_claimed, lock_queued, requeue, still_claimed
 from portal.work.models import UNFINISHED, WorkState
@@ -139,7 +139,7 @@ def schedule_scans(session: Session, organization: Organization, actor: Actor, h
 def apply_threshold(
     session: Session, organization: Organization, actor: Actor, before: float, threshold: float
 ) -> DuplicateScan | None:
-    """Judge pairs by a changed threshold, in the caller's transaction, which holds the pass.
+    """Judge pairs by a changed threshold, in the caller's transaction, which holds the pairs.
 
     Open pairs below it no longer need a decision. If it was lowered, a scan finds pairs that were not kept
     before; a scan that is under way begins again. Returns the scan, to be asked for.
@@ -197,7 +197,7 @@ def end_scan(session: Session, worker: str, scan: DuplicateScan) -> None:
 
     In the transaction of its last part: nothing can make it begin again in between.
     """
-    aliases = merged_ids(session.get_one(Organization, scan.organization_id))
+    aliases = alias_ids(session.get_one(Organization, scan.organization_id))
     pairs = select(func.count()).where(
         DuplicatePair.organization_id == scan.organization_id,
         DuplicatePair.score >= scan.threshold,

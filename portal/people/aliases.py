@@ -23,7 +23,7 @@ def aliases_of(session: Session, person: Person) -> list[Person]:
     return list(session.scalars(select(Person).where(Person.merged_into_id == person.id).order_by(Person.id)))
 
 
-def merged_ids(organization: Organization) -> Select[int]:
+def alias_ids(organization: Organization) -> Select[int]:
     """The ids of an organization's aliases: few, however many people there are."""
     return select(Merge.absorbed_id).where(
         Merge.organization_id == organization.id, Merge.undone_at.is_(None)

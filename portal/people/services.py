@@ -1,4 +1,4 @@
-"""People of an organization: found, listed, created, renamed, deleted."""
+"""People of an organization: found, listed, renamed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.audit.services import Action, Actor, record
 from portal.database import now, writing
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
-from portal.people.aliases import index_words, lock_person, merged_ids
+from portal.people.aliases import alias_ids, index_words, lock_person
 from portal.people.models import Person, PersonWord
 from portal.people.search_terms import key_of, query_terms
 from portal.text import TextError, clean_line
@@ -40,18 +40,23 @@ def find_person(session: Session, organization: Organization, person_id: int) ->
 def count_people(session: Session, organization: Organization) -> int:
     """How many people the organization has enrolled; those who were merged into others are not counted."""
     rows = session.scalar(select(func.count()).where(Person.organization_id == organization.id)) or 0
-    return rows - (session.scalar(select(func.count()).select_from(merged_ids(organization).subquery())) or 0)
+    return rows - (session.scalar(select(func.count()).select_from(alias_ids(organization).subquery())) or 0)
 
 
 def list_people(
-    session: Session, organization: Organization, query: str = "", cursor: str | None = None
+    session: Session,
+    organization: Organization,
+    query: str = "",
+    cursor: str | None = None,
+    limit: int | None = None,
 ) -> Page[Person]:
     """A page of people by name; with a query those for whom each typed word begins a word of name or id.
 
     Someone is found by the names and ids of those who were merged into them as well; these are not listed.
-    `cursor` comes from an earlier page. Raises paging.CursorError if it is damaged.
+    `cursor` comes from an earlier page. limit: how many a page has at most; None: PAGE_SIZE. Raises
+    paging.CursorError if the cursor is damaged.
     """
-    words = query_terms(query)
+    words, limit = query_terms(query), limit or PAGE_SIZE
     if not words:
         everyone = select(Person).where(Person.organization_id == organization.id, ~Person.is_alias)
         rows = fetch_page(
@@ -59,16 +64,16 @@ def list_people(
             everyone,
             (Person.name_key, Person.id),
             Cursor.decode(cursor, (str, int)) if cursor else None,
-            PAGE_SIZE,
+            limit,
             lambda row: (row[0].name_key, row[0].id),
         )
     else:
-        rows = _search(session, organization, words, cursor)
+        rows = _search(session, organization, words, cursor, limit)
     return Page([row[0] for row in rows.items], rows.previous, rows.next)
 
 
 def _search(
-    session: Session, organization: Organization, words: Sequence[str], cursor: str | None
+    session: Session, organization: Organization, words: Sequence[str], cursor: str | None, limit: int
 ) -> Page[Row[Any]]:
     """People in the order of the word that matched, walked along the index of words.
 
@@ -103,7 +108,7 @@ def _search(
         query,
         (PersonWord.word, PersonWord.person_id),
         Cursor.decode(cursor, (str, int)) if cursor else None,
-        PAGE_SIZE,
+        limit,
         lambda row: (row.word, row[0].id),
     )
 

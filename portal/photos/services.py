@@ -1,4 +1,4 @@
-"""Photos of people, as staff handle them: added, viewed, retried, given another face, removed."""
+"""Photos of people, as staff handle them: added, counted, retried, given another face, downloaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portal.audit.services import Action, Actor, record
 from portal.database import writing
 from portal.locks import lock, lock_rows
 from portal.organizations.models import Organization
-from portal.people.aliases import merged_ids
+from portal.people.aliases import alias_ids
 from portal.people.models import Person
 from portal.photos.gallery import leave_gallery
 from portal.photos.models import Face, Photo
@@ -50,7 +50,7 @@ def count_photos(session: Session, organization: Organization) -> dict[WorkState
     by_state = select(Photo.state, func.count()).group_by(Photo.state)
     rows = session.execute(by_state.where(Photo.organization_id == organization.id))
     counts = {WorkState(state): count for state, count in rows}
-    for state, count in session.execute(by_state.where(Photo.person_id.in_(merged_ids(organization)))):
+    for state, count in session.execute(by_state.where(Photo.person_id.in_(alias_ids(organization)))):
         counts[WorkState(state)] -= count
     return {state: counts.get(state, 0) for state in WorkState}
 

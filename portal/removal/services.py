@@ -13,9 +13,9 @@ from portal.database import Gone, now, writing
 from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.pairs.groups import partners_of, regroup
+from portal.pairs.locking import lock_pairs
 from portal.people.aliases import lock_person, lock_with_aliases
 from portal.people.models import Merge, Person, PersonWord
-from portal.photos.comparing import lock_pairs
 from portal.photos.models import Photo
 from portal.photos.services import count_photos_of, delete_photos, delete_photos_of, record_photo_event
 from portal.storage import PhotoStore

@@ -14,9 +14,9 @@ from portal.database import now, writing
 from portal.locks import lock_rows
 from portal.merging.moving import reveal_hidden_copies
 from portal.organizations.models import Organization
+from portal.pairs.locking import lock_pairs
 from portal.people.aliases import index_words
 from portal.people.models import Person
-from portal.photos.comparing import lock_pairs
 from portal.photos.models import Photo
 from portal.photos.services import delete_photos
 from portal.removal.services import delete_rows, without_anything_left

@@ -21,12 +21,18 @@ from portal.work.claims import requeue
 from portal.work.models import UNFINISHED
 
 PAGE_SIZE = 30
+LIMIT, MOST_CANDIDATES = 20, 100
 EXPIRED_AT_ONCE = 200
 RETENTION = Actor(None, "retention")
 
 
-def create_search(session: Session, organization: Organization, actor: Actor, upload: Upload) -> Search:
-    """Search the organization's people for the face in a stored photo; queued when this returns."""
+def create_search(
+    session: Session, organization: Organization, actor: Actor, upload: Upload, limit: int = LIMIT
+) -> Search:
+    """Search the organization's people for the face in a stored photo; queued when this returns.
+
+    limit: the longest candidate list, 1 to MOST_CANDIDATES.
+    """
     with writing(session):
         search = Search(
             organization_id=organization.id,
@@ -35,6 +41,7 @@ def create_search(session: Session, organization: Organization, actor: Actor, up
             file_key=upload.file.key,
             file_name=upload.name[-255:],
             size_bytes=upload.file.size_bytes,
+            limit=limit,
         )
         session.add(search)
         session.flush()

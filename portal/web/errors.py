@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import structlog
-from flask import Flask, current_app, g, request
+from flask import current_app, g, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from portal.database import Gone
 from portal.extensions import db
+from portal.http.errors import Handlers
 from portal.storage import StoreFull
 
 PAGES = {400, 403, 404, 405, 413, 429, 500, 507}
@@ -16,15 +17,6 @@ PAGES = {400, 403, 404, 405, 413, 429, 500, 507}
 FULL = "The portal's disk is full. Nothing was lost: tell whoever runs the portal, and send it again later."
 
 log = structlog.get_logger()
-
-
-def init_app(app: Flask) -> None:
-    """Answer every error with a page of the portal."""
-    app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(CSRFError, csrf_error)
-    app.register_error_handler(Gone, gone)
-    app.register_error_handler(StoreFull, store_full)
-    app.register_error_handler(Exception, failure)
 
 
 def http_error(error: HTTPException) -> tuple[str, int] | HTTPException:
@@ -65,3 +57,12 @@ def failure(error: Exception) -> tuple[str, int]:
     log.exception("request failed", endpoint=request.endpoint)
     db.session.rollback()
     return _page("500"), 500
+
+
+HANDLERS: Handlers = {
+    HTTPException: http_error,
+    CSRFError: csrf_error,
+    Gone: gone,
+    StoreFull: store_full,
+    Exception: failure,
+}

@@ -5,7 +5,7 @@ import { announce, fresh } from "./page.js";
 // The portal lets go of a pair of which it heard nothing for 90 s (portal/duplicates/judging.py). In a tab
 // behind others browsers let this happen once a minute only, which is enough.
 const HEARD_EVERY_MS = 30_000;
-// The square in which faces are aligned, and the height of their middle (portal/duplicates/aligning.py).
+// The square in which faces are aligned, and the height of their middle (portal/web/duplicates/aligning.py).
 const SIDE = 112;
 const MIDDLE = 61;
 const TYPING = "input:not([type=radio], [type=range]), textarea, select, dialog";

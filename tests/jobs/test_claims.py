@@ -12,7 +12,6 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from jobs.faces.engine import FaceEngine
 from portal.database import writing
 from portal.enrolment import work
 from portal.enrolment.work import claim_photos, record_photos
@@ -37,18 +36,6 @@ from tests.visitor import Visitor, enrol, search
 from tests.waiting import wait_until
 
 Files = Callable[[], list[Path]]
-
-
-@pytest.fixture
-def files(app: Flask) -> Files:
-    """All files of the photo store."""
-    return lambda: [path for path in app.config["PORTAL"].photo_dir.rglob("*") if path.is_file()]
-
-
-@pytest.fixture
-def new_worker(app: Flask, face_engine: FaceEngine) -> Callable[[], Worker]:
-    """A maker of further workers."""
-    return lambda: Worker(app, face_engine)
 
 
 def claimed(session: Session, worker: str, organization: Organization, limit: int = 32) -> list[int]:

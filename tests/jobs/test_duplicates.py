@@ -13,15 +13,14 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from jobs.faces.engine import FaceEngine
 from portal.database import now
 from portal.duplicates import judging
 from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.pairs import finding, passes, scans
+from portal.pairs.locking import DuplicatePass
 from portal.pairs.models import DuplicatePair, DuplicateScan, OddPhoto, PairEvent, PairStatus
 from portal.people.models import Person
-from portal.photos.comparing import DuplicatePass
 from portal.photos.models import Photo
 from portal.work.claims import MAX_ATTEMPTS
 from tests.databases import on_both_databases
@@ -30,28 +29,13 @@ from tests.make.pairs import twins
 from tests.make.people import TESTER
 from tests.make.photos import mate
 from tests.read.pairs import expected, recorded, same
+from tests.run.killing import Killed
 from tests.run.workers import Worker, sweep
 from tests.visitor import Visitor, enrol, file
 
 TWINS = 12
 
 NewWorker = Callable[[], Worker]
-
-
-class Killed(BaseException):
-    """What nobody catches."""
-
-
-@pytest.fixture
-def new_worker(app: Flask, face_engine: FaceEngine) -> NewWorker:
-    """A maker of further workers."""
-    return lambda: Worker(app, face_engine)
-
-
-@pytest.fixture
-def session(app: Flask) -> Any:
-    with app.app_context():
-        yield db.session()
 
 
 def threshold(session: Session) -> float:

@@ -9,9 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from portal.batches import listing
+from portal.batches import manifest_rows
 from tests.databases import on_both_databases
-from tests.jobs.test_unpacking import Killed, die_at_work
 from tests.make.batches import (
     AUTO,
     all_announced,
@@ -27,6 +26,7 @@ from tests.make.batches import (
 from tests.make.photos import picture
 from tests.portal.batches.zips import Part, part, zip_of
 from tests.read.batches import archive_files, assert_sound, fates, people, progress
+from tests.run.killing import Killed, die_at_work
 from tests.run.workers import Worker
 from tests.visitor import Visitor
 
@@ -59,10 +59,10 @@ def test_a_worker_lost_in_the_middle_of_the_manifest_of_a_zip_does_not_let_names
     new_worker: Callable[[], Worker],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("portal.batches.listing.AT_ONCE", 2)
+    monkeypatch.setattr("portal.batches.manifest_rows.AT_ONCE", 2)
     rows = "".join(f"E{number},Someone,P{number}/1.jpg\n" for number in range(5))
     batch = drop_zip(bob, zipped({**photos(5), "list.csv": f"id,name,photo\n{rows}".encode()}))
-    add, parts = listing._add_rows, []
+    add, parts = manifest_rows._add_rows, []
 
     def add_or_die(*arguments: Any) -> int:
         parts.append(arguments)
@@ -70,7 +70,7 @@ def test_a_worker_lost_in_the_middle_of_the_manifest_of_a_zip_does_not_let_names
             raise Killed
         return add(*arguments)
 
-    monkeypatch.setattr(listing, "_add_rows", add_or_die)
+    monkeypatch.setattr(manifest_rows, "_add_rows", add_or_die)
     lost = new_worker()
     with app.app_context():
         die_at_work(lost)

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from portal.people.models import Person
 from portal.removal import undoing
 from tests.databases import on_both_databases
-from tests.jobs.test_unpacking import Killed, die_at_work
 from tests.make.batches import drop, finish, photos
 from tests.make.photos import mate, picture
 from tests.read.batches import assert_sound, counted, items_of, people
+from tests.run.killing import Killed, die_at_work
 from tests.run.workers import Worker
 from tests.visitor import Visitor, enrol
 

@@ -1,4 +1,4 @@
-"""Jobs of batches: ZIPs are unpacked whole, whoever is lost meanwhile, and batches undone to their end."""
+"""ZIPs are unpacked whole, whoever is lost meanwhile."""
 
 from __future__ import annotations
 
@@ -20,22 +20,20 @@ from portal.batches.receiving import receive
 from portal.extensions import db
 from portal.queues import enqueue_archive, enqueue_undo
 from portal.storage import photo_store
-from portal.work.claims import MAX_ATTEMPTS, finished
+from portal.work.claims import MAX_ATTEMPTS
+from portal.work.claims import close as close_row
 from tests.databases import on_both_databases, on_postgresql
 from tests.make.batches import all_announced, drop_zip, finish, photos, send_zip, start, zipped
 from tests.make.photos import mate, picture
 from tests.portal.batches.zips import part, zip_of
 from tests.read.batches import all_fates, archive_files, assert_sound, counted, people, progress
+from tests.run.killing import Killed, die_at_work
 from tests.run.postgres import someone_waits_for_a_lock
 from tests.run.workers import Worker, sweep
 from tests.visitor import Visitor, search
 from tests.waiting import wait_until
 
 UNPACKING = "jobs.batches.unpack"
-
-
-class Killed(BaseException):
-    """What nobody catches."""
 
 
 @on_both_databases
@@ -107,7 +105,7 @@ def test_a_worker_lost_in_the_middle_loses_and_doubles_nothing(
     monkeypatch.setattr("portal.batches.unpacking.AT_ONCE", 3)
     twice = [part("P0/1.jpg", picture(0)), part("P0/1.jpg", picture(10)), part("loose.jpg", picture(11))]
     batch = drop_zip(bob, zip_of([*twice, part("P1/1.jpg", picture(1)), part("P2/1.jpg", b"text")]))
-    move, moves = unpacking._move, []
+    move, moves = unpacking._advance, []
 
     def move_or_die(*arguments: Any, **places: Any) -> None:
         moves.append(places)
@@ -115,7 +113,7 @@ def test_a_worker_lost_in_the_middle_loses_and_doubles_nothing(
             raise Killed
         move(*arguments, **places)
 
-    monkeypatch.setattr(unpacking, "_move", move_or_die)
+    monkeypatch.setattr(unpacking, "_advance", move_or_die)
     monkeypatch.setattr("jobs.job.requeue_failed", lambda *_: None)  # it has no time to say anything
     lost = new_worker()
     with app.app_context():
@@ -126,15 +124,6 @@ def test_a_worker_lost_in_the_middle_loses_and_doubles_nothing(
     assert people(session) in ({"P0": 2, "P1": 1}, {"P0": 1, "P1": 1})
     assert archive_files() == []
     assert_sound(session, {batch: 5})
-
-
-def die_at_work(worker: Worker) -> None:
-    """Let a worker do its jobs until one kills it, or they are done."""
-    worker.failures_are_fine = True
-    try:
-        worker.work()
-    except Killed:
-        db.session.rollback()
 
 
 def test_a_zip_that_gets_on_is_not_given_up(
@@ -314,18 +303,18 @@ def test_a_batch_cancelled_while_its_zip_is_closed_meets_no_deadlock(
 
     with ThreadPoolExecutor(1) as pool:
 
-        def in_the_middle(*arguments: Any) -> dict[str, Any]:
+        def in_the_middle(*arguments: Any) -> None:
             future: Future[None] = pool.submit(cancel)
             cancelled.append(future)
             wait_until(
                 lambda: someone_waits_for_a_lock(engine) or future.done(),
                 "the cancellation to meet the worker's locks",
             )
-            return finished(*arguments)
+            close_row(*arguments)
 
         def close_while_somebody_cancels(*arguments: Any, **options: Any) -> None:
             with monkeypatch.context() as patch:
-                patch.setattr(unpacking, "finished", in_the_middle)
+                patch.setattr(unpacking, "close", in_the_middle)
                 close(*arguments, **options)
 
         monkeypatch.setattr(unpacking, "_close", close_while_somebody_cancels)

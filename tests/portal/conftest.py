@@ -1,10 +1,9 @@
-"""What tests of the pages look at behind the pages."""
+"""People, browsers and rows that tests of the web tier share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -24,19 +23,6 @@ from portal.photos.models import Photo
 from tests.make.pairs import add_pair
 from tests.make.people import add_person, add_photo
 from tests.visitor import PASSWORD, Visitor
-
-
-@pytest.fixture
-def session(app: Flask) -> Iterator[Session]:
-    """A database session outside of requests."""
-    with app.app_context():
-        yield db.session()
-
-
-@pytest.fixture
-def files(app: Flask) -> Callable[[], list[Path]]:
-    """All files of the photo store."""
-    return lambda: [path for path in app.config["PORTAL"].photo_dir.rglob("*") if path.is_file()]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from portal.cli import main
+from portal.keys.tokens import is_token
 from tests.make.photos import picture
 from tests.run.commands import Said, portal
 
@@ -232,3 +233,15 @@ def test_says_why_nothing_is_imported(data_dir: Path, tmp_path: Path) -> None:
 def password_hash(data_dir: Path) -> str:
     with sqlite3.connect(data_dir / "portal.sqlite3") as connection:
         return str(connection.execute("SELECT password_hash FROM user_account").fetchone()[0])
+
+
+def test_makes_an_api_key_and_prints_it_alone(data_dir: Path) -> None:
+    portal(data_dir, "create-organization", "Harbour")
+    command = ("create-api-key", "--organization", "harbour", "--name")
+    done = portal(data_dir, *command, "Case system", "--scope", "read", "--scope", "enrol", "--expires", "30")
+    assert done.returncode == 0, done.stderr
+    assert is_token(done.stdout.strip())
+    again = portal(data_dir, *command, "Case system")
+    assert again.returncode == 1
+    assert "There is a key named Case system already." in again.stderr
+    assert portal(data_dir, *command, "Other", "--scope", "everything").returncode == 2

@@ -13,9 +13,9 @@ import portal
 from portal.database import writing
 from portal.locks import lock, lock_rows
 from portal.organizations.models import Organization
+from portal.pairs.locking import lock_pairs
 from portal.pairs.models import DuplicatePair
 from portal.people.models import Person
-from portal.photos.comparing import lock_pairs
 from portal.photos.models import Photo
 from tests.databases import on_both_databases
 from tests.portal.conftest import Enrolled, Paired

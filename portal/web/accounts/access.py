@@ -1,4 +1,4 @@
-"""Who may do what: every route declares a permission, and what is not declared is denied."""
+"""What members may do: a view of a page declares the permission that its visitor needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from flask import Flask, abort, current_app, g, request, session
+from flask import abort, current_app, g, request, session
 from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
@@ -15,20 +15,12 @@ from portal.accounts.models import Membership
 from portal.accounts.roles import ROLES_WITH, Permission
 from portal.audit.services import Actor
 from portal.extensions import db, login_manager
+from portal.http.access import DECLARATION
 from portal.organizations.models import Organization
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-# Where a view's declaration is kept; a test reads it from every route.
-DECLARATION = "__portal_access__"
-PUBLIC = "public"
 SIGNED_IN = "signed in"
-
-
-def public(view: View) -> View:
-    """Declare that anyone may reach this view."""
-    setattr(view, DECLARATION, PUBLIC)
-    return view
 
 
 def signed_in(view: View) -> View:
@@ -60,13 +52,6 @@ def requires(permission: Permission) -> Callable[[View], View]:
         return cast(View, checked)
 
     return decorate
-
-
-def deny_undeclared() -> None:
-    """Refuse a request whose view declares nothing (runs before every request)."""
-    view = current_app.view_functions.get(request.endpoint or "")
-    if view is not None and request.endpoint != "static" and not hasattr(view, DECLARATION):
-        abort(403)
 
 
 def current_membership() -> Membership | None:
@@ -114,8 +99,3 @@ def current_actor() -> Actor:
     if current_user.is_authenticated:
         return Actor(current_user.id, current_user.email, request.remote_addr or "")
     return Actor(None, "nobody signed in", request.remote_addr or "")
-
-
-def init_app(app: Flask) -> None:
-    """Deny by default."""
-    app.before_request(deny_undeclared)

@@ -10,12 +10,13 @@ from portal.accounts import invitations, services
 from portal.accounts.models import Invitation, Role, User
 from portal.audit.services import Actor
 from portal.extensions import db
+from portal.http.access import public
 from portal.installation.models import LicenceChoice
 from portal.organizations.services import OrganizationError
 from portal.setting_up import first_run as first_run_services
 from portal.setting_up.licensing import LicenceError, current_licence
 from portal.web.accounts import limits, sessions
-from portal.web.accounts.access import current_actor, current_membership, public, signed_in
+from portal.web.accounts.access import current_actor, current_membership, signed_in
 from portal.web.accounts.forms import (
     ROLES,
     ChangePasswordForm,

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from portal.accounts.roles import Permission
-from portal.batches import announcing, listing, receiving_archives, services
+from portal.batches import announcing, manifest_rows, receiving_archives, services
 from portal.batches.announcing import AnnouncedItem, DroppedFile
 from portal.batches.manifest import ManifestError, read_manifest
 from portal.batches.models import BatchArchive, Decision
@@ -22,12 +22,12 @@ from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving import Arrival, receive
 from portal.database import LARGEST_NUMBER
 from portal.extensions import db
+from portal.http.security import accepts_upload
+from portal.http.uploads import CHUNK_BYTES, form_parts
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.storage import FileTooLarge, photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
 from portal.web.batches.views import chosen_in, find, known_of, refused
-from portal.web.security import accepts_upload
-from portal.web.uploads import CHUNK_BYTES, form_parts
 
 MIB = 1024**2
 MANIFEST_HEAD_BYTES = 64 * 1024
@@ -91,7 +91,7 @@ def manifest(batch_id: int) -> ResponseReturnValue:
             while part.name == "manifest" and (chunk := part.read(CHUNK_BYTES)):
                 file.write(chunk)
         file.seek(0)
-        rows = listing.add_manifest(db.session(), batch, read_manifest(file))
+        rows = manifest_rows.add_manifest(db.session(), batch, read_manifest(file))
     return {"rows": rows}
 
 

@@ -31,14 +31,14 @@ from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES
 from portal.csv_cells import csv_lines, safe_cell
 from portal.extensions import csrf, db
+from portal.http.security import accepts_upload
+from portal.http.uploads import form_parts, stored_uploads
 from portal.paging import CursorError
 from portal.photos.reasons import Reason
 from portal.photos.services import PhotoError
 from portal.storage import photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
 from portal.web.batches.whole_form import WholeForm
-from portal.web.security import accepts_upload
-from portal.web.uploads import form_parts, stored_uploads
 
 blueprint = Blueprint("batches", __name__)
 
@@ -293,7 +293,9 @@ def _items(batch: Batch) -> dict[str, Any]:
 
 def _attention_lines(batch: Batch) -> Iterator[str]:
     columns = ("external_id", "name", "photo", "problem", "what_to_do")
-    return csv_lines(columns, (_attention_cells(item) for item in services.attention(db.session(), batch)))
+    return csv_lines(
+        columns, (_attention_cells(item) for item in services.items_needing_attention(db.session(), batch))
+    )
 
 
 def _attention_cells(item: BatchItem) -> list[str]:

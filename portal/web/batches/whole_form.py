@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
 from portal.batches.announcing import AT_ONCE, DroppedFile, announce, announce_all
-from portal.batches.listing import add_manifest
 from portal.batches.manifest import read_manifest
+from portal.batches.manifest_rows import add_manifest
 from portal.batches.models import Batch, KnownPeople
 from portal.batches.naming import Grouping, Label, is_system_file, normal_path
 from portal.batches.opening import BatchError
@@ -24,10 +24,10 @@ from portal.batches.receiving import Arrival, receive
 from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES, take_archive
 from portal.batches.services import decide_naming, start_batch
 from portal.chunks import chunks
+from portal.http.uploads import CHUNK_BYTES, FormPart
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.storage import FileTooLarge, PhotoStore, StoredFile
-from portal.web.uploads import CHUNK_BYTES, FormPart
 
 MAX_MANIFEST_BYTES = 256 * 1024**2
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.duplicates.pairs import count_to_decide
 from portal.organizations.models import Organization
-from portal.people.aliases import merged_ids
+from portal.people.aliases import alias_ids
 from portal.people.models import Person
 from portal.people.services import count_people
 from portal.photos.models import Photo
@@ -57,7 +57,7 @@ def overview(session: Session, organization: Organization) -> Overview:
                 .where(
                     Photo.organization_id == organization.id,
                     Photo.state == WorkState.FAILED,
-                    Photo.person_id.not_in(merged_ids(organization)),
+                    Photo.person_id.not_in(alias_ids(organization)),
                 )
                 .order_by(Photo.id.desc())
                 .limit(SHOWN)

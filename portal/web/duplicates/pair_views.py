@@ -194,7 +194,7 @@ def _page(pair: DuplicatePair, note: str = "", problem: str = "") -> str:
     if may(Permission.ENROL) and pair.status == PairStatus.OPEN:
         judging.reserve(session, actor, pair)
         pair = _pair(pair.id)
-    counts = pairs.open_pairs_of(session, [pair.a_id, pair.b_id])
+    counts = pairs.count_open_pairs_of(session, [pair.a_id, pair.b_id])
     taken = judging.is_reserved(pair, actor)
     merged = [one for one in (pair.a, pair.b) if one.is_alias]
     return render_template(

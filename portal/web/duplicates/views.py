@@ -136,7 +136,7 @@ def _listed(form: FilterForm) -> dict[str, Any]:
         "wanted": wanted,
         "groups": groups,
         "sizes": handing_out.group_sizes(session, shown),
-        "open_pairs": pairs.open_pairs_of(session, sorted(everybody)),
+        "open_pairs": pairs.count_open_pairs_of(session, sorted(everybody)),
         "many": pairs.MANY_PAIRS,
         "bands": bands_for_pairs(session, organization),
     }

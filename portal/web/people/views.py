@@ -12,6 +12,8 @@ from portal.calibration.services import bands_for_pairs
 from portal.duplicates.pairs import pairs_of_person
 from portal.enrolment.adding import add_more_photos, create_person
 from portal.extensions import db
+from portal.http.security import accepts_upload
+from portal.http.uploads import stored_uploads
 from portal.merging import merging
 from portal.paging import CursorError
 from portal.pairs.odd_photos import odd_photos_of
@@ -23,8 +25,6 @@ from portal.removal.services import delete_person
 from portal.storage import photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
 from portal.web.people.forms import NewPersonForm, PersonForm, PhotosForm
-from portal.web.security import accepts_upload
-from portal.web.uploads import stored_uploads
 from portal.work.models import UNFINISHED
 
 blueprint = Blueprint("people", __name__)

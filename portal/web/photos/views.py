@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from portal.accounts.roles import Permission
 from portal.extensions import db
+from portal.http.pictures import send_original, send_picture
 from portal.people.services import record_view
 from portal.photos import services
 from portal.photos.metadata import UnreadableContainer
@@ -14,7 +15,6 @@ from portal.photos.models import Photo
 from portal.removal.services import remove_photo
 from portal.storage import Rendition, photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
-from portal.web.photos.pictures import send_original, send_picture
 from portal.work.models import UNFINISHED
 
 blueprint = Blueprint("enrolment", __name__)

@@ -12,16 +12,16 @@ from portal.accounts.roles import Permission
 from portal.calibration import words
 from portal.calibration.services import meaning_for_search
 from portal.extensions import db
+from portal.http.pictures import send_picture
+from portal.http.security import accepts_upload
+from portal.http.uploads import stored_uploads
 from portal.paging import CursorError
 from portal.photos.services import PhotoError
 from portal.search import services
 from portal.search.models import Candidate, ProbeFace, Search
 from portal.storage import Rendition, photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
-from portal.web.photos.pictures import send_picture
 from portal.web.search.forms import SearchForm
-from portal.web.security import accepts_upload
-from portal.web.uploads import stored_uploads
 from portal.work.models import UNFINISHED
 
 blueprint = Blueprint("search", __name__)

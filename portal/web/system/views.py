@@ -10,9 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.extensions import db, limiter
+from portal.http.access import public
 from portal.installation.workers import live_workers
 from portal.queues import connect
-from portal.web.accounts.access import public
 from portal.web.system.metrics import collect
 
 blueprint = Blueprint("system", __name__)

@@ -72,8 +72,8 @@ def some(worker: Worker, session: Session, clinic: Organization) -> Callable[...
 
 
 @pytest.fixture
-def measurements(app: Flask, worker: Worker, session: Session) -> Callable[[], int]:
-    """Let the workers do what is due, and count the measurements."""
+def calibrations(app: Flask, worker: Worker, session: Session) -> Callable[[], int]:
+    """Let the workers do what is due, and count the calibrations."""
 
     def count() -> int:
         for _ in range(2):  # people are compared first

@@ -1,4 +1,4 @@
-"""Calibration jobs: what is measured on real people, kept between slices, and asked for again."""
+"""What a calibration says of real people."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_too_few_people_are_left_when_it_is_measured(
     clinic: Organization,
     real_people: People,
     some: Callable[..., list[int]],
-    measurements: Callable[[], int],
+    calibrations: Callable[[], int],
 ) -> None:
     ids = enrol_templates(session, clinic, real_people)
     asked = request_calibration(session, clinic, TESTER)
@@ -242,7 +242,7 @@ def test_too_few_people_are_left_when_it_is_measured(
     sweep(app)
     assert worker.work().count("jobs.calibration.measure") == 0
     some("more", PEOPLE)
-    assert measurements() == 2
+    assert calibrations() == 2
     assert measured(session, clinic).gallery_people == 2 * PEOPLE - 50
 
 

@@ -77,20 +77,20 @@ def test_it_is_measured_by_itself_with_enough_people_and_when_they_have_doubled(
     session: Session,
     clinic: Organization,
     some: Callable[..., list[int]],
-    measurements: Callable[[], int],
+    calibrations: Callable[[], int],
 ) -> None:
     some("a", PEOPLE_NEEDED - 1)
-    assert measurements() == 0
+    assert calibrations() == 0
     with pytest.raises(CalibrationError, match="99 of 100"):
         request_calibration(session, clinic, TESTER)
     some("b", 1)
-    assert measurements() == 1
+    assert calibrations() == 1
     assert current(session, clinic) is not None
     some("c", PEOPLE_NEEDED - 1)
-    assert measurements() == 1
+    assert calibrations() == 1
     some("d", 1)
-    assert measurements() == 2
-    assert measurements() == 2
+    assert calibrations() == 2
+    assert calibrations() == 2
 
 
 def test_it_is_measured_again_with_twice_the_photos_and_with_half_the_people(
@@ -98,12 +98,12 @@ def test_it_is_measured_again_with_twice_the_photos_and_with_half_the_people(
     session: Session,
     clinic: Organization,
     some: Callable[..., list[int]],
-    measurements: Callable[[], int],
+    calibrations: Callable[[], int],
 ) -> None:
     many = some("a", 2 * PEOPLE_NEEDED)
-    assert measurements() == 1
+    assert calibrations() == 1
     some("b", PEOPLE_NEEDED // 2, photos=4)
-    assert measurements() == 2
+    assert calibrations() == 2
 
     def delete(people: list[int]) -> None:
         # As everywhere, but that they have no files.
@@ -112,10 +112,10 @@ def test_it_is_measured_again_with_twice_the_photos_and_with_half_the_people(
             delete_rows(session, clinic, people)
 
     delete(many[: PEOPLE_NEEDED // 4])
-    assert measurements() == 2
+    assert calibrations() == 2
     delete(many[PEOPLE_NEEDED // 4 : 3 * PEOPLE_NEEDED // 2])
-    assert measurements() == 3
-    assert measurements() == 3
+    assert calibrations() == 3
+    assert calibrations() == 3
     assert measured(session, clinic).gallery_people == PEOPLE_NEEDED
 
 

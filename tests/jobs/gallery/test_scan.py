@@ -1,4 +1,4 @@
-"""A full scan: every pair once, wherever it stopped and whoever goes on."""
+"""A scan: every pair once, wherever it stopped and whoever goes on."""
 
 from __future__ import annotations
 

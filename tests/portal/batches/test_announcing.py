@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.orm import Session
 
-from portal.batches.listing import add_manifest
 from portal.batches.manifest import ManifestRow, read_manifest
+from portal.batches.manifest_rows import add_manifest
 from portal.batches.models import Batch
 from portal.batches.opening import BatchError
 from portal.organizations.models import Organization

@@ -1,4 +1,4 @@
-"""ZIPs of photos: those that programs make are read, those that lie are found out."""
+"""ZIPs of photos, as programs make them."""
 
 from __future__ import annotations
 

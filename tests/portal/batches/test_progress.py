@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from jobs.faces.engine import FaceEngine
 from portal.batches.models import Batch, BatchItem
 from portal.database import writing
 from portal.enrolment.admitting import admit_received
@@ -229,11 +228,6 @@ def test_a_photo_that_was_set_aside_is_noted(
     finish(new_worker())
     assert fates(session, batch) == {"A1/1.jpg": "attention no_face"}
     assert_sound(session, {batch: 1})
-
-
-@pytest.fixture
-def new_worker(worker: Worker, face_engine: FaceEngine) -> Callable[[], Worker]:
-    return lambda: Worker(worker.app, face_engine)
 
 
 def test_a_worker_lost_with_photos_in_its_hands_loses_none(

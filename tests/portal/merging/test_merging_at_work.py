@@ -30,7 +30,7 @@ from portal.photos.services import choose_face, photos_of
 from portal.storage import photo_store
 from tests.databases import on_both_databases, on_postgresql
 from tests.make.batches import drop, finish
-from tests.make.merges import merge_people
+from tests.make.merges import merge
 from tests.make.people import TESTER
 from tests.make.photos import mate, picture, six_people
 from tests.read.batches import assert_sound, counted, fates, people
@@ -42,20 +42,9 @@ from tests.waiting import wait_until
 Events = Callable[[str], list[AuditEvent]]
 
 
-@pytest.fixture
-def events(app: Flask) -> Events:
-    def find(action: str) -> list[AuditEvent]:
-        mine = select(AuditEvent).where(AuditEvent.action == action).order_by(AuditEvent.id)
-        return list(db.session.scalars(mine))
-
-    return find
-
-
-def merge(session: Session, survivor: int, absorbed: int) -> Merge:
+def merge_by_id(session: Session, survivor: int, absorbed: int) -> Merge:
     session.rollback()
-    one, other = session.get_one(Person, survivor), session.get_one(Person, absorbed)
-    home = session.get_one(Organization, one.organization_id)
-    return merge_people(session, home, TESTER, one, other, name=one.name, external_id=one.external_id)
+    return merge(session, session.get_one(Person, survivor), session.get_one(Person, absorbed))
 
 
 def undo(session: Session, merged: Merge) -> None:
@@ -96,13 +85,13 @@ def test_a_search_finds_who_was_merged_as_the_other_until_it_is_undone(
     worker.work()
     before = candidates(worker, bob, anna)  # the worker holds the gallery from now on
     assert [one for one, _ in before] == ["G1", "K1"]
-    merged = merge(session, kept, gone)
+    merged = merge_by_id(session, kept, gone)
     assert candidates(worker, bob, anna) == [("K1", True)]
     assert candidates(worker, bob, al) == [("K1", True)]
     undo(session, merged)
     assert candidates(worker, bob, anna) == before
     assert {one for one, match in candidates(worker, bob, al) if match} == {"G1", "K1"}
-    merge(session, gone, kept)
+    merge_by_id(session, gone, kept)
     assert candidates(worker, bob, anna) == [("G1", True)]
 
 
@@ -113,7 +102,7 @@ def test_photos_that_wait_move_and_copies_that_wait_stay_hidden(
     anna, al = mate(lfw, "Anna_Kournikova", 1), mate(lfw, "Al_Sharpton", 1)
     kept, gone = enrol(bob, "Kept", "K1", al), enrol(bob, "Gone", "G1", anna, al)
     (first,), (moved, hidden) = photo_ids(session, kept), photo_ids(session, gone)
-    merged = merge(session, kept, gone)
+    merged = merge_by_id(session, kept, gone)
     worker.work()
     assert in_gallery(session) == {first: kept, moved: kept}
     undo(session, merged)
@@ -142,7 +131,7 @@ def test_a_photo_that_is_being_worked_on_ends_up_with_the_survivor(
     def merge_beside(*arguments: Any) -> object:
         answer = genuine(*arguments) if moment == "claimed" else None
         with app.app_context():
-            merge(db.session(), kept, gone)
+            merge_by_id(db.session(), kept, gone)
         return answer or genuine(*arguments)
 
     with monkeypatch.context() as patch:
@@ -169,7 +158,7 @@ def test_a_merge_in_the_middle_of_a_workers_writing_meets_no_deadlock(
 
     def merge_elsewhere() -> None:
         with app.app_context():
-            merge(db.session(), kept, gone)
+            merge_by_id(db.session(), kept, gone)
 
     hold_people = work._lock_people
 
@@ -216,7 +205,7 @@ def test_a_worker_that_waits_for_a_merge_holds_the_survivor_before_the_photo(
 
     def merge_elsewhere() -> None:
         with app.app_context():
-            merge(db.session(), kept, gone)
+            merge_by_id(db.session(), kept, gone)
 
     def raise_version(*arguments: Any) -> int:
         with engine.connect() as other, pytest.raises(OperationalError, match="could not obtain lock"):
@@ -248,7 +237,7 @@ def test_a_face_that_was_chosen_before_the_photo_was_hidden_is_found_after_the_u
     photo = session.get_one(Photo, hidden)
     other = next(face.id for face in photo.faces if face.id != photo.main_face_id)
     choose_face(session, clinic, TESTER, photo, other)
-    merged = merge(session, kept, gone)
+    merged = merge_by_id(session, kept, gone)
     worker.work()
     assert in_gallery(session) == {first: kept}
     undo(session, merged)
@@ -262,7 +251,7 @@ def test_photos_that_come_for_an_alias_are_added_to_the_survivor(
     worker: Worker, bob: Visitor, session: Session, clinic: Organization, events: Events
 ) -> None:
     kept, gone = enrol(bob, "Anna", "K1", picture(1)), enrol(bob, "Anne", "G1", picture(1), picture(2))
-    merged = merge(session, kept, gone)
+    merged = merge_by_id(session, kept, gone)
     rows = (
         "external_id,name,photo\nG1,Anne,1.jpg\nG1,Anna,2.jpg\nG1,Anne,3.jpg\nK1,Anne,4.jpg\nG1,Bea,5.jpg\n"
     )
@@ -301,7 +290,7 @@ def test_a_batch_that_is_undone_takes_its_own_photos_and_aliases_only(
     other = enrol(bob, "Other", "O1", picture(7))
     finish(worker)
     for survivor, absorbed in ((by_hand, of_batch["B1"]), (by_hand, of_batch["B2"]), (of_batch["B3"], other)):
-        merge(session, survivor, absorbed)
+        merge_by_id(session, survivor, absorbed)
     bob.post(f"/enrol/{batch}/undo")
     finish(worker)
     session.rollback()
@@ -321,7 +310,7 @@ def test_people_of_one_batch_who_were_merged_go_with_it(
 ) -> None:
     batch = drop(bob, {"B1/1.jpg": picture(1), "B2/1.jpg": picture(1), "B2/2.jpg": picture(2)})
     finish(worker)
-    merge(session, *session.scalars(select(Person.id).order_by(Person.external_id)).all())
+    merge_by_id(session, *session.scalars(select(Person.id).order_by(Person.external_id)).all())
     bob.post(f"/enrol/{batch}/undo")
     finish(worker)
     assert people(session) == {}
@@ -340,7 +329,7 @@ def test_a_hidden_copy_takes_the_place_of_a_photo_that_goes_with_its_batch(
     batch = drop(bob, {"K1/1.jpg": al})
     finish(worker)
     (copy,), (other_copy,) = photo_ids(session, gone), photo_ids(session, third)
-    merges = [merge(session, gone, third), merge(session, kept, gone)]
+    merges = [merge_by_id(session, gone, third), merge_by_id(session, kept, gone)]
     assert copy not in in_gallery(session)
     bob.post(f"/enrol/{batch}/undo")
     finish(worker)

@@ -14,11 +14,11 @@ from portal.organizations.models import Organization
 from portal.pairs.finding import FoundPair, record_found
 from portal.pairs.groups import regroup
 from portal.pairs.models import DuplicatePair, OddPhoto, PairEvent
-from portal.people.models import Merge, Person
+from portal.people.models import Person
 from portal.photos.models import Face
 from tests.databases import on_both_databases
 from tests.make.face_models import THRESHOLD, face_model
-from tests.make.merges import merge_people
+from tests.make.merges import merge
 from tests.make.people import TESTER, add_person, add_photo
 
 People = dict[str, Person]
@@ -61,11 +61,6 @@ def decide(session: Session, one: Person, other: Person, status: str, by: str = 
         regroup(session, pair.organization_id, (one.id, other.id))
 
 
-def merge(session: Session, clinic: Organization, survivor: Person, absorbed: Person) -> Merge:
-    kept = {"name": survivor.name, "external_id": survivor.external_id}
-    return merge_people(session, clinic, TESTER, survivor, absorbed, **kept)
-
-
 def seen(session: Session, organization: Organization) -> dict[str, Any]:
     """The pairs of people who are no aliases: how they were decided, with which faces, and who asks first."""
     session.rollback()
@@ -94,7 +89,7 @@ def test_pairs_go_with_a_person_and_come_back(session: Session, clinic: Organiza
     before = seen(session, clinic)
     faces = {name: face_of(session, person) for name, person in people.items()}
     last = session.scalar(select(func.max(PairEvent.id)))
-    merged = merge(session, clinic, b, c)
+    merged = merge(session, b, c)
     assert seen(session, clinic) == {
         # It was open, and A is not C, who is B.
         "AB": ("distinct", 0.5, "vera", faces["A"], faces["B"], False),
@@ -129,7 +124,7 @@ def test_the_survivors_own_decisions_stand(session: Session, clinic: Organizatio
     decide(session, c, d, "distinct")
     decide(session, c, e, "duplicate")
     before = seen(session, clinic)
-    merged = merge(session, clinic, b, c)
+    merged = merge(session, b, c)
     after = seen(session, clinic)
     assert {name: row[:3] for name, row in after.items()} == {
         "AB": ("distinct", 0.6, "bob"),
@@ -147,7 +142,7 @@ def test_what_somebody_decided_after_the_merge_is_not_taken_back(
     find(session, a, b, 0.5)
     find(session, a, c, 0.6)
     decide(session, a, c, "distinct")
-    merged = merge(session, clinic, b, c)
+    merged = merge(session, b, c)
     decide(session, a, b, "distinct", "bob")
     undo_merge(session, clinic, TESTER, merged)
     assert {name: row[:3] for name, row in seen(session, clinic).items()} == {
@@ -167,7 +162,7 @@ def test_pairs_pass_through_merge_after_merge_and_back(
     steps, merges = [seen(session, clinic)], []
     # E's pair with A becomes that of B; C then decides it; D brings what E's was.
     for survivor, absorbed in ((b, e), (b, c), (b, d)):
-        merges.append(merge(session, clinic, survivor, absorbed))
+        merges.append(merge(session, survivor, absorbed))
         steps.append(seen(session, clinic))
     assert {name: row[:2] for name, row in steps[-1].items()} == {"AB": ("distinct", 0.55)}
     while merges:
@@ -185,7 +180,7 @@ def test_a_photo_unlike_the_others_is_one_of_whoever_has_it(
     with writing(session):
         odd = {"organization_id": clinic.id, "person_id": b.id, "score": 0.1, "threshold": THRESHOLD}
         session.add(OddPhoto(photo_id=photo, **odd))
-    merged = merge(session, clinic, a, b)
+    merged = merge(session, a, b)
     assert session.scalars(select(OddPhoto.person_id)).all() == [a.id]
     undo_merge(session, clinic, TESTER, merged)
     assert session.scalars(select(OddPhoto.person_id)).all() == [b.id]
@@ -197,14 +192,14 @@ def test_a_score_that_rests_on_a_face_that_went_elsewhere_is_measured_again(
     a, b, c, *_ = people.values()
     add_photo(session, b, shade=2)  # the very photo that C has
     find(session, a, c, 0.6)
-    merged = merge(session, clinic, b, c)
+    merged = merge(session, b, c)
     hidden = pair_of(session, a, b)
     assert hidden is not None
     assert hidden.stale  # C's copy is not in the gallery
     undo_merge(session, clinic, TESTER, merged)
     d, e = people["D"], people["E"]
     face = face_of(session, d)
-    merged = merge(session, clinic, b, d)
+    merged = merge(session, b, d)
     with writing(session):
         pair = FoundPair(b.id, e.id, face, face_of(session, e), 0.8)
         record_found(session, clinic.id, [pair], THRESHOLD, face_model(session).id)

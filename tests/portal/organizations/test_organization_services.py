@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -14,7 +11,6 @@ from portal.accounts.models import Role
 from portal.accounts.services import AccountError, create_user, find_user
 from portal.audit.models import AuditEvent
 from portal.audit.services import Actor
-from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.organizations.services import (
     OrganizationError,
@@ -25,12 +21,6 @@ from portal.organizations.services import (
 from tests.visitor import PASSWORD
 
 COMMAND = Actor(None, "portal command")
-
-
-@pytest.fixture
-def session(app: Flask) -> Iterator[Session]:
-    with app.app_context():
-        yield db.session()
 
 
 @pytest.mark.parametrize(

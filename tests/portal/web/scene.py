@@ -4,32 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
+from flask import Flask
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from portal.accounts import invitations
 from portal.accounts.models import Invitation, Membership, Role, User
-from portal.batches.models import Batch, BatchArchive, BatchItem, ItemState
+from portal.batches.models import Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.database import writing
 from portal.duplicates.judging import decide
+from portal.extensions import db
+from portal.http.access import PUBLIC
+from portal.keys.models import ApiKey, Scope
+from portal.keys.services import create_key
 from portal.organizations.models import Organization
 from portal.pairs.models import DuplicatePair, DuplicateScan, OddPhoto, PairStatus
 from portal.people.models import Merge, Person
 from portal.photos.models import Photo
 from portal.search.models import Search
 from portal.storage import StoredFile, photo_store
-from portal.web.accounts.access import PUBLIC, SIGNED_IN
+from portal.web.accounts.access import SIGNED_IN
 from portal.work.models import WorkState
 from tests.make.batches import add_batch
+from tests.make.merges import merge
 from tests.make.pairs import add_odd_photo, add_pair
 from tests.make.people import TESTER, add_person, add_photo, stored
 from tests.make.photos import picture
+from tests.make.searches import add_search
 from tests.visitor import file
 
-# What the pages of the clinic say that nobody of another organization may read.
 VIEWER, OPERATOR, ADMIN = "viewer", "operator", "admin"
 EVERYBODY, STAFF, ADMINS = {VIEWER, OPERATOR, ADMIN}, {OPERATOR, ADMIN}, {ADMIN}
+NUMBERS = count(1)
+# What the pages of the clinic say that nobody of another organization may read.
 SECRETS = ("Paula Secret", "P-SECRET", "invited-", "mate-")
 
 
@@ -51,6 +61,7 @@ class Scene:
     search: Search
     colleague: Membership
     invitation: Invitation
+    key: ApiKey
     # Under way, with items in every state; just begun; and paused.
     batch: Batch
     items: dict[str, BatchItem]
@@ -296,6 +307,16 @@ ROUTES = [
     Route("scans.schedule", "POST", ADMINS, 302, 302, form=lambda _: {"hour": "3"}),
     Route("scans.photos", "GET", EVERYBODY, 200, 200),
     Route("scans.confirm", "POST", STAFF, 302, 404, lambda scene: {"photo_id": scene.odd.photo_id}),
+    Route("keys.index", "GET", ADMINS, 200, 200),
+    Route(
+        "keys.create",
+        "POST",
+        ADMINS,
+        302,
+        302,
+        form=lambda _: {"name": f"Key {next(NUMBERS)}", "scopes": ["read"]},
+    ),
+    Route("keys.revoke", "POST", ADMINS, 302, 404, lambda scene: {"key_id": scene.key.id}),
     Route("members.index", "GET", ADMINS, 200, 200),
     Route(
         "members.invite",
@@ -428,3 +449,34 @@ def _colleague(session: Session, organization: Organization, email: str) -> Memb
         membership = Membership(user_id=user.id, organization_id=organization.id, role=Role.VIEWER)
         session.add(membership)
     return membership
+
+
+def make_scene(app: Flask, clinic: Organization) -> Scene:
+    """A scene in the clinic, with another person than those before it."""
+    with app.app_context():
+        session, organization = db.session(), db.session.get_one(Organization, clinic.id)
+        number = next(NUMBERS)
+        someone = add_person(session, organization, f"P-SECRET-{number}", "Paula Secret")
+        photo = add_photo(session, someone, faces=2)
+        failed = add_photo(session, someone, faces=0, shade=9)
+        search = add_search(session, organization, candidates=(photo,))
+        email = f"invited-{number}@clinic.example"
+        invitations.invite(session, organization, TESTER, email, Role.VIEWER)
+        batch, items, archive = _batch(session, organization, photo)
+        other = add_person(session, organization, f"P-SECRET-ALIAS-{number}", "Paula Secret")
+        return Scene(
+            someone,
+            merge(session, someone, other),
+            photo,
+            *_duplicates(session, organization, number, photo),
+            failed,
+            search,
+            _colleague(session, organization, f"mate-{number}@clinic.example"),
+            session.scalars(select(Invitation).where(Invitation.email == email)).one(),
+            create_key(session, organization, TESTER, f"Secret key {number}", [Scope.READ])[0],
+            batch,
+            items,
+            archive,
+            add_batch(session, organization),
+            add_batch(session, organization, decision=Decision.PAUSE),
+        )

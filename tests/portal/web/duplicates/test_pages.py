@@ -16,10 +16,10 @@ from portal.audit.models import AuditEvent
 from portal.database import now, writing
 from portal.duplicates import handing_out, judging, pairs
 from portal.organizations.models import Organization
+from portal.pairs.locking import lock_pairs
 from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.pairs.remeasuring import remeasure
 from portal.people.models import Person
-from portal.photos.comparing import lock_pairs
 from portal.work.models import WorkState
 from tests.databases import on_both_databases
 from tests.make.merges import merge

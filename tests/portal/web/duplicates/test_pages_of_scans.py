@@ -1,4 +1,4 @@
-"""Full comparisons and odd photos, as staff start, watch and judge them."""
+"""Scans and odd photos, as staff start, watch and judge them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from portal.batches.announcing import AT_ONCE
-from portal.batches.items import ended, insert_items, is_sound, item_values, items_by_key, shortened
+from portal.batches.items import ended, insert_items, item_values, items_by_key, names_a_person, shortened
 from portal.batches.manifest import ManifestRow
 from portal.batches.models import Batch, BatchItem, ItemState
 from portal.batches.naming import path_key
@@ -60,7 +60,7 @@ def _lock_for_reader(session: Session, batch: Batch, reader: str) -> None:
 def _add_rows(session: Session, batch: Batch, rows: Sequence[ManifestRow]) -> int:
     keys = [shortened(path_key(photo)) for row in rows for photo in row.photos]
     owners = {
-        item.path_key: item.external_id for item in items_by_key(session, batch, keys) if is_sound(item)
+        item.path_key: item.external_id for item in items_by_key(session, batch, keys) if names_a_person(item)
     }
     values: list[dict[str, Any]] = []
     for row in rows:
@@ -69,13 +69,13 @@ def _add_rows(session: Session, batch: Batch, rows: Sequence[ManifestRow]) -> in
             key = shortened(path_key(photo))
             item = item_values(batch, photo, key, line=row.line, **person)
             if "state" not in person:
-                item |= _claimed(photo, key, item["external_id"], owners)
+                item |= _given_to_first_row(photo, key, item["external_id"], owners)
             values.append(item)
     insert_items(session, values)
     return len(values)
 
 
-def _claimed(photo: str, key: str, external_id: str, owners: dict[str, str]) -> dict[str, Any]:
+def _given_to_first_row(photo: str, key: str, external_id: str, owners: dict[str, str]) -> dict[str, Any]:
     """Give a photo to the first row that names it."""
     if not photo:
         return ended(ItemReason.NO_PHOTO)

@@ -1,0 +1,112 @@
+"""The contract in OpenAPI 3.1, made from the views: their models, docstrings and scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+from pydantic import BaseModel
+from spectree import Response, SecurityScheme, SpecTree
+from spectree.models import SecureType, SecuritySchemeData
+from spectree.plugins.flask_plugin import FlaskPlugin
+
+from portal.api.access import needs
+from portal.api.problems import FieldError, Problem, ProblemDetails, phrase_of
+from portal.keys.models import Scope
+
+View = Callable[..., Any]
+
+DESCRIPTION = (
+    "Everything that staff do on the pages, for other programs. Send an API key with every request: "
+    "`Authorization: Bearer KEY`. Errors are problem details (RFC 9457)."
+)
+
+
+def _refuse(_request: Any, _response: Any, error: Any, _view: Any, _adapter: Any) -> None:
+    if error is None:
+        return
+    errors = [
+        FieldError(field=".".join(str(part) for part in one["loc"]), message=one["msg"])
+        for one in error.errors()
+    ]
+    raise Problem(422, "; ".join(f"{one.field}: {one.message}" for one in errors), errors)
+
+
+def _is_object(request: Any) -> bool:
+    try:
+        return isinstance(request.get_json(silent=True), dict)
+    except RecursionError:
+        return False  # nested too deeply to be read
+
+
+class _Plugin(FlaskPlugin):
+    """Leaves forms to the views, which read them piece by piece."""
+
+    def request_validation(self, request: Any, query: Any, json: Any, form: Any, *others: Any) -> None:
+        if json is not None and not _is_object(request):
+            raise Problem(400, "Send a JSON object, as application/json.")
+        super().request_validation(request, query, json, None, *others)  # type: ignore[no-untyped-call]
+
+    def parse_path(self, route: Any, path_parameter_descriptions: Any) -> tuple[str, list[Any]]:
+        path, parameters = super().parse_path(route, path_parameter_descriptions)
+        for parameter in parameters:
+            if parameter["schema"]["type"] == "integer":
+                parameter["schema"]["format"] = "int64"  # the number of a row
+        return path, parameters
+
+
+spec = SpecTree(
+    backend=_Plugin,
+    title="Face Portal",
+    version="1",
+    description=DESCRIPTION,
+    mode="strict",
+    before=_refuse,
+    validation_error_model=ProblemDetails,
+    naming_strategy=lambda model: model.__name__,
+    nested_naming_strategy=lambda _parent, child: child,
+    security_schemes=[
+        SecurityScheme(name="key", data=SecuritySchemeData(type=SecureType.HTTP, scheme="bearer"))
+    ],
+    security={"key": []},
+)
+
+
+def operation(
+    scope: Scope,
+    tag: str,
+    answers: dict[int, type[BaseModel] | None],
+    *,
+    query: type[BaseModel] | None = None,
+    json: type[BaseModel] | None = None,
+    form: type[BaseModel] | None = None,
+) -> Callable[[View], View]:
+    """Declare what a view of the API needs and answers; it gets `query` and `json` as arguments, checked.
+
+    form: the fields of a form with files, which the view reads by itself, piece by piece.
+    """
+
+    def declare(view: View) -> View:
+        problems = {401, 403}
+        if any(name.endswith("_id") for name in signature(view).parameters):
+            problems.add(404)
+        if query or json or form:
+            problems |= {400, 422}
+        if form:
+            problems |= {413, 507}
+        models = {f"HTTP_{status}": model for status, model in answers.items()} | {
+            f"HTTP_{status}": (ProblemDetails, phrase_of(status)) for status in sorted(problems)
+        }
+        validated: View = spec.validate(
+            query=query,
+            json=json,
+            form=form,
+            resp=Response(**models),
+            tags=[tag],
+            operation_id=view.__name__,
+        )(view)
+        checked: View = needs(scope)(validated)
+        return checked
+
+    return declare

@@ -1,0 +1,151 @@
+"""Who may use the API: every route is tried without a key, with too little, and by an outsider."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.api.contract import spec
+from portal.http.access import DECLARATION, PUBLIC
+from portal.keys.models import ApiKey, Scope
+from portal.keys.services import revoke_key
+from portal.keys.tokens import new_token
+from portal.organizations.models import Organization
+from tests.make.people import TESTER, add_person, add_photo
+from tests.make.photos import picture
+from tests.make.searches import add_search
+from tests.program import API, Program, program
+
+
+@dataclass(frozen=True)
+class Operation:
+    method: str
+    path: str
+    scope: Scope
+    # Of an organization whose rows others must not reach.
+    has_row: bool = True
+    json: Any = None
+    files: str | None = None
+
+
+OPERATIONS = [
+    Operation("GET", "/people", Scope.READ, has_row=False),
+    Operation("POST", "/people", Scope.ENROL, has_row=False, files="photos"),
+    Operation("GET", "/people/{person_id}", Scope.READ),
+    Operation("PATCH", "/people/{person_id}", Scope.ENROL, json={"name": "Other"}),
+    Operation("DELETE", "/people/{person_id}", Scope.ENROL),
+    Operation("POST", "/people/{person_id}/photos", Scope.ENROL, files="photos"),
+    Operation("GET", "/photos/{photo_id}", Scope.READ),
+    Operation("DELETE", "/photos/{photo_id}", Scope.ENROL),
+    Operation("GET", "/photos/{photo_id}/content", Scope.READ),
+    Operation("PUT", "/photos/{photo_id}/main-face", Scope.ENROL, json={"face_id": 1}),
+    Operation("POST", "/searches", Scope.READ, has_row=False, files="image"),
+    Operation("GET", "/searches/{search_id}", Scope.READ),
+]
+every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method} {one.path}")
+
+
+class Unread(io.RawIOBase):
+    """A body that nobody may read."""
+
+    place = 0
+
+    def readinto(self, _: object) -> int:
+        raise AssertionError("the body was read")
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.place = offset if whence == io.SEEK_SET else 1000
+        return self.place
+
+    def tell(self) -> int:
+        return self.place
+
+
+@pytest.fixture
+def numbers(session: Session, clinic: Organization) -> dict[str, int]:
+    """The numbers of rows of the clinic."""
+    photo = add_photo(session, add_person(session, clinic, "P-SECRET", "Paula Secret"))
+    search = add_search(session, clinic, candidates=(photo,))
+    return {"person_id": photo.person_id, "photo_id": photo.id, "search_id": search.id}
+
+
+def send(who: Program, operation: Operation, numbers: dict[str, int]) -> Any:
+    path = operation.path.format(**numbers)
+    if operation.files:
+        fields = {"external_id": "N1", "name": "New"} if path == "/people" else {}
+        return who.post_form(path, fields, {operation.files: [picture(3)]})
+    return who.send(operation.method, path, json=operation.json)
+
+
+def test_every_operation_is_in_the_table_and_needs_the_scope_that_it_declares(app: Flask) -> None:
+    with app.app_context():
+        contract = {
+            (method.upper(), path.removeprefix(API))
+            for path, methods in spec.spec["paths"].items()
+            for method in methods
+        }
+    assert {(operation.method, operation.path) for operation in OPERATIONS} == contract
+    declared = {
+        rule.endpoint: getattr(app.view_functions[rule.endpoint], DECLARATION)
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+    }
+    public = {endpoint for endpoint, scope in declared.items() if scope == PUBLIC}
+    assert public == {"api_document.openapi", "api_document.docs"}
+    assert all(isinstance(declared[endpoint], Scope) for endpoint in declared.keys() - public)
+
+
+@every_operation
+def test_without_a_key_nothing_is_done_and_the_body_is_not_read(
+    operation: Operation, app: Flask, session: Session, registry: Program, numbers: dict[str, int]
+) -> None:
+    key = session.scalars(select(ApiKey)).one()
+    revoke_key(session, TESTER, key)
+    path = operation.path.format(**numbers)
+    for who in (registry, Program(app, None), Program(app, "nonsense"), Program(app, new_token())):
+        answer = who.send(
+            operation.method,
+            path,
+            input_stream=Unread(),
+            content_type="multipart/form-data; boundary=x",
+        )
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert answer.content_type == "application/problem+json"
+
+
+@every_operation
+def test_a_key_without_the_scope_does_nothing_and_one_with_it_does(
+    operation: Operation, app: Flask, clinic: Organization, numbers: dict[str, int]
+) -> None:
+    for scope in set(Scope) - {operation.scope, Scope.ADMIN}:
+        answer = send(program(app, clinic, scope, name=scope), operation, numbers)
+        assert answer.status_code == 403
+        assert f"needs the scope {operation.scope}" in answer.get_json()["detail"]
+    answer = send(program(app, clinic, operation.scope, name="right"), operation, numbers)
+    assert answer.status_code in {200, 202, 204}, answer.text
+
+
+@every_operation
+def test_an_outsider_reaches_nothing(
+    operation: Operation, app: Flask, outsider: Program, registry: Program, numbers: dict[str, int]
+) -> None:
+    before = registry.get(f"/people/{numbers['person_id']}").get_json()
+    answer = send(outsider, operation, numbers)
+    if operation.has_row:
+        assert answer.status_code == 404
+    assert "SECRET" not in answer.text.upper()
+    assert registry.get(f"/people/{numbers['person_id']}").get_json() == before
+
+
+def test_a_session_of_a_member_opens_nothing(app: Flask, alice: Any) -> None:
+    assert alice.get("/api/v1/people").status_code == 401

@@ -1,0 +1,48 @@
+"""The contract: complete, readable, and not changed unnoticed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from flask.testing import FlaskClient
+
+from tests.visitor import Visitor
+
+PROMISED = Path(__file__).resolve().parents[3] / "docs" / "openapi.json"
+
+
+def test_the_contract_is_the_one_that_was_promised(client: FlaskClient) -> None:
+    """After a change that programs can live with, what is served becomes docs/openapi.json."""
+    assert client.get("/api/v1/openapi.json").get_json() == json.loads(PROMISED.read_text())
+
+
+def test_every_operation_says_what_it_does_takes_and_answers(client: FlaskClient) -> None:
+    contract = client.get("/api/v1/openapi.json").get_json()
+    assert contract["openapi"].startswith("3.1")
+    operations = [one for methods in contract["paths"].values() for one in methods.values()]
+    assert len({one["operationId"] for one in operations}) == len(operations) > 0
+    for one in operations:
+        assert one["summary"].endswith("."), one["operationId"]
+        assert {"401", "403"} <= one["responses"].keys()
+        assert ("404" in one["responses"]) == any(part["in"] == "path" for part in one["parameters"])
+        assert any(status.startswith("2") for status in one["responses"])
+
+
+def test_the_page_shows_every_operation_without_a_script(browser: Visitor) -> None:
+    assert browser.get("/api/v1/docs").status_code == 200
+    contract = browser.client.get("/api/v1/openapi.json").get_json()
+    for path, methods in contract["paths"].items():
+        for method, one in methods.items():
+            section = browser.one(f"#{one['operationId']}").get_text(" ")
+            assert f"{method.upper()} {path}" in section
+            assert one["summary"].replace("`", "") in section
+
+
+def test_what_is_not_there_is_told_as_a_problem(client: FlaskClient) -> None:
+    missing, wrong = client.get("/api/v1/nothing"), client.post("/api/v1/photos/1")
+    assert (missing.status_code, wrong.status_code) == (404, 405)
+    assert wrong.headers["Allow"]
+    for answer in (missing, wrong):
+        assert answer.content_type == "application/problem+json"
+        assert answer.get_json()["request_id"] == answer.headers["X-Request-Id"]
