@@ -6,7 +6,7 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from spectree import Response, SecurityScheme, SpecTree
 from spectree.models import SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
@@ -38,6 +38,12 @@ def _is_object(request: Any) -> bool:
         return isinstance(request.get_json(silent=True), dict)
     except RecursionError:
         return False  # nested too deeply to be read
+
+
+class NoQuery(BaseModel):
+    """No parameter at all: what is sent nevertheless is refused, not passed over."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class _Plugin(FlaskPlugin):
@@ -78,7 +84,7 @@ def operation(
     tag: str,
     answers: dict[int, type[BaseModel] | None],
     *,
-    query: type[BaseModel] | None = None,
+    query: type[BaseModel] = NoQuery,
     json: type[BaseModel] | None = None,
     form: type[BaseModel] | None = None,
 ) -> Callable[[View], View]:
@@ -88,13 +94,15 @@ def operation(
     """
 
     def declare(view: View) -> View:
-        problems = {401, 403}
+        problems = {401, 403, 422}
         if any(name.endswith("_id") for name in signature(view).parameters):
             problems.add(404)
-        if query or json or form:
-            problems |= {400, 422}
+        if query is not NoQuery or json or form:
+            problems.add(400)
+        if json or form:
+            problems.add(413)
         if form:
-            problems |= {413, 507}
+            problems.add(507)
         models = {f"HTTP_{status}": model for status, model in answers.items()} | {
             f"HTTP_{status}": (ProblemDetails, phrase_of(status)) for status in sorted(problems)
         }

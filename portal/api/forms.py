@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from flask import request
+from werkzeug.exceptions import HTTPException
 
 from portal.api.problems import FieldError, Problem
+from portal.database import Gone
 from portal.http.uploads import form_parts, shown_name
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
@@ -36,31 +38,48 @@ def received(
     form = Form()
     try:
         with store.together():
-            for part in form_parts(request):
-                if part.file_name is None:
-                    if part.name not in fields or part.name in form.fields:
-                        raise _wrong(
-                            part.name, f"The field {part.name} is not one of this form, or comes twice."
-                        )
-                    form.fields[part.name] = part.text()
-                    continue
-                if part.name != file_field or len(form.photos) == most:
-                    raise _wrong(part.name, f"Photos come as {file_field}, {most} at most.")
-                name = shown_name(part.file_name)
-                try:
-                    stored = store.receive(organization.id, part, MAX_PHOTO_BYTES)
-                except FileTooLarge as error:
-                    words = f"{name} is larger than {MAX_PHOTO_BYTES // 1024**2} MiB."
-                    raise Problem(413, words, [FieldError(field=file_field, message=words)]) from error
-                form.photos.append(Upload(stored, name))
-        if not form.photos:
-            raise _wrong(file_field, f"Send at least one photo as {file_field}.")
-        yield form
-    except (ValueError, Problem):
-        # Refused, so nothing is written. After any other error it may be; what has no row is found later.
-        for upload in form.photos:
-            store.delete(upload.file.key)
+            _read(form, store, organization, file_field, most, fields)
+    except BaseException:
+        _forget(form, store)  # no row can have them yet
         raise
+    try:
+        yield form
+    except (ValueError, Problem, Gone, HTTPException):
+        # Refused, so nothing is written. After any other error it may be; what has no row is found later.
+        _forget(form, store)
+        raise
+
+
+def _read(
+    form: Form,
+    store: PhotoStore,
+    organization: Organization,
+    file_field: str,
+    most: int,
+    fields: Collection[str],
+) -> None:
+    for part in form_parts(request):
+        if part.file_name is None:
+            if part.name not in fields or part.name in form.fields:
+                raise _wrong(part.name, f"The field {part.name} is not one of this form, or comes twice.")
+            form.fields[part.name] = part.text()
+            continue
+        if part.name != file_field or len(form.photos) == most:
+            raise _wrong(part.name, f"Photos come as {file_field}, {most} at most.")
+        name = shown_name(part.file_name)
+        try:
+            stored = store.receive(organization.id, part, MAX_PHOTO_BYTES)
+        except FileTooLarge as error:
+            words = f"{name} is larger than {MAX_PHOTO_BYTES // 1024**2} MiB."
+            raise Problem(413, words, [FieldError(field=file_field, message=words)]) from error
+        form.photos.append(Upload(stored, name))
+    if not form.photos:
+        raise _wrong(file_field, f"Send at least one photo as {file_field}.")
+
+
+def _forget(form: Form, store: PhotoStore) -> None:
+    for upload in form.photos:
+        store.delete(upload.file.key)
 
 
 def _wrong(name: str, words: str) -> Problem:

@@ -8,6 +8,7 @@ from portal.api.access import current_actor, current_organization
 from portal.api.contract import operation
 from portal.api.cursors import bound, unbound
 from portal.api.forms import received
+from portal.api.problems import FieldError, Problem, ProblemDetails
 from portal.api.schemas import (
     MainFace,
     People,
@@ -71,22 +72,22 @@ def enrol_person(query: WaitQuery) -> Answer:
             photos=form.photos,
             store=photo_store(),
         )
-    return _after_wait(person, query.wait, 201)
+    return _after_wait(person.id, query.wait)
 
 
 @blueprint.get("/people/<int:person_id>")
 @operation(Scope.READ, "people", {200: Person})
 def get_person(person_id: int) -> Person:
     """A person with all photos and the faces found in them."""
-    person = _person(person_id)
-    services.record_view(db.session(), current_organization(), current_actor(), person)
-    return _whole(person)
+    return _viewed(_person(person_id))
 
 
 @blueprint.patch("/people/<int:person_id>")
 @operation(Scope.ENROL, "people", {200: Person}, json=PersonChange)
 def change_person(person_id: int, json: PersonChange) -> Person:
     """Change the external ID or the name of a person."""
+    if json.external_id is None and json.name is None:
+        raise Problem(422, "Send an external_id, a name, or both.")
     person = _person(person_id)
     services.change_person(
         db.session(),
@@ -96,7 +97,7 @@ def change_person(person_id: int, json: PersonChange) -> Person:
         external_id=person.external_id if json.external_id is None else json.external_id,
         name=person.name if json.name is None else json.name,
     )
-    return _whole(person)
+    return _viewed(person)
 
 
 @blueprint.delete("/people/<int:person_id>")
@@ -115,14 +116,17 @@ def add_photos(person_id: int, query: WaitQuery) -> Answer:
     person, organization = _person(person_id), current_organization()
     with received(photo_store(), organization, "photos", photo_services.MAX_PHOTOS_OF_PERSON) as form:
         add_more_photos(db.session(), organization, current_actor(), person, form.photos, photo_store())
-    return _after_wait(person, query.wait, 201)
+    services.record_view(db.session(), organization, current_actor(), person)
+    return _after_wait(person.id, query.wait)
 
 
 @blueprint.get("/photos/<int:photo_id>")
 @operation(Scope.READ, "photos", {200: Photo})
 def get_photo(photo_id: int) -> Photo:
     """A photo and the faces found in it."""
-    return Photo.of(_photo(photo_id))
+    photo = _photo(photo_id)
+    services.record_view(db.session(), current_organization(), current_actor(), photo.person)
+    return Photo.of(photo)
 
 
 @blueprint.delete("/photos/<int:photo_id>")
@@ -134,10 +138,12 @@ def delete_photo(photo_id: int) -> tuple[str, int]:
 
 
 @blueprint.get("/photos/<int:photo_id>/content")
-@operation(Scope.READ, "photos", {200: None})
+@operation(Scope.READ, "photos", {200: None, 409: ProblemDetails})
 def get_photo_content(photo_id: int) -> Response:
     """A photo, as it was sent but for its metadata."""
     photo = _photo(photo_id)
+    if photo.state in UNFINISHED:
+        raise Problem(409, "This photo has not been processed yet. Ask again in a moment.")
     try:
         response = send_original(photo, f"photo-{photo.id}")
     except (FileNotFoundError, UnreadableContainer):
@@ -150,23 +156,32 @@ def get_photo_content(photo_id: int) -> Response:
 @operation(Scope.ENROL, "photos", {202: Photo}, json=MainFace)
 def choose_main_face(photo_id: int, json: MainFace) -> tuple[Photo, int]:
     """Let another face of the photo stand for the person."""
-    photo_services.choose_face(
-        db.session(), current_organization(), current_actor(), _photo(photo_id), json.face_id
-    )
+    photo, organization, actor = _photo(photo_id), current_organization(), current_actor()
+    try:
+        photo_services.choose_face(db.session(), organization, actor, photo, json.face_id)
+    except photo_services.PhotoError as error:
+        raise Problem(422, str(error), [FieldError(field="face_id", message=str(error))]) from error
+    services.record_view(db.session(), organization, actor, photo.person)
     return Photo.of(_photo(photo_id)), 202
 
 
-def _after_wait(person: PersonRow, seconds: float, status: int) -> Answer:
-    session, person_id = db.session(), person.id
+def _after_wait(person_id: int, seconds: float) -> Answer:
+    """The person once the photos are processed, or after some seconds: 404 if they went meanwhile."""
+    session, organization_id = db.session(), current_organization().id
 
     def processed() -> bool:
         session.rollback()
         session.expire_all()
-        return all(photo.state not in UNFINISHED for photo in _photos(person))
+        return all(photo.state not in UNFINISHED for photo in _photos(_person(person_id)))
 
-    done = wait(photos_done(person.organization_id), seconds, processed)
+    done = wait(photos_done(organization_id), seconds, processed)
     where = {"Location": url_for("api_people.get_person", person_id=person_id)}
-    return _whole(person), status if done else 202, where
+    return _whole(_person(person_id)), 201 if done else 202, where
+
+
+def _viewed(person: PersonRow) -> Person:
+    services.record_view(db.session(), current_organization(), current_actor(), person)
+    return _whole(person)
 
 
 def _whole(person: PersonRow) -> Person:
@@ -189,4 +204,9 @@ def _person(person_id: int) -> PersonRow:
 
 def _photo(photo_id: int) -> PhotoRow:
     photo = photo_services.find_photo(db.session(), current_organization(), photo_id)
-    return photo or abort(404, "There is no photo with this ID.")
+    if photo is None:
+        abort(404, "There is no photo with this ID.")
+    if photo.person.is_alias:
+        into = photo.person.merged_into_id
+        abort(404, f"This photo is hidden: its person was merged into the person with the ID {into}.")
+    return photo

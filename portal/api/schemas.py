@@ -167,7 +167,7 @@ class PhotosForm(BaseModel):
 class MainFace(Body):
     """Which face stands for the person."""
 
-    face_id: int = Field(ge=1, le=LARGEST_NUMBER)
+    face_id: int = Field(ge=1, le=LARGEST_NUMBER, strict=True)
 
 
 class Candidate(BaseModel):

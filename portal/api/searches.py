@@ -63,7 +63,7 @@ def _answer(search: SearchRow) -> Search:
 def _limit(text: str | None) -> int:
     if text is None:
         return services.LIMIT
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= services.MOST_CANDIDATES:
+    if len(text) <= 3 and text.isascii() and text.isdigit() and 1 <= int(text) <= services.MOST_CANDIDATES:
         return int(text)
     words = f"limit is a number from 1 to {services.MOST_CANDIDATES}."
     raise Problem(422, words, [FieldError(field="limit", message=words)])

@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 from werkzeug.wrappers import Request
 
+from portal.database import Gone
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.photos.services import PhotoError, Upload
@@ -115,12 +116,20 @@ def stored_uploads(
                         "leave it out or save a smaller copy, and send the form again."
                     ) from error
                 uploads.append(Upload(stored, name))
-        yield uploads
-    except ValueError:
-        # Refused, so nothing is written. After any other error it may be; what has no row is found later.
-        for upload in uploads:
-            store.delete(upload.file.key)
+    except BaseException:
+        _forget(uploads, store)  # no row can have them yet
         raise
+    try:
+        yield uploads
+    except (ValueError, Gone):
+        # Refused, so nothing is written. After any other error it may be; what has no row is found later.
+        _forget(uploads, store)
+        raise
+
+
+def _forget(uploads: Sequence[Upload], store: PhotoStore) -> None:
+    for upload in uploads:
+        store.delete(upload.file.key)
 
 
 def shown_name(file_name: str) -> str:

@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
+from portal.api import people
 from portal.audit.models import AuditEvent
+from portal.database import writing
+from portal.organizations.models import Organization
 from portal.photos.models import Photo
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from tests.databases import on_both_databases
+from tests.make.merges import merge
+from tests.make.people import add_photo
 from tests.make.photos import mate, picture
 from tests.portal.conftest import Enrolled
 from tests.program import Program
@@ -47,6 +52,8 @@ def test_a_person_is_enrolled_processed_changed_and_deleted(
 
     changed = registry.send("PATCH", address, json={"name": "Anna B."}).get_json()
     assert (changed["external_id"], changed["name"]) == ("anna", "Anna B.")
+    # Each answer that shows the person is in the audit.
+    assert len(events("person.viewed")) == 2
     assert registry.send("DELETE", address).status_code == 204
     assert registry.get(address).status_code == 404
     assert files() == []
@@ -125,7 +132,16 @@ def test_what_can_not_be_enrolled_is_told_and_leaves_nothing(
 
 
 def test_what_is_no_form_or_breaks_off_is_told(registry: Program, files: Files) -> None:
-    for body, kind in ((b"{}", "application/json"), (b"--x\r\nbroken", "multipart/form-data; boundary=x")):
+    whole = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="a.jpg"\r\n\r\nphoto\r\n'
+    name = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n'
+    form = "multipart/form-data; boundary=x"
+    for body, kind in (
+        (b"{}", "application/json"),
+        (b"--x\r\nbroken", form),
+        (whole + whole[:70], form),
+        (whole + name + b"\xff\r\n--x--\r\n", form),
+        (whole + name + b"x" * 70_000 + b"\r\n--x--\r\n", form),
+    ):
         answer = registry.send("POST", "/people", data=body, content_type=kind)
         assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
     assert files() == []
@@ -144,8 +160,6 @@ def test_a_wrong_query_is_told_and_nothing_is_passed_over(
 
 
 def test_a_merged_person_leads_to_the_other(registry: Program, session: Session, enrolled: Enrolled) -> None:
-    from tests.make.merges import merge
-
     anna, anne = enrolled("Anna"), enrolled("Anne")
     merge(session, anna.person, anne.person)
     answer = registry.get(f"/people/{anne.person_id}")
@@ -181,3 +195,56 @@ def test_a_face_that_is_not_in_the_photo_is_not_chosen(registry: Program, enroll
     for number in (0, photo.main_face_id or 0, 2**63 - 1, 2**64):
         answer = registry.send("PUT", f"/photos/{photo.id}/main-face", json={"face_id": number})
         assert answer.status_code == (202 if number == photo.main_face_id else 422), number
+
+
+def test_a_change_of_nothing_is_refused_and_shows_nothing(registry: Program, enrolled: Enrolled) -> None:
+    address = f"/people/{enrolled('Anna').person_id}"
+    for change in ({}, {"name": None}):
+        answer = registry.send("PATCH", address, json=change)
+        assert answer.status_code == 422
+        assert "Anna" not in answer.text
+
+
+def test_a_parameter_that_nobody_knows_deletes_nothing(registry: Program, enrolled: Enrolled) -> None:
+    address = f"/photos/{enrolled('Anna').id}"
+    assert registry.send("DELETE", address, query_string={"dry_run": 1}).status_code == 422
+    assert registry.get(address).status_code == 200
+
+
+def test_a_photo_that_an_alias_hides_is_not_there(
+    registry: Program, session: Session, enrolled: Enrolled, clinic: Organization
+) -> None:
+    anna, anne = enrolled("Anna"), enrolled("Anne")
+    hidden = add_photo(session, anne.person, shade=1)
+    with writing(session):
+        session.get_one(Photo, hidden.id).sha256 = anna.sha256
+    merge(session, anna.person, anne.person)
+    assert session.get_one(Photo, hidden.id, populate_existing=True).person_id == anne.person_id
+    for method, path, body in (
+        ("GET", "", None),
+        ("PUT", "/main-face", {"face_id": hidden.main_face_id}),
+        ("DELETE", "", None),
+    ):
+        answer = registry.send(method, f"/photos/{hidden.id}{path}", json=body)
+        assert answer.status_code == 404
+        assert f"merged into the person with the ID {anna.person_id}" in answer.get_json()["detail"]
+
+
+def test_the_content_of_a_photo_waits_for_the_worker(registry: Program) -> None:
+    (photo,) = enrol(registry, "anna", picture())["photos"]
+    answer = registry.get(f"/photos/{photo['id']}/content")
+    assert (answer.status_code, "not been processed yet" in answer.text) == (409, True)
+
+
+def test_who_is_deleted_while_a_program_waits_is_not_there(
+    registry: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deleted_meanwhile(_channel: str, _seconds: float, is_done: Callable[[], bool]) -> bool:
+        assert not is_done()
+        (person,) = registry.get("/people").get_json()["items"]
+        assert registry.send("DELETE", f"/people/{person['id']}").status_code == 204
+        return is_done()
+
+    monkeypatch.setattr(people, "wait", deleted_meanwhile)
+    fields = {"external_id": "A1", "name": "Anna"}
+    assert registry.post_form("/people?wait=5", fields, {"photos": [picture()]}).status_code == 404

@@ -61,7 +61,9 @@ def test_a_photo_without_a_face_says_so(worker: Worker, registry: Program) -> No
     assert "No face was found" in found["message"]
 
 
-@pytest.mark.parametrize("limit", ["0", "101", "x", "-1", "1.5", "²"])
+@pytest.mark.parametrize(
+    "limit", ["0", "101", "x", "-1", "1.5", "²", pytest.param("9" * 5000, id="5000 digits")]
+)
 def test_a_wrong_limit_is_told(limit: str, registry: Program) -> None:
     answer = registry.post_form("/searches", {"limit": limit}, {"image": [picture()]})
     assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (422, "limit")
