@@ -319,14 +319,11 @@ def test_a_batch_does_not_wait_for_that_of_others_nor_a_search_for_both(
     small.everything(some)
     for worker in workers:
         worker.resume()
-    enrolled = [
-        f"SELECT 1 FROM batch_item WHERE batch_id = {one.batch} AND state = 'enrolled'"
-        for one in (large, small)
-    ]
-    with standing_still(busy, "both batches to have begun", *enrolled):
-        assert len(busy.rows(enrolled[0])) < len(photos)
-        for worker in workers:
-            worker.suspend()
+    enrolled = f"SELECT 1 FROM batch_item WHERE batch_id = {large.batch} AND state = 'enrolled'"
+    wait_until(lambda: busy.rows(enrolled), "the large batch to have begun", PATIENCE_S, every_s=0.002)
+    for worker in workers:
+        stop(busy, worker)
+    assert len(busy.rows(enrolled)) < len(photos)
     address, _ = otto.post("/search", {}, {"photo": [next(iter(photos.values()))]})
     for worker in workers:
         worker.resume()
