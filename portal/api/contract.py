@@ -6,13 +6,14 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from spectree import Response, SecurityScheme, SpecTree
 from spectree.models import SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
 
 from portal.api.access import needs
 from portal.api.problems import FieldError, Problem, ProblemDetails, phrase_of
+from portal.api.schemas import NoQuery
 from portal.keys.models import Scope
 
 View = Callable[..., Any]
@@ -38,12 +39,6 @@ def _is_object(request: Any) -> bool:
         return isinstance(request.get_json(silent=True), dict)
     except RecursionError:
         return False  # nested too deeply to be read
-
-
-class NoQuery(BaseModel):
-    """No parameter at all: what is sent nevertheless is refused, not passed over."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class _Plugin(FlaskPlugin):

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from flask import request
-from werkzeug.exceptions import HTTPException
 
 from portal.api.problems import FieldError, Problem
-from portal.database import Gone
-from portal.http.uploads import form_parts, shown_name
+from portal.http.uploads import form_parts, removed_if_refused, shown_name
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.photos.services import Upload
@@ -36,18 +34,10 @@ def received(
     for what the form may not have, and where no photo came.
     """
     form = Form()
-    try:
-        with store.together():
-            _read(form, store, organization, file_field, most, fields)
-    except BaseException:
-        _forget(form, store)  # no row can have them yet
-        raise
-    try:
+    with removed_if_refused(
+        store, form.photos, lambda: _read(form, store, organization, file_field, most, fields)
+    ):
         yield form
-    except (ValueError, Problem, Gone, HTTPException):
-        # Refused, so nothing is written. After any other error it may be; what has no row is found later.
-        _forget(form, store)
-        raise
 
 
 def _read(
@@ -75,11 +65,6 @@ def _read(
         form.photos.append(Upload(stored, name))
     if not form.photos:
         raise _wrong(file_field, f"Send at least one photo as {file_field}.")
-
-
-def _forget(form: Form, store: PhotoStore) -> None:
-    for upload in form.photos:
-        store.delete(upload.file.key)
 
 
 def _wrong(name: str, words: str) -> Problem:

@@ -42,7 +42,7 @@ class ProblemDetails(BaseModel):
     errors: list[FieldError] = []
 
 
-class Problem(Exception):
+class Problem(ValueError):
     """A request that is refused."""
 
     def __init__(

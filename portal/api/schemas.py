@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
+from portal.batches.reasons import words_of
 from portal.calibration.bands import Band, Bands
 from portal.database import LARGEST_NUMBER
 from portal.people.models import Person as PersonRow
 from portal.photos.models import Face as FaceRow
 from portal.photos.models import Photo as PhotoRow
-from portal.photos.reasons import WORDS, Reason
 from portal.search.models import Candidate as CandidateRow
 from portal.search.models import Search as SearchRow
 from portal.work.models import WorkState
@@ -21,15 +21,18 @@ Moment = Annotated[datetime, PlainSerializer(lambda at: at.astimezone(UTC).strft
 Wait = Annotated[float, Field(ge=0, le=60, description="Seconds to wait for the work to be done.")]
 
 
-class Body(BaseModel):
-    """A body of which nothing is passed over in silence."""
+class Strict(BaseModel):
+    """A query or a body of which nothing is passed over in silence."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-def words_of(reason: str | None) -> str | None:
-    """Why a photo could not be used, and what to do, in words."""
-    return " ".join(WORDS[Reason(reason)]) if reason else None
+class NoQuery(Strict):
+    """No parameter at all: what is sent nevertheless is refused, not passed over."""
+
+
+def _message(reason: str | None) -> str | None:
+    return " ".join(words_of(reason)) if reason else None
 
 
 class Quality(BaseModel):
@@ -51,13 +54,7 @@ class Face(BaseModel):
     @classmethod
     def of(cls, face: FaceRow) -> Face:
         """The face of a row."""
-        return cls(
-            id=face.id,
-            box=face.box,
-            landmarks=face.landmarks,
-            detection_score=face.detection_score,
-            quality=Quality.model_validate(face.quality),
-        )
+        return cls.model_validate(face, from_attributes=True)
 
 
 class Photo(BaseModel):
@@ -84,7 +81,7 @@ class Photo(BaseModel):
             person_id=photo.person_id,
             state=WorkState(photo.state),
             reason=photo.reason,
-            message=words_of(photo.reason),
+            message=_message(photo.reason),
             file_name=photo.file_name,
             sha256=photo.sha256,
             width=photo.width,
@@ -107,13 +104,7 @@ class PersonInList(BaseModel):
     @classmethod
     def of(cls, person: PersonRow) -> PersonInList:
         """The person of a row."""
-        return cls(
-            id=person.id,
-            external_id=person.external_id,
-            name=person.name,
-            created_at=person.created_at,
-            updated_at=person.updated_at,
-        )
+        return cls.model_validate(person, from_attributes=True)
 
 
 class Person(PersonInList):
@@ -129,7 +120,7 @@ class People(BaseModel):
     next_cursor: str | None = Field(description="for the next page; null on the last one")
 
 
-class PeopleQuery(Body):
+class PeopleQuery(Strict):
     """Which people to list."""
 
     query: str = Field("", max_length=200, description="Each word begins a word of the name or external ID.")
@@ -137,7 +128,7 @@ class PeopleQuery(Body):
     limit: int = Field(50, ge=1, le=200)
 
 
-class WaitQuery(Body):
+class WaitQuery(Strict):
     """How long to wait for the work."""
 
     wait: Wait = 0
@@ -151,7 +142,7 @@ class PersonForm(BaseModel):
     photos: list[bytes] = Field(json_schema_extra={"items": {"type": "string", "format": "binary"}})
 
 
-class PersonChange(Body):
+class PersonChange(Strict):
     """What to change of a person; what is left out stays."""
 
     external_id: str | None = Field(None, max_length=100)
@@ -164,7 +155,7 @@ class PhotosForm(BaseModel):
     photos: list[bytes] = Field(json_schema_extra={"items": {"type": "string", "format": "binary"}})
 
 
-class MainFace(Body):
+class MainFace(Strict):
     """Which face stands for the person."""
 
     face_id: int = Field(ge=1, le=LARGEST_NUMBER, strict=True)
@@ -222,7 +213,7 @@ class Search(BaseModel):
             id=search.id,
             status=WorkState(search.state),
             reason=search.reason,
-            message=words_of(search.reason),
+            message=_message(search.reason),
             processing_ms=ProcessingMs(total=search.processing_ms),
             faces=[
                 SearchedFace(

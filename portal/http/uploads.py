@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 
 from werkzeug.datastructures import FileStorage
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 from werkzeug.wrappers import Request
 
@@ -102,32 +102,48 @@ def stored_uploads(
     of more than MAX_PHOTO_BYTES.
     """
     uploads: list[Upload] = []
+
+    def receive() -> None:
+        for file in files:
+            if not file.filename:
+                continue
+            name = shown_name(file.filename)
+            try:
+                stored = store.receive(organization.id, file.stream, MAX_PHOTO_BYTES)
+            except FileTooLarge as error:
+                raise PhotoError(
+                    f"{name} is larger than {MAX_PHOTO_BYTES // 1024**2} MiB. Nothing was saved: "
+                    "leave it out or save a smaller copy, and send the form again."
+                ) from error
+            uploads.append(Upload(stored, name))
+
+    with removed_if_refused(store, uploads, receive):
+        yield uploads
+
+
+@contextmanager
+def removed_if_refused(
+    store: PhotoStore, uploads: Sequence[Upload], receive: Callable[[], None]
+) -> Iterator[None]:
+    """Have photos received, which `receive` adds to `uploads`; they are removed again if they are refused.
+
+    That is: if receiving them raises anything, or what follows raises a refusal.
+    """
     try:
         with store.together():
-            for file in files:
-                if not file.filename:
-                    continue
-                name = shown_name(file.filename)
-                try:
-                    stored = store.receive(organization.id, file.stream, MAX_PHOTO_BYTES)
-                except FileTooLarge as error:
-                    raise PhotoError(
-                        f"{name} is larger than {MAX_PHOTO_BYTES // 1024**2} MiB. Nothing was saved: "
-                        "leave it out or save a smaller copy, and send the form again."
-                    ) from error
-                uploads.append(Upload(stored, name))
+            receive()
     except BaseException:
-        _forget(uploads, store)  # no row can have them yet
+        _remove(store, uploads)  # no row can have them yet
         raise
     try:
-        yield uploads
-    except (ValueError, Gone):
+        yield
+    except (ValueError, Gone, HTTPException):
         # Refused, so nothing is written. After any other error it may be; what has no row is found later.
-        _forget(uploads, store)
+        _remove(store, uploads)
         raise
 
 
-def _forget(uploads: Sequence[Upload], store: PhotoStore) -> None:
+def _remove(store: PhotoStore, uploads: Sequence[Upload]) -> None:
     for upload in uploads:
         store.delete(upload.file.key)
 
