@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from flask import Flask
 
-from portal.api import document, people, searches
+from portal.api import document
+from portal.api.people import views as people
+from portal.api.photos import views as photos
+from portal.api.searches import views as searches
 from portal.extensions import csrf
 
 
 def init_app(app: Flask) -> None:
     """Add all of them. They take no cookie, so no page elsewhere can use a member's."""
-    for module in (document, people, searches):
+    for module in (document, people, photos, searches):
         csrf.exempt(module.blueprint)
         app.register_blueprint(module.blueprint)

@@ -1,47 +1,37 @@
-"""People and their photos."""
+"""People, with their photos."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, url_for
+from flask import Blueprint, abort, url_for
 
 from portal.api.access import current_actor, current_organization
 from portal.api.contract import operation
 from portal.api.cursors import bound, unbound
 from portal.api.forms import received
-from portal.api.problems import FieldError, Problem, ProblemDetails
-from portal.api.schemas import (
-    MainFace,
-    People,
-    PeopleQuery,
-    Person,
-    PersonChange,
-    PersonForm,
-    PersonInList,
-    Photo,
-    PhotosForm,
-    WaitQuery,
-)
+from portal.api.people.schemas import People, PeopleQuery, Person, PersonChange, PersonForm, PersonInList
+from portal.api.photos.schemas import Photo, PhotosForm
+from portal.api.problems import Problem
+from portal.api.schemas import WaitQuery
 from portal.enrolment.adding import add_more_photos, create_person
 from portal.extensions import db
-from portal.http.pictures import send_original
 from portal.http.security import accepts_upload
 from portal.keys.models import Scope
 from portal.people import services
 from portal.people.models import Person as PersonRow
 from portal.photos import services as photo_services
-from portal.photos.metadata import UnreadableContainer
 from portal.photos.models import Photo as PhotoRow
-from portal.removal.services import delete_person, remove_photo
+from portal.removal.services import delete_person
 from portal.storage import photo_store
 from portal.waiting import photos_done, wait
 from portal.work.models import UNFINISHED
 
-blueprint = Blueprint("api_people", __name__, url_prefix="/api/v1")
+blueprint = Blueprint("api_people", __name__, url_prefix="/api/v1/people")
+
 
 Answer = tuple[Person, int, dict[str, str]]
 
 
-@blueprint.get("/people")
+@blueprint.get("")
 @operation(Scope.READ, "people", {200: People}, query=PeopleQuery)
 def list_people(query: PeopleQuery) -> People:
     """List people by name; with a query, those whom it finds."""
@@ -54,7 +44,7 @@ def list_people(query: PeopleQuery) -> People:
     )
 
 
-@blueprint.post("/people")
+@blueprint.post("")
 @accepts_upload(streamed=True)
 @operation(Scope.ENROL, "people", {201: Person, 202: Person}, query=WaitQuery, form=PersonForm)
 def enrol_person(query: WaitQuery) -> Answer:
@@ -75,14 +65,14 @@ def enrol_person(query: WaitQuery) -> Answer:
     return _after_wait(person.id, query.wait)
 
 
-@blueprint.get("/people/<int:person_id>")
+@blueprint.get("/<int:person_id>")
 @operation(Scope.READ, "people", {200: Person})
 def get_person(person_id: int) -> Person:
     """A person with all photos and the faces found in them."""
     return _viewed(_person(person_id))
 
 
-@blueprint.patch("/people/<int:person_id>")
+@blueprint.patch("/<int:person_id>")
 @operation(Scope.ENROL, "people", {200: Person}, json=PersonChange)
 def change_person(person_id: int, json: PersonChange) -> Person:
     """Change the external ID or the name of a person."""
@@ -100,7 +90,7 @@ def change_person(person_id: int, json: PersonChange) -> Person:
     return _viewed(person)
 
 
-@blueprint.delete("/people/<int:person_id>")
+@blueprint.delete("/<int:person_id>")
 @operation(Scope.ENROL, "people", {204: None})
 def remove_person(person_id: int) -> tuple[str, int]:
     """Delete a person with all photos, faces and templates, for good."""
@@ -108,7 +98,7 @@ def remove_person(person_id: int) -> tuple[str, int]:
     return "", 204
 
 
-@blueprint.post("/people/<int:person_id>/photos")
+@blueprint.post("/<int:person_id>/photos")
 @accepts_upload(streamed=True)
 @operation(Scope.ENROL, "photos", {201: Person, 202: Person}, query=WaitQuery, form=PhotosForm)
 def add_photos(person_id: int, query: WaitQuery) -> Answer:
@@ -118,51 +108,6 @@ def add_photos(person_id: int, query: WaitQuery) -> Answer:
         add_more_photos(db.session(), organization, current_actor(), person, form.photos, photo_store())
     services.record_view(db.session(), organization, current_actor(), person)
     return _after_wait(person.id, query.wait)
-
-
-@blueprint.get("/photos/<int:photo_id>")
-@operation(Scope.READ, "photos", {200: Photo})
-def get_photo(photo_id: int) -> Photo:
-    """A photo and the faces found in it."""
-    photo = _photo(photo_id)
-    services.record_view(db.session(), current_organization(), current_actor(), photo.person)
-    return Photo.of(photo)
-
-
-@blueprint.delete("/photos/<int:photo_id>")
-@operation(Scope.ENROL, "photos", {204: None})
-def delete_photo(photo_id: int) -> tuple[str, int]:
-    """Delete a photo with its faces and templates, for good."""
-    remove_photo(db.session(), current_organization(), current_actor(), _photo(photo_id), photo_store())
-    return "", 204
-
-
-@blueprint.get("/photos/<int:photo_id>/content")
-@operation(Scope.READ, "photos", {200: None, 409: ProblemDetails})
-def get_photo_content(photo_id: int) -> Response:
-    """A photo, as it was sent but for its metadata."""
-    photo = _photo(photo_id)
-    if photo.state in UNFINISHED:
-        raise Problem(409, "This photo has not been processed yet. Ask again in a moment.")
-    try:
-        response = send_original(photo, f"photo-{photo.id}")
-    except (FileNotFoundError, UnreadableContainer):
-        abort(404, "The file of this photo is damaged or no longer there.")
-    photo_services.record_download(db.session(), current_organization(), current_actor(), photo)
-    return response
-
-
-@blueprint.put("/photos/<int:photo_id>/main-face")
-@operation(Scope.ENROL, "photos", {202: Photo}, json=MainFace)
-def choose_main_face(photo_id: int, json: MainFace) -> tuple[Photo, int]:
-    """Let another face of the photo stand for the person."""
-    photo, organization, actor = _photo(photo_id), current_organization(), current_actor()
-    try:
-        photo_services.choose_face(db.session(), organization, actor, photo, json.face_id)
-    except photo_services.PhotoError as error:
-        raise Problem(422, str(error), [FieldError(field="face_id", message=str(error))]) from error
-    services.record_view(db.session(), organization, actor, photo.person)
-    return Photo.of(_photo(photo_id)), 202
 
 
 def _after_wait(person_id: int, seconds: float) -> Answer:
@@ -200,13 +145,3 @@ def _person(person_id: int) -> PersonRow:
     if person.is_alias:
         abort(404, f"This person was merged into the person with the ID {person.merged_into_id}.")
     return person
-
-
-def _photo(photo_id: int) -> PhotoRow:
-    photo = photo_services.find_photo(db.session(), current_organization(), photo_id)
-    if photo is None:
-        abort(404, "There is no photo with this ID.")
-    if photo.person.is_alias:
-        into = photo.person.merged_into_id
-        abort(404, f"This photo is hidden: its person was merged into the person with the ID {into}.")
-    return photo

@@ -8,7 +8,8 @@ from portal.api.access import current_actor, current_organization
 from portal.api.contract import operation
 from portal.api.forms import received
 from portal.api.problems import FieldError, Problem
-from portal.api.schemas import Search, SearchForm, WaitQuery
+from portal.api.schemas import WaitQuery
+from portal.api.searches.schemas import Search, SearchForm
 from portal.calibration.bands import UNCALIBRATED
 from portal.calibration.services import meaning_for_search
 from portal.extensions import db

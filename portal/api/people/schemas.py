@@ -1,0 +1,60 @@
+"""What the API takes and answers about people."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from portal.api.photos.schemas import Photo
+from portal.api.schemas import Moment, Strict
+from portal.people.models import Person as PersonRow
+
+
+class PersonInList(BaseModel):
+    """An enrolled person."""
+
+    id: int
+    external_id: str
+    name: str
+    created_at: Moment
+    updated_at: Moment
+
+    @classmethod
+    def of(cls, person: PersonRow) -> PersonInList:
+        """The person of a row."""
+        return cls.model_validate(person, from_attributes=True)
+
+
+class Person(PersonInList):
+    """An enrolled person with all photos."""
+
+    photos: list[Photo]
+
+
+class People(BaseModel):
+    """A page of people."""
+
+    items: list[PersonInList]
+    next_cursor: str | None = Field(description="for the next page; null on the last one")
+
+
+class PeopleQuery(Strict):
+    """Which people to list."""
+
+    query: str = Field("", max_length=200, description="Each word begins a word of the name or external ID.")
+    cursor: str | None = None
+    limit: int = Field(50, ge=1, le=200)
+
+
+class PersonForm(BaseModel):
+    """A person with photos."""
+
+    external_id: str = Field(max_length=100)
+    name: str = Field(max_length=200)
+    photos: list[bytes] = Field(json_schema_extra={"items": {"type": "string", "format": "binary"}})
+
+
+class PersonChange(Strict):
+    """What to change of a person; what is left out stays."""
+
+    external_id: str | None = Field(None, max_length=100)
+    name: str | None = Field(None, max_length=200)
