@@ -11,6 +11,7 @@ from sqlalchemy import select
 from jobs.job import job
 from portal.batches.models import BatchArchive, BatchItem
 from portal.chunks import chunks
+from portal.examination.models import ExaminedPhoto
 from portal.extensions import db
 from portal.photos.models import Photo
 from portal.search.models import Search
@@ -21,7 +22,7 @@ from portal.work.models import UNFINISHED
 ORPHAN_AGE_S = 3600
 CHECKED_AT_ONCE = 500
 # An item's file becomes that of a photo: asked in this order, no file is missed on its way.
-OWNERS = (BatchItem.file_key, Photo.file_key, Search.file_key)
+OWNERS = (BatchItem.file_key, Photo.file_key, Search.file_key, ExaminedPhoto.file_key)
 
 log = structlog.get_logger()
 

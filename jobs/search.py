@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from jobs import process
 from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
+from jobs.gallery.exact import ExactGallery
 from jobs.job import has_claimed, job
 from jobs.records import photo_record, template_bytes, write_pictures
 from portal.extensions import db
@@ -17,6 +19,7 @@ from portal.search.models import Search
 from portal.search.work import (
     CandidateRecord,
     ClaimedSearch,
+    FaceRecord,
     ProbeFaceToSearch,
     claim_search,
     is_there,
@@ -44,47 +47,85 @@ def run_search(search_id: int) -> None:
 
 
 def _work(worker: str, search: ClaimedSearch) -> None:
-    started = time.perf_counter()
-    face = search.chosen or _process_probe(worker, search)
-    if face is None:
-        return
-    if face.template is None:
+    began = time.perf_counter()
+    steps: dict[str, float] = {}
+    faces = search.faces
+    if not faces:
+        faces, steps = _process_probe(worker, search)
+        if not faces:
+            return
+    elif any(face.template is None for face in faces):
+        embedding = time.perf_counter()
         try:
-            face = _embed(search, face)
+            faces = _embed(search)
         except (FileNotFoundError, UnusablePhoto) as error:
             reason = error.reason if isinstance(error, UnusablePhoto) else Reason.FILE_MISSING
             record_failure(db.session(), worker, search.id, reason)
             return
+        steps["embed"] = _since(embedding)
+    comparing = time.perf_counter()
     gallery = process.current().galleries.open(db.session(), search.organization_id)
-    assert face.template is not None
-    matches = gallery.search(np.frombuffer(face.template, "<f4"), search.limit)
+    compared = [FaceRecord(face, _candidates(gallery, search, face)) for face in faces]
+    people = gallery.people_among(search.people)
+    steps["search"] = _since(comparing)
     record_candidates(
         db.session(),
         worker,
         search.id,
         process.current().face_model_id,
-        face,
-        [CandidateRecord(match.person_id, match.face_id, match.score) for match in matches],
-        gallery.people,
-        (time.perf_counter() - started) * 1000,
+        compared,
+        people,
+        _since(began),
+        steps,
     )
 
 
-def _process_probe(worker: str, search: ClaimedSearch) -> ProbeFaceToSearch | None:
-    store = photo_store()
+def _process_probe(worker: str, search: ClaimedSearch) -> tuple[list[ProbeFaceToSearch], dict[str, float]]:
+    """The faces of the photo to compare, which are written, and how long each step took, in milliseconds."""
+    store, steps = photo_store(), {}
     try:
         content = store.read(search.file_key)
     except FileNotFoundError:
         record = PhotoRecord(reason=Reason.FILE_MISSING)
     else:
-        analysis = process.current().pipeline.analyse([content])[0]
+        analysis = process.current().pipeline.analyse([content], all_faces=search.all_faces)[0]
         if isinstance(analysis, PhotoAnalysis):
             write_pictures(store, search.file_key, analysis)
+            steps = {
+                "decode": analysis.decode_ms,
+                "detect": analysis.detect_ms,
+                "embed": analysis.embed_ms,
+            }
         record = photo_record(analysis)
-    return record_probe(db.session(), worker, search.id, process.current().face_model_id, record)
+    return record_probe(db.session(), worker, search.id, process.current().face_model_id, record), steps
 
 
-def _embed(search: ClaimedSearch, face: ProbeFaceToSearch) -> ProbeFaceToSearch:
+def _embed(search: ClaimedSearch) -> list[ProbeFaceToSearch]:
+    """The faces with the templates that they lack."""
     content = photo_store().read(search.file_key)
-    template = process.current().pipeline.embed(content, np.asarray(face.landmarks, np.float32))
-    return ProbeFaceToSearch(face.id, face.landmarks, template_bytes(template))
+    pipeline = process.current().pipeline
+    return [
+        face
+        if face.template is not None
+        else replace(
+            face,
+            template=template_bytes(pipeline.embed(content, np.asarray(face.landmarks, np.float32))),
+        )
+        for face in search.faces
+    ]
+
+
+def _candidates(
+    gallery: ExactGallery, search: ClaimedSearch, face: ProbeFaceToSearch
+) -> list[CandidateRecord]:
+    assert face.template is not None
+    matches = gallery.search(np.frombuffer(face.template, "<f4"), search.limit, search.people)
+    return [
+        CandidateRecord(match.person_id, match.face_id, match.score)
+        for match in matches
+        if search.min_score is None or match.score >= search.min_score
+    ]
+
+
+def _since(moment: float) -> float:
+    return (time.perf_counter() - moment) * 1000

@@ -15,6 +15,7 @@ from portal.batches import progress as batch_progress
 from portal.batches import services as batches
 from portal.calibration import services as calibrations
 from portal.database import execute_change, now, writing
+from portal.examination import services as examinations
 from portal.installation.models import Installation, WorkerProcess
 from portal.installation.workers import HEARTBEAT_S, WORKER_LOST_S
 from portal.pairs import passes, scans
@@ -59,6 +60,7 @@ def sweep(session: Session, store: PhotoStore) -> None:
     batch_progress.reconcile(session)
     _enqueue_due(session)
     expire_searches(session, store)
+    examinations.expire_examinations(session, store)
     _clean_if_due(session)
 
 
@@ -100,6 +102,7 @@ def _enqueue_due(session: Session) -> None:
         select(Search.id).where(Search.state == WorkState.QUEUED).order_by(Search.id)
     ):
         queues.enqueue_search(search_id)
+    examinations.enqueue_due(session)
     batches.enqueue_due(session)
     passes.enqueue_due(session)
     scans.enqueue_due(session)

@@ -9,6 +9,7 @@ from portal.audit import models as _audit  # noqa: F401
 from portal.batches import models as _batches  # noqa: F401
 from portal.calibration import models as _calibration  # noqa: F401
 from portal.database import Base
+from portal.examination import models as _examination  # noqa: F401
 from portal.extensions import db
 from portal.keys import models as _keys  # noqa: F401
 from portal.pairs import models as _duplicates  # noqa: F401

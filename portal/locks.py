@@ -22,6 +22,7 @@ ORDER = (
     "api_key",
     "installation",
     "search",
+    "examination",
     "calibration",
     "batch",
     "batch_archive",

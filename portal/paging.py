@@ -6,6 +6,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import isfinite
 from typing import Any, Generic, TypeVar
 
@@ -28,7 +29,7 @@ class CursorError(ValueError):
 class Cursor:
     """A place in an ordered list: the sort key of a row, and on which side of it the page lies."""
 
-    key: tuple[str | int | float, ...]
+    key: tuple[str | int | float | datetime, ...]
     backwards: bool = False
 
     def encode(self) -> str:
@@ -93,3 +94,34 @@ def fetch_page(
         Cursor(key(rows[0]), backwards=True).encode() if has_previous else None,
         Cursor(key(rows[-1])).encode() if has_next else None,
     )
+
+
+def fetch_by_change(
+    session: Session,
+    query: Select[Any],
+    changed: SQLColumnExpression[datetime],
+    number: SQLColumnExpression[int],
+    cursor: str | None,
+    size: int,
+) -> Page[Any]:
+    """`size` rows (of one entity) of `query` in the order in which they changed, then by their number.
+
+    Raises CursorError if the cursor is damaged.
+    """
+    place = Cursor.decode(cursor, (str, int)) if cursor else None
+    if place is not None:
+        try:
+            moment = datetime.fromisoformat(str(place.key[0]))
+            place = Cursor((moment, place.key[1]), place.backwards)
+            if moment.tzinfo is None:
+                raise CursorError(DAMAGED)
+        except ValueError as error:
+            raise CursorError(DAMAGED) from error
+    order = (changed, number)
+    rows = fetch_page(session, query.add_columns(*order), order, place, size, _change_key)
+    return Page([row[0] for row in rows.items], rows.previous, rows.next)
+
+
+def _change_key(row: Row[Any]) -> tuple[str | int | float, ...]:
+    values: tuple[Any, ...] = tuple(row)
+    return values[-2].isoformat(), values[-1]

@@ -79,6 +79,11 @@ def enqueue_search(search_id: int) -> None:
     _send(INTERACTIVE, "jobs.search.run_search", search_id)
 
 
+def enqueue_examination(examination_id: int) -> None:
+    """Ask for an examination, for which someone waits."""
+    _send(INTERACTIVE, "jobs.examination.examine", examination_id)
+
+
 def enqueue_cleaning() -> None:
     """Ask for files that no row owns to be removed."""
     _send(ENROLMENT, "jobs.maintenance.remove_orphaned_files", 0)

@@ -19,6 +19,11 @@ def search_done(search_id: int) -> str:
     return f"portal:done:search:{search_id}"
 
 
+def examination_done(examination_id: int) -> str:
+    """The channel on which the end of an examination is told."""
+    return f"portal:done:examination:{examination_id}"
+
+
 def photos_done(organization_id: int) -> str:
     """The channel on which it is told that some photos of an organization have been processed."""
     return f"portal:done:photos:{organization_id}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from contextvars import Context
 from typing import Any
 
@@ -38,7 +39,9 @@ class Program:
     def get(self, path: str, **query: Any) -> TestResponse:
         return self.send("GET", path, query_string=query)
 
-    def post_form(self, path: str, fields: dict[str, str], photos: dict[str, list[bytes]]) -> TestResponse:
+    def post_form(
+        self, path: str, fields: Mapping[str, str | list[str]], photos: Mapping[str, Sequence[bytes]]
+    ) -> TestResponse:
         """Send a form: its fields, then photos by the name of their field."""
         files = {
             name: [(io.BytesIO(content), f"{number}.jpg") for number, content in enumerate(contents)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 import cv2
 import numpy as np
@@ -48,6 +49,11 @@ class PhotoAnalysis:
     preview: bytes | None
     # JPEG of 192 by 192 pixels around the main face, or of the middle.
     thumbnail: bytes
+    # How long it took to decode the photo, to detect its faces and to embed them: the last one shared by
+    # photos that were analysed together. In milliseconds.
+    decode_ms: float
+    detect_ms: float
+    embed_ms: float = 0
 
 
 class FacePipeline:
@@ -58,23 +64,34 @@ class FacePipeline:
         # Workers are processes of one thread; OpenCV would start one a core in each of them.
         cv2.setNumThreads(1)
 
-    def analyse(self, photos: Sequence[bytes]) -> list[PhotoAnalysis | UnusablePhoto]:
-        """Faces, quality and pictures of each photo, in the order given; templates of the main faces only."""
+    def analyse(
+        self, photos: Sequence[bytes], *, all_faces: bool = False
+    ) -> list[PhotoAnalysis | UnusablePhoto]:
+        """Faces, quality and pictures of each photo, in the order given.
+
+        With the templates of the main faces, or of all faces.
+        """
         results: list[PhotoAnalysis | UnusablePhoto] = []
         aligned: list[Pixels] = []
         waiting: list[FoundFace] = []
         for data in photos:
             try:
-                analysis, face = self._analyse(data)
+                analysis, photo = self._analyse(data)
             except UnusablePhoto as error:
                 results.append(error)
                 continue
             results.append(analysis)
-            if face is not None and analysis.main is not None:
-                aligned.append(face)
-                waiting.append(analysis.faces[analysis.main])
+            main = [] if analysis.main is None else [analysis.faces[analysis.main]]
+            for face in analysis.faces if all_faces else main:
+                aligned.append(self._aligned(photo, face.landmarks))
+                waiting.append(face)
+        began = perf_counter()
         for found, template in zip(waiting, self.engine.embed(aligned), strict=True):
             found.template = template
+        embed_ms = 1000 * (perf_counter() - began)
+        for result in results:
+            if isinstance(result, PhotoAnalysis):
+                result.embed_ms = embed_ms
         return results
 
     def embed(self, photo: bytes, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -91,10 +108,13 @@ class FacePipeline:
         decoded = decode(photo)
         return pictures.thumbnail(decoded.pixels, _scaled(box, decoded))
 
-    def _analyse(self, data: bytes) -> tuple[PhotoAnalysis, Pixels | None]:
-        """The analysis of one photo, and its main face ready for the recogniser."""
+    def _analyse(self, data: bytes) -> tuple[PhotoAnalysis, Photo]:
+        """The analysis of one photo without templates, and the photo as it was decoded for it."""
+        began = perf_counter()
         photo = decode(data)
+        decoded = perf_counter()
         found = self.engine.detect(photo.pixels)
+        detected = perf_counter()
         main = main_face(found, photo.pixels.shape[1], photo.pixels.shape[0])
         scale = np.array(photo.scale, np.float32)
         faces = [
@@ -117,8 +137,10 @@ class FacePipeline:
             main=main,
             preview=None if pictures.is_own_preview(photo) else pictures.preview(photo.pixels),
             thumbnail=pictures.thumbnail(photo.pixels, None if main is None else found.boxes[main]),
+            decode_ms=1000 * (decoded - began),
+            detect_ms=1000 * (detected - decoded),
         )
-        return analysis, None if main is None else self._aligned(photo, faces[main].landmarks)
+        return analysis, photo
 
     def _aligned(self, photo: Photo, landmarks: NDArray[np.float32]) -> Pixels:
         """A face ready for the recogniser. landmarks: in pixels of the upright original.

@@ -103,11 +103,24 @@ class ExactGallery:
             self._vectors[last], self._codes[last] = 0, 0
             self._size = last
 
-    def search(self, probe: NDArray[np.float32], limit: int) -> list[Match]:
-        """The `limit` people most like the probe (float32 (dimension,), unit length), best first."""
-        if not self._size or limit < 1:
+    def people_among(self, person_ids: Iterable[int] | None) -> int:
+        """How many of these people (None: of all) have a face here."""
+        if person_ids is None:
+            return self.people
+        return sum(person_id in self._faces_of for person_id in set(person_ids))
+
+    def search(
+        self, probe: NDArray[np.float32], limit: int, among: Sequence[int] | None = None
+    ) -> list[Match]:
+        """The `limit` people most like the probe (float32 (dimension,), unit length), best first.
+
+        among: the ids of the only people who are compared; None: all.
+        """
+        people = min(limit, self.people_among(among))
+        if people < 1:
             return []
-        rows = self._contenders(probe, min(limit, self.people))
+        meant = None if among is None else np.isin(self._person_ids[: self._size], among)
+        rows = self._contenders(probe, people, meant)
         scores = self._vectors[rows] @ probe
         face_ids, person_ids = self._face_ids[rows], self._person_ids[rows]
         matches: dict[int, Match] = {}
@@ -154,11 +167,13 @@ class ExactGallery:
         rows = {self._row_of[face_id] for face_id in face_ids if face_id in self._row_of}
         return np.array(sorted(rows), np.intp)
 
-    def _contenders(self, probe: NDArray[np.float32], people: int) -> NDArray[np.intp] | slice:
-        """Rows among which the best `people` people certainly are."""
+    def _contenders(
+        self, probe: NDArray[np.float32], people: int, meant: NDArray[np.bool_] | None
+    ) -> NDArray[np.intp] | slice:
+        """Rows among which the best `people` people certainly are; of the rows that are meant."""
         product = integer_product()
         if product is None:
-            return slice(self._size)
+            return slice(self._size) if meant is None else np.flatnonzero(meant)
         code, scale, error = encode(probe[None])
         given = {"codes": self._codes[: self._size], "probes": as_probes(code)}
         products = product.run(None, given)[0][:, 0]
@@ -166,6 +181,9 @@ class ExactGallery:
         # Cauchy-Schwarz, with x = x̂ + e: |x·q - x̂·q̂| <= |e_x|·|q̂| + |x|·|e_q|, and |x| = 1, |q̂| <= 1 + |e_q|.
         bound = self._errors[: self._size] * (1 + error[0]) + error[0] + ROUNDING
         surely = rough - bound
+        if meant is not None:
+            # Below any score.
+            rough[~meant] = surely[~meant] = -np.inf
         count = people
         while True:
             count = min(self._size, 4 * count)

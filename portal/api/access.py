@@ -53,11 +53,16 @@ def _key() -> ApiKey:
     return key
 
 
+def current_key() -> ApiKey:
+    """The key that this request came with."""
+    return cast(ApiKey, g.api_key)
+
+
 def current_organization() -> Organization:
     """The organization that the key acts for."""
-    return cast(ApiKey, g.api_key).organization
+    return current_key().organization
 
 
 def current_actor() -> Actor:
     """The key, for the audit trail."""
-    return Actor(None, f"key {g.api_key.name}", request.remote_addr or "")
+    return Actor(None, f"key {current_key().name}", request.remote_addr or "")

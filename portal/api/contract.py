@@ -12,7 +12,7 @@ from spectree.models import SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
 
 from portal.api.access import needs
-from portal.api.problems import FieldError, Problem, ProblemDetails, phrase_of
+from portal.api.problems import Problem, ProblemDetails, invalid, phrase_of
 from portal.api.schemas import NoQuery
 from portal.keys.models import Scope
 
@@ -27,11 +27,7 @@ DESCRIPTION = (
 def _refuse(_request: Any, _response: Any, error: Any, _view: Any, _adapter: Any) -> None:
     if error is None:
         return
-    errors = [
-        FieldError(field=".".join(str(part) for part in one["loc"]), message=one["msg"])
-        for one in error.errors()
-    ]
-    raise Problem(422, "; ".join(f"{one.field}: {one.message}" for one in errors), errors)
+    raise invalid(error)
 
 
 def _is_object(request: Any) -> bool:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import structlog
 from flask import Response, g, request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from portal.database import Gone
@@ -60,6 +60,15 @@ class Problem(ValueError):
 def phrase_of(status: int) -> str:
     """The words of a status code."""
     return PHRASES.get(status) or HTTPStatus(status).phrase
+
+
+def invalid(error: ValidationError) -> Problem:
+    """What a model says of a request, by field."""
+    errors = [
+        FieldError(field=".".join(str(part) for part in one["loc"]), message=one["msg"])
+        for one in error.errors()
+    ]
+    return Problem(422, "; ".join(f"{one.field}: {one.message}" for one in errors), errors)
 
 
 def answer(problem: Problem) -> Response:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from portal.batches.reasons import words_of
+from portal.text import is_text
 
 Moment = Annotated[datetime, PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))]
+Score = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+Binary = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
 Wait = Annotated[float, Field(ge=0, le=60, description="Seconds to wait for the work to be done.")]
 
 
@@ -17,6 +20,19 @@ class Strict(BaseModel):
     """A query or a body of which nothing is passed over in silence."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def _storable(text: str) -> str:
+    if not is_text(text):
+        raise ValueError("This text contains a character that can't be stored.")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+
+
+class NoFields(Strict):
+    """No field at all beside the files."""
 
 
 class NoQuery(Strict):

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from portal.organizations.models import Organization
-from portal.paging import Cursor, Page, fetch_page
+from portal.paging import Cursor, Page, fetch_by_change, fetch_page
 from portal.pairs.groups import are_people, has_one_of, needs_decision
 from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.people.aliases import alias_ids
@@ -106,15 +106,48 @@ def list_pairs(
     With any filter, each pair that it lets through is listed by itself. Raises paging.CursorError if the
     cursor is damaged.
     """
-    query = whole_rows(select(DuplicatePair).where(*conditions(organization, wanted)))
+    query = select(DuplicatePair).where(*conditions(organization, wanted))
     if wanted.is_queue:
         query = query.where(DuplicatePair.leads)
+    return _by_score(session, query, cursor, PAIRS_A_PAGE)
+
+
+def list_each(
+    session: Session, organization: Organization, wanted: Filter, cursor: str | None, limit: int
+) -> Page[DuplicatePair]:
+    """A page of all pairs that a filter lets through, also those of one group, the highest score first.
+
+    limit: how many a page has at most. Raises paging.CursorError if the cursor is damaged.
+    """
+    query = select(DuplicatePair).where(*conditions(organization, wanted))
+    return _by_score(session, query, cursor, limit)
+
+
+def list_changed(
+    session: Session, organization: Organization, after: datetime, cursor: str | None, limit: int
+) -> Page[DuplicatePair]:
+    """A page of the pairs that changed after a moment, in the order in which they did.
+
+    Also those that need no decision any more. Of one organization they change one after the other, so
+    whoever reads on from the last one misses none. Raises paging.CursorError if the cursor is damaged.
+    """
+    query = whole_rows(
+        select(DuplicatePair).where(
+            DuplicatePair.organization_id == organization.id, DuplicatePair.updated_at > after
+        )
+    )
+    return fetch_by_change(session, query, DuplicatePair.updated_at, DuplicatePair.id, cursor, limit)
+
+
+def _by_score(
+    session: Session, query: Select[DuplicatePair], cursor: str | None, limit: int
+) -> Page[DuplicatePair]:
     rows = fetch_page(
         session,
-        query,
+        whole_rows(query),
         (DuplicatePair.score, DuplicatePair.id),
         Cursor.decode(cursor, (float, int)) if cursor else None,
-        PAIRS_A_PAGE,
+        limit,
         lambda row: (row[0].score, row[0].id),
         descending=True,
     )

@@ -154,7 +154,10 @@ def _insert(
     shared = {"organization_id": organization_id, "threshold": threshold, "face_model_id": face_model_id}
     ids = session.scalars(
         insert(DuplicatePair).returning(DuplicatePair.id, sort_by_parameter_order=True),
-        [{**vars(pair), **shared, "same_photo": same, "found_at": moment} for pair, same in fresh],
+        [
+            {**vars(pair), **shared, "same_photo": same, "found_at": moment, "updated_at": moment}
+            for pair, same in fresh
+        ],
     ).all()
     session.execute(
         insert(PairEvent),
@@ -197,8 +200,10 @@ def add_event(
     actor_id: int | None = None,
 ) -> None:
     """Write down how a pair is from now on, in the caller's transaction."""
+    pair.updated_at = now()
     session.add(
         PairEvent(
+            at=pair.updated_at,
             organization_id=pair.organization_id,
             pair_id=pair.id,
             kind=kind,

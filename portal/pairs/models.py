@@ -48,6 +48,7 @@ class DuplicatePair(Base):
         Index(None, "organization_id", "status", "score", "id"),
         Index(None, "organization_id", "status", "leads", "score", "id"),
         Index(None, "organization_id", "id"),
+        Index(None, "organization_id", "updated_at", "id"),
         Index(None, "organization_id", "stale"),
         Index(None, "organization_id", "group_id"),
         {"sqlite_autoincrement": True},
@@ -68,6 +69,8 @@ class DuplicatePair(Base):
     face_model_id: Mapped[int] = mapped_column(ForeignKey(FaceModel.id))
     threshold: Mapped[float]
     found_at: Mapped[datetime] = mapped_column(default=now)
+    # When its last event was.
+    updated_at: Mapped[datetime] = mapped_column(default=now)
     # A pass saw that a face of the best pair left the gallery, and compares the pair again next.
     stale: Mapped[bool] = mapped_column(default=False)
 

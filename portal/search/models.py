@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import JSON, ForeignKey, Index, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.accounts.models import User
@@ -25,10 +25,19 @@ class Search(UploadedPhoto, Base):
     searched_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
     # The longest candidate list asked for.
     limit: Mapped[int] = mapped_column("candidate_limit", default=20)
-    # The face to search for: None until one was found, or chosen by the member.
+    # Candidates below this score (a cosine, -1…1) are left out.
+    min_score: Mapped[float | None]
+    # Whether every face of the photo is searched for, not the main face alone.
+    all_faces: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # Only the people with these external ids, or whom this batch enrolled, are compared; None: everybody.
+    restrict_to: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    restrict_to_batch_id: Mapped[int | None] = mapped_column(Identifier)
+    # The main face, or the one that was chosen instead: None until one was found.
     face_id: Mapped[int | None] = mapped_column(Identifier)
     # From the start of the work to its end, without the wait in the queue.
     processing_ms: Mapped[float | None]
+    # Of that: decode, detect, embed and search.
+    steps_ms: Mapped[dict[str, float] | None] = mapped_column(JSON(none_as_null=True))
 
     searched_by: Mapped[User | None] = relationship()
     faces: Mapped[list[ProbeFace]] = relationship(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, exists, select
@@ -16,6 +18,7 @@ from portal.photos.models import Face
 from portal.photos.services import PhotoError, Upload
 from portal.queues import enqueue_search
 from portal.search.models import Candidate, ProbeFace, Search
+from portal.search.restriction import EVERYBODY, Restriction, check_restriction
 from portal.storage import PhotoStore
 from portal.work.claims import requeue
 from portal.work.models import UNFINISHED
@@ -26,28 +29,60 @@ EXPIRED_AT_ONCE = 200
 RETENTION = Actor(None, "retention")
 
 
-def create_search(
-    session: Session, organization: Organization, actor: Actor, upload: Upload, limit: int = LIMIT
-) -> Search:
-    """Search the organization's people for the face in a stored photo; queued when this returns.
+@dataclass(frozen=True)
+class Wanted:
+    """What a search is to find."""
 
-    limit: the longest candidate list, 1 to MOST_CANDIDATES.
+    # The longest candidate list, 1 to MOST_CANDIDATES.
+    limit: int = LIMIT
+    # A cosine, -1…1: candidates below it are left out.
+    min_score: float | None = None
+    # Every face of the photo, not the main face alone.
+    all_faces: bool = False
+    restriction: Restriction = EVERYBODY
+
+
+def create_searches(
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    uploads: Sequence[Upload],
+    wanted: Wanted = Wanted(),
+) -> list[Search]:
+    """Search the organization's people for the faces in stored photos, a search each, in their order.
+
+    They are queued when this returns. Raises RestrictionError.
     """
+    check_restriction(session, organization, wanted.restriction)
     with writing(session):
-        search = Search(
-            organization_id=organization.id,
-            searched_by_id=actor.user_id,
-            sha256=upload.file.sha256,
-            file_key=upload.file.key,
-            file_name=upload.name[-255:],
-            size_bytes=upload.file.size_bytes,
-            limit=limit,
-        )
-        session.add(search)
+        searches = [
+            Search(
+                organization_id=organization.id,
+                searched_by_id=actor.user_id,
+                sha256=upload.file.sha256,
+                file_key=upload.file.key,
+                file_name=upload.name[-255:],
+                size_bytes=upload.file.size_bytes,
+                limit=wanted.limit,
+                min_score=wanted.min_score,
+                all_faces=wanted.all_faces,
+                restrict_to=wanted.restriction.external_ids,
+                restrict_to_batch_id=wanted.restriction.batch_id,
+            )
+            for upload in uploads
+        ]
+        session.add_all(searches)
         session.flush()
-        _record(session, organization, actor, Action.SEARCH_CREATED, search)
-    enqueue_search(search.id)
-    return search
+        for search in searches:
+            _record(session, organization, actor, Action.SEARCH_CREATED, search)
+    for search in searches:
+        enqueue_search(search.id)
+    return searches
+
+
+def create_search(session: Session, organization: Organization, actor: Actor, upload: Upload) -> Search:
+    """Search the organization's people for the main face in a stored photo; queued when this returns."""
+    return create_searches(session, organization, actor, [upload])[0]
 
 
 def find_search(session: Session, organization: Organization, search_id: int) -> Search | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
@@ -17,13 +17,14 @@ from portal.photos.models import Face
 from portal.photos.reasons import Reason
 from portal.photos.records import PhotoRecord
 from portal.search.models import Candidate, ProbeFace, Search
+from portal.search.restriction import Restriction, people_of
 from portal.work.claims import claim, close, lock_claimed, lock_queued
 from portal.work.models import WorkState
 
 
 @dataclass(frozen=True)
 class ProbeFaceToSearch:
-    """The face of a probe that a member chose."""
+    """A face of a probe that is to be compared."""
 
     id: int
     landmarks: list[list[float]]
@@ -36,8 +37,12 @@ class ClaimedSearch:
     organization_id: int
     file_key: str
     limit: int
-    # None: the photo has not been processed yet.
-    chosen: ProbeFaceToSearch | None
+    min_score: float | None
+    all_faces: bool
+    # The people to compare; None: everybody.
+    people: list[int] | None
+    # The faces to compare: one, or all of them. Empty: the photo has not been processed yet.
+    faces: list[ProbeFaceToSearch]
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,14 @@ class CandidateRecord:
     person_id: int
     face_id: int
     score: float
+
+
+@dataclass(frozen=True)
+class FaceRecord:
+    """A face that was compared, with its candidates, best first."""
+
+    face: ProbeFaceToSearch
+    candidates: list[CandidateRecord]
 
 
 def claim_search(session: Session, worker: str, search_id: int, face_model_id: int) -> ClaimedSearch | None:
@@ -57,36 +70,47 @@ def claim_search(session: Session, worker: str, search_id: int, face_model_id: i
         if search is None:
             return None
         claim(session, Search, worker, [search_id])
-        face = None
-        if search.face_id is not None:
-            face = session.scalar(
-                select(ProbeFace).where(ProbeFace.id == search.face_id).options(undefer(ProbeFace.template))
+        which = ProbeFace.search_id == search.id if search.all_faces else ProbeFace.id == search.face_id
+        faces = session.scalars(
+            select(ProbeFace).where(which).order_by(ProbeFace.id).options(undefer(ProbeFace.template))
+        ).all()
+        restriction = Restriction(search.restrict_to, search.restrict_to_batch_id)
+        people = people_of(session, search.organization_id, restriction)
+    return ClaimedSearch(
+        search.id,
+        search.organization_id,
+        search.file_key,
+        search.limit,
+        search.min_score,
+        search.all_faces,
+        people,
+        [
+            ProbeFaceToSearch(
+                face.id, face.landmarks, face.template if face.face_model_id == face_model_id else None
             )
-    chosen = None
-    if face is not None:
-        template = face.template if face.face_model_id == face_model_id else None
-        chosen = ProbeFaceToSearch(face.id, face.landmarks, template)
-    return ClaimedSearch(search.id, search.organization_id, search.file_key, search.limit, chosen)
+            for face in faces
+        ],
+    )
 
 
 def record_probe(
     session: Session, worker: str, search_id: int, face_model_id: int, photo: PhotoRecord
-) -> ProbeFaceToSearch | None:
-    """Write what was found in the probe; returns the face to search for.
+) -> list[ProbeFaceToSearch]:
+    """Write what was found in the probe; returns the faces to compare: the main face, or all of them.
 
-    None ends the work: the search failed for a reason that is written, or it is not this worker's.
+    None of them ends the work: the search failed for a reason that is written, or it is not this worker's.
     """
     with writing(session):
         lock_face_model(session, face_model_id)
         search = lock_claimed(session, Search, worker, search_id)
         if search is None:
-            return None
+            return []
         session.execute(delete(ProbeFace).where(ProbeFace.search_id == search_id))
         search.media_format, search.width, search.height = photo.media_format, photo.width, photo.height
         reason = photo.reason or (Reason.NO_FACE if photo.main is None else None)
         if reason is not None or photo.main is None:
             close(search, WorkState.FAILED, reason)
-            return None
+            return []
         faces = [
             ProbeFace(
                 search_id=search_id,
@@ -103,7 +127,8 @@ def record_probe(
         session.flush()
         main = faces[photo.main]
         search.face_id = main.id
-    return ProbeFaceToSearch(main.id, main.landmarks, main.template)
+        compared = faces if search.all_faces else [main]
+    return [ProbeFaceToSearch(face.id, face.landmarks, face.template) for face in compared]
 
 
 def record_failure(session: Session, worker: str, search_id: int, reason: Reason) -> None:
@@ -119,44 +144,50 @@ def record_candidates(
     worker: str,
     search_id: int,
     face_model_id: int,
-    face: ProbeFaceToSearch,
-    candidates: Sequence[CandidateRecord],
-    gallery_people: int,
+    compared: Sequence[FaceRecord],
+    people: int,
     processing_ms: float,
+    steps_ms: dict[str, float],
 ) -> None:
-    """Write the candidate list, best first, and the threshold that it was judged by."""
+    """Write the candidate lists, and the threshold that they were judged by; the search is done then.
+
+    people: how many were compared. processing_ms: all of the work; steps_ms: of that decode, detect, embed,
+    search.
+    """
     with writing(session):
         lock_face_model(session, face_model_id)
         search = lock_claimed(session, Search, worker, search_id)
         if search is None:
             return
-        probe = session.get_one(ProbeFace, face.id, options=[undefer(ProbeFace.template)])
         organization = session.get_one(Organization, search.organization_id, populate_existing=True)
         thresholds = thresholds_of(session, organization)
         assert thresholds is not None, "a worker has chosen the face model before it searches"
         # People deleted since the comparison are no candidates; the others can't go before the commit.
-        faces = select(Face.id).where(
-            Face.id.in_([candidate.face_id for candidate in candidates]),
-            Face.organization_id == search.organization_id,
-        )
+        candidates = [candidate.face_id for face in compared for candidate in face.candidates]
+        faces = select(Face.id).where(Face.id.in_(candidates), Face.organization_id == search.organization_id)
         there = set(lock_rows(session, faces, read=True, key_share=True).scalars())
-        session.execute(delete(Candidate).where(Candidate.probe_face_id == probe.id))
-        kept = [candidate for candidate in candidates if candidate.face_id in there]
-        session.add_all(
-            Candidate(
-                probe_face_id=probe.id,
-                rank=rank,
-                person_id=candidate.person_id,
-                face_id=candidate.face_id,
-                score=candidate.score,
-            )
-            for rank, candidate in enumerate(kept, start=1)
-        )
-        probe.template, probe.face_model_id = face.template, face_model_id
-        probe.threshold = thresholds.search
-        probe.gallery_people = gallery_people
-        search.processing_ms = processing_ms
+        for face in compared:
+            _write_candidates(session, face, there)
+            probe = session.get_one(ProbeFace, face.face.id, options=[undefer(ProbeFace.template)])
+            probe.template, probe.face_model_id = face.face.template, face_model_id
+            probe.threshold, probe.gallery_people = thresholds.search, people
+        search.processing_ms, search.steps_ms = processing_ms, steps_ms
         close(search, WorkState.DONE)
+
+
+def _write_candidates(session: Session, compared: FaceRecord, there: Collection[int]) -> None:
+    session.execute(delete(Candidate).where(Candidate.probe_face_id == compared.face.id))
+    kept = [candidate for candidate in compared.candidates if candidate.face_id in there]
+    session.add_all(
+        Candidate(
+            probe_face_id=compared.face.id,
+            rank=rank,
+            person_id=candidate.person_id,
+            face_id=candidate.face_id,
+            score=candidate.score,
+        )
+        for rank, candidate in enumerate(kept, start=1)
+    )
 
 
 def is_there(session: Session, search_id: int) -> bool:

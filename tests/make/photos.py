@@ -30,3 +30,16 @@ def six_people() -> bytes:
 def mate(lfw: Path, name: str, number: int = 1) -> bytes:
     """A photo of a person of LFW."""
     return (lfw / name / f"{name}_{number:04}.jpg").read_bytes()
+
+
+def side_by_side(*photos: bytes) -> bytes:
+    """Several photos in one, from left to right."""
+    pictures = [Image.open(io.BytesIO(photo)).convert("RGB") for photo in photos]
+    whole = Image.new("RGB", (sum(one.width for one in pictures), max(one.height for one in pictures)))
+    left = 0
+    for one in pictures:
+        whole.paste(one, (left, 0))
+        left += one.width
+    content = io.BytesIO()
+    whole.save(content, "JPEG", quality=95)
+    return content.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from portal.api.photos.schemas import Photo
-from portal.api.schemas import Moment, Strict
+from portal.api.schemas import Binary, Moment, Strict
 from portal.people.models import Person as PersonRow
 
 
@@ -45,12 +45,17 @@ class PeopleQuery(Strict):
     limit: int = Field(50, ge=1, le=200)
 
 
-class PersonForm(BaseModel):
+class PersonFields(Strict):
+    """What a person is called."""
+
+    external_id: str
+    name: str
+
+
+class PersonForm(PersonFields):
     """A person with photos."""
 
-    external_id: str = Field(max_length=100)
-    name: str = Field(max_length=200)
-    photos: list[bytes] = Field(json_schema_extra={"items": {"type": "string", "format": "binary"}})
+    photos: list[Binary]
 
 
 class PersonChange(Strict):

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, url_for
+from flask import Blueprint, url_for
 
 from portal.api.access import current_actor, current_organization
 from portal.api.contract import operation
 from portal.api.cursors import bound, unbound
 from portal.api.forms import received
-from portal.api.people.schemas import People, PeopleQuery, Person, PersonChange, PersonForm, PersonInList
+from portal.api.people.finding import person_of
+from portal.api.people.schemas import (
+    People,
+    PeopleQuery,
+    Person,
+    PersonChange,
+    PersonFields,
+    PersonForm,
+    PersonInList,
+)
 from portal.api.photos.schemas import Photo, PhotosForm
 from portal.api.problems import Problem
-from portal.api.schemas import WaitQuery
+from portal.api.schemas import NoFields, WaitQuery
 from portal.enrolment.adding import add_more_photos, create_person
 from portal.extensions import db
 from portal.http.security import accepts_upload
@@ -27,6 +36,8 @@ from portal.work.models import UNFINISHED
 
 blueprint = Blueprint("api_people", __name__, url_prefix="/api/v1/people")
 
+
+PHOTOS = {"photos": photo_services.MAX_PHOTOS_OF_PERSON}
 
 Answer = tuple[Person, int, dict[str, str]]
 
@@ -50,16 +61,14 @@ def list_people(query: PeopleQuery) -> People:
 def enrol_person(query: WaitQuery) -> Answer:
     """Enrol a person with photos. Answers 202 while photos are processed, or 201 if all are within `wait`."""
     organization = current_organization()
-    with received(
-        photo_store(), organization, "photos", photo_services.MAX_PHOTOS_OF_PERSON, ("external_id", "name")
-    ) as form:
+    with received(photo_store(), organization, PHOTOS, PersonFields) as form:
         person = create_person(
             db.session(),
             organization,
             current_actor(),
-            external_id=form.fields.get("external_id", ""),
-            name=form.fields.get("name", ""),
-            photos=form.photos,
+            external_id=form.fields.external_id,
+            name=form.fields.name,
+            photos=form.photos["photos"],
             store=photo_store(),
         )
     return _after_wait(person.id, query.wait)
@@ -69,7 +78,7 @@ def enrol_person(query: WaitQuery) -> Answer:
 @operation(Scope.READ, "people", {200: Person})
 def get_person(person_id: int) -> Person:
     """A person with all photos and the faces found in them."""
-    return _viewed(_person(person_id))
+    return _viewed(person_of(person_id))
 
 
 @blueprint.patch("/<int:person_id>")
@@ -78,7 +87,7 @@ def change_person(person_id: int, json: PersonChange) -> Person:
     """Change the external ID or the name of a person."""
     if json.external_id is None and json.name is None:
         raise Problem(422, "Send an external_id, a name, or both.")
-    person = _person(person_id)
+    person = person_of(person_id)
     services.change_person(
         db.session(),
         current_organization(),
@@ -94,7 +103,7 @@ def change_person(person_id: int, json: PersonChange) -> Person:
 @operation(Scope.ENROL, "people", {204: None})
 def remove_person(person_id: int) -> tuple[str, int]:
     """Delete a person with all photos, faces and templates, for good."""
-    delete_person(db.session(), current_organization(), current_actor(), _person(person_id), photo_store())
+    delete_person(db.session(), current_organization(), current_actor(), person_of(person_id), photo_store())
     return "", 204
 
 
@@ -103,9 +112,10 @@ def remove_person(person_id: int) -> tuple[str, int]:
 @operation(Scope.ENROL, "photos", {201: Person, 202: Person}, query=WaitQuery, form=PhotosForm)
 def add_photos(person_id: int, query: WaitQuery) -> Answer:
     """Add photos to a person; a photo that is there already is kept once."""
-    person, organization = _person(person_id), current_organization()
-    with received(photo_store(), organization, "photos", photo_services.MAX_PHOTOS_OF_PERSON) as form:
-        add_more_photos(db.session(), organization, current_actor(), person, form.photos, photo_store())
+    person, organization = person_of(person_id), current_organization()
+    with received(photo_store(), organization, PHOTOS, NoFields) as form:
+        photos = form.photos["photos"]
+        add_more_photos(db.session(), organization, current_actor(), person, photos, photo_store())
     services.record_view(db.session(), organization, current_actor(), person)
     return _after_wait(person.id, query.wait)
 
@@ -117,11 +127,11 @@ def _after_wait(person_id: int, seconds: float) -> Answer:
     def processed() -> bool:
         session.rollback()
         session.expire_all()
-        return all(photo.state not in UNFINISHED for photo in _photos(_person(person_id)))
+        return all(photo.state not in UNFINISHED for photo in _photos(person_of(person_id)))
 
     done = wait(photos_done(organization_id), seconds, processed)
     where = {"Location": url_for("api_people.get_person", person_id=person_id)}
-    return _whole(_person(person_id)), 201 if done else 202, where
+    return _whole(person_of(person_id)), 201 if done else 202, where
 
 
 def _viewed(person: PersonRow) -> Person:
@@ -136,12 +146,3 @@ def _whole(person: PersonRow) -> Person:
 
 def _photos(person: PersonRow) -> list[PhotoRow]:
     return photo_services.photos_of(db.session(), [person])[person.id]
-
-
-def _person(person_id: int) -> PersonRow:
-    person = services.find_person(db.session(), current_organization(), person_id)
-    if person is None:
-        abort(404, "There is no person with this ID.")
-    if person.is_alias:
-        abort(404, f"This person was merged into the person with the ID {person.merged_into_id}.")
-    return person

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from portal.api.schemas import Moment, Quality, Strict, message_of
+from portal.api.schemas import Binary, Moment, Quality, Strict, message_of
 from portal.database import LARGEST_NUMBER
 from portal.photos.models import Face as FaceRow
 from portal.photos.models import Photo as PhotoRow
@@ -64,7 +64,7 @@ class Photo(BaseModel):
 class PhotosForm(BaseModel):
     """Photos of a person."""
 
-    photos: list[bytes] = Field(json_schema_extra={"items": {"type": "string", "format": "binary"}})
+    photos: list[Binary]
 
 
 class MainFace(Strict):

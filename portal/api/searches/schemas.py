@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from portal.api.schemas import Moment, Quality, message_of
+from portal.api.schemas import Binary, Moment, Quality, Score, Strict, Text, message_of
 from portal.calibration.bands import Band, Bands
+from portal.database import LARGEST_NUMBER
 from portal.search.models import Candidate as CandidateRow
 from portal.search.models import Search as SearchRow
+from portal.search.restriction import MOST_EXTERNAL_IDS
+from portal.search.services import LIMIT, MOST_CANDIDATES
 from portal.work.models import WorkState
+
+# A batch is answered as a whole.
+MOST_IMAGES = 100
 
 
 class Candidate(BaseModel):
@@ -37,9 +43,16 @@ class SearchedFace(BaseModel):
 
 
 class ProcessingMs(BaseModel):
-    """How long the work took, in milliseconds, without the wait in the queue."""
+    """How long the work took, in milliseconds, without the wait in the queue.
 
-    total: float | None
+    A step that was not needed, or not done yet, has null: after another face was chosen nothing is decoded.
+    """
+
+    decode: float | None = None
+    detect: float | None = None
+    embed: float | None = Field(None, description="templates of the faces that were compared")
+    search: float | None = Field(None, description="comparing with the people")
+    total: float | None = Field(None, description="with everything between these steps")
 
 
 class Search(BaseModel):
@@ -64,7 +77,7 @@ class Search(BaseModel):
             status=WorkState(search.state),
             reason=search.reason,
             message=message_of(search.reason),
-            processing_ms=ProcessingMs(total=search.processing_ms),
+            processing_ms=ProcessingMs(**search.steps_ms or {}, total=search.processing_ms),
             faces=[
                 SearchedFace(
                     face=face.id,
@@ -96,8 +109,35 @@ def _candidate(candidate: CandidateRow, threshold: float, bands: Bands) -> Candi
     )
 
 
-class SearchForm(BaseModel):
+class SearchFields(Strict):
+    """What a search is to find."""
+
+    limit: int = Field(LIMIT, ge=1, le=MOST_CANDIDATES, description="The longest candidate list.")
+    min_score: Score | None = Field(None, description="Candidates below this similarity score are left out.")
+    all_faces: bool = Field(False, description="Search for every face of the photo, not the main face alone.")
+    restrict_to: list[Text] = Field(
+        [],
+        max_length=MOST_EXTERNAL_IDS,
+        description="Compare only with the people of these external IDs: the field comes once for each.",
+    )
+    restrict_to_batch: int | None = Field(
+        None, ge=1, le=LARGEST_NUMBER, description="Compare only with the people whom this batch enrolled."
+    )
+
+
+class SearchForm(SearchFields):
     """A photo to search for."""
 
-    image: bytes = Field(json_schema_extra={"type": "string", "format": "binary"})
-    limit: int = Field(20, ge=1, le=100, description="The longest candidate list.")
+    image: Binary
+
+
+class SearchBatchForm(SearchFields):
+    """Photos to search for, each by itself."""
+
+    images: list[Binary] = Field(max_length=MOST_IMAGES)
+
+
+class Searches(BaseModel):
+    """A search for each photo, in the order in which they came."""
+
+    items: list[Search]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from functools import partial
+
 from flask import Blueprint, abort, url_for
 
 from portal.api.access import current_actor, current_organization
@@ -9,14 +13,25 @@ from portal.api.contract import operation
 from portal.api.forms import received
 from portal.api.problems import FieldError, Problem
 from portal.api.schemas import WaitQuery
-from portal.api.searches.schemas import Search, SearchForm
+from portal.api.searches.schemas import (
+    MOST_IMAGES,
+    Search,
+    SearchBatchForm,
+    Searches,
+    SearchFields,
+    SearchForm,
+)
+from portal.batches.services import find_batch
 from portal.calibration.bands import UNCALIBRATED
 from portal.calibration.services import meaning_for_search
 from portal.extensions import db
 from portal.http.security import accepts_upload
 from portal.keys.models import Scope
+from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.search import services
 from portal.search.models import Search as SearchRow
+from portal.search.restriction import Restriction, RestrictionError
+from portal.search.services import Wanted
 from portal.storage import photo_store
 from portal.waiting import search_done, wait
 from portal.work.models import UNFINISHED
@@ -28,19 +43,21 @@ blueprint = Blueprint("api_searches", __name__, url_prefix="/api/v1/searches")
 @accepts_upload(streamed=True)
 @operation(Scope.READ, "searches", {200: Search, 202: Search}, query=WaitQuery, form=SearchForm)
 def create_search(query: WaitQuery) -> tuple[Search, int, dict[str, str]]:
-    """Search for the main face of a photo. Answers 200 if the result is there within `wait`, else 202."""
-    session, organization = db.session(), current_organization()
-    with received(photo_store(), organization, "image", 1, ("limit",)) as form:
-        limit = _limit(form.fields.get("limit"))
-        search_id = services.create_search(session, organization, current_actor(), form.photos[0], limit).id
-
-    def is_done() -> bool:
-        session.rollback()
-        return _search(search_id).state not in UNFINISHED
-
-    done = wait(search_done(search_id), query.wait, is_done)
+    """Search for the main face of a photo, or for all. Answers 200 if it is done within `wait`, else 202."""
+    (search_id,) = _create("image", 1)
+    done = _wait([search_id], query.wait)
     where = {"Location": url_for("api_searches.get_search", search_id=search_id)}
     return _answer(_search(search_id)), 200 if done else 202, where
+
+
+@blueprint.post("/batch")
+@accepts_upload(MOST_IMAGES * MAX_PHOTO_BYTES, streamed=True)
+@operation(Scope.READ, "searches", {200: Searches, 202: Searches}, query=WaitQuery, form=SearchBatchForm)
+def create_searches(query: WaitQuery) -> tuple[Searches, int]:
+    """Search for several photos, a search each. Answers 200 if all are done within `wait`, else 202."""
+    search_ids = _create("images", MOST_IMAGES)
+    done = _wait(search_ids, query.wait)
+    return Searches(items=[_answer(_search(search_id)) for search_id in search_ids]), 200 if done else 202
 
 
 @blueprint.get("/<int:search_id>")
@@ -53,21 +70,49 @@ def get_search(search_id: int) -> Search:
     return _answer(search)
 
 
+def _create(field: str, most: int) -> list[int]:
+    """The searches that the form of this request asks for, in the order of its photos."""
+    session, organization = db.session(), current_organization()
+    with received(photo_store(), organization, {field: most}, SearchFields) as form:
+        wanted = _wanted(form.fields)
+        try:
+            searches = services.create_searches(
+                session, organization, current_actor(), form.photos[field], wanted
+            )
+        except RestrictionError as error:
+            raise Problem(422, str(error), [FieldError(field="restrict_to", message=str(error))]) from error
+    return [search.id for search in searches]
+
+
+def _wanted(fields: SearchFields) -> Wanted:
+    batch_id = fields.restrict_to_batch
+    if batch_id is not None and find_batch(db.session(), current_organization(), batch_id) is None:
+        words = f"There is no batch with the ID {batch_id}."
+        raise Problem(422, words, [FieldError(field="restrict_to_batch", message=words)])
+    restriction = Restriction(fields.restrict_to or None, batch_id)
+    return Wanted(fields.limit, fields.min_score, fields.all_faces, restriction)
+
+
+def _wait(search_ids: Sequence[int], seconds: float) -> bool:
+    """Wait until all are done; whether they are."""
+    until = time.monotonic() + seconds
+
+    def is_done(search_id: int) -> bool:
+        db.session().rollback()
+        return _search(search_id).state not in UNFINISHED
+
+    return all(
+        wait(search_done(search_id), until - time.monotonic(), partial(is_done, search_id))
+        for search_id in search_ids
+    )
+
+
 def _answer(search: SearchRow) -> Search:
     main = next((face for face in search.faces if face.id == search.face_id), None)
     bands = UNCALIBRATED
     if main is not None and main.threshold is not None:
         bands = meaning_for_search(db.session(), current_organization(), main.threshold).bands
     return Search.of(search, bands)
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return services.LIMIT
-    if len(text) <= 3 and text.isascii() and text.isdigit() and 1 <= int(text) <= services.MOST_CANDIDATES:
-        return int(text)
-    words = f"limit is a number from 1 to {services.MOST_CANDIDATES}."
-    raise Problem(422, words, [FieldError(field="limit", message=words)])
 
 
 def _search(search_id: int) -> SearchRow:

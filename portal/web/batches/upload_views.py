@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
 
 from portal.accounts.roles import Permission
 from portal.batches import announcing, manifest_rows, receiving_archives, services
@@ -18,25 +16,21 @@ from portal.batches.models import BatchArchive, Decision
 from portal.batches.naming import normal_path
 from portal.batches.opening import BatchError, NotOpen
 from portal.batches.reading import read_manifest_head, read_names
-from portal.batches.reasons import ItemReason, words_of
-from portal.batches.receiving import Arrival, receive
+from portal.batches.reasons import words_of
+from portal.batches.receiving import receive
 from portal.database import LARGEST_NUMBER
 from portal.extensions import db
+from portal.http.arrivals import stored_arrivals
 from portal.http.security import accepts_upload
 from portal.http.uploads import CHUNK_BYTES, form_parts
-from portal.photos.reasons import MAX_PHOTO_BYTES
-from portal.storage import FileTooLarge, photo_store
+from portal.storage import photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
 from portal.web.batches.views import chosen_in, find, known_of, refused
 
 MIB = 1024**2
 MANIFEST_HEAD_BYTES = 64 * 1024
-PHOTOS_A_REQUEST = 100
 MOST_SAMPLED_PATHS = 1000
 MOST_LEFT_OUT = 1_000_000_000
-# Of an item, in the name of its photo.
-NUMBER = re.compile(r"[0-9]{1,18}")
-
 
 blueprint = Blueprint("batch_uploads", __name__)
 blueprint.register_error_handler(BatchError, refused)
@@ -131,26 +125,7 @@ def announced(batch_id: int) -> ResponseReturnValue:
 def photos(batch_id: int) -> ResponseReturnValue:
     """Take some of the files, each under the number of its item; all or none of them."""
     batch, store = find(batch_id), photo_store()
-    if batch.decision != Decision.GO_ON:
-        raise NotOpen(batch.decision)
-    arrivals: list[Arrival] = []
-    try:
-        with store.together():
-            for part in form_parts(request):
-                if part.file_name is None:
-                    continue
-                if not NUMBER.fullmatch(part.name) or len(arrivals) == PHOTOS_A_REQUEST:
-                    abort(400)
-                try:
-                    file = store.receive(batch.organization_id, part, MAX_PHOTO_BYTES)
-                    arrivals.append(Arrival(int(part.name), file))
-                except FileTooLarge:
-                    arrivals.append(Arrival(int(part.name), None, ItemReason.TOO_LARGE))
-    except (HTTPException, OSError):
-        for arrival in arrivals:
-            if arrival.file is not None:
-                store.delete(arrival.file.key)
-        raise
+    arrivals = stored_arrivals(request, batch, store)
     return {"photos": [_item(item) for item in receive(db.session(), batch, arrivals, store)]}
 
 

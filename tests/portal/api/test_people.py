@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from portal.api import people
+from portal.api.people import views as people
 from portal.audit.models import AuditEvent
 from portal.database import writing
 from portal.organizations.models import Organization

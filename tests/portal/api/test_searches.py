@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy.orm import Session
 
 from portal.extensions import db
-from portal.queues import INTERACTIVE, connect, queue
+from portal.organizations.models import Organization
 from portal.waiting import tell, wait
 from tests.databases import on_both_databases
-from tests.make.photos import mate, picture
+from tests.make.batches import add_batch, drop, finish
+from tests.make.photos import mate, picture, side_by_side
+from tests.portal.api.conftest import Answered
 from tests.portal.api.test_people import enrol
 from tests.program import Program
 from tests.run.workers import Worker
-from tests.waiting import wait_until
+from tests.visitor import Visitor
 
 
 @on_both_databases
@@ -29,7 +32,9 @@ def test_a_search_finds_whom_it_shows(worker: Worker, registry: Program, lfw: Pa
     worker.work()
     found = registry.get(answer.headers["Location"].removeprefix("/api/v1")).get_json()
     assert (found["status"], found["people_compared"]) == ("done", 2)
-    assert found["processing_ms"]["total"] > 0
+    spent = found["processing_ms"]
+    steps = [spent[step] for step in ("decode", "detect", "embed", "search")]
+    assert 0 < min(steps) < sum(steps) < spent["total"]
     (face,) = found["faces"]
     (candidate,) = face["candidates"]
     assert (candidate["rank"], candidate["external_id"], candidate["match"]) == (1, "ahmed", True)
@@ -38,17 +43,12 @@ def test_a_search_finds_whom_it_shows(worker: Worker, registry: Program, lfw: Pa
 
 
 def test_a_search_that_is_waited_for_is_answered_in_one(
-    app: Flask, worker: Worker, registry: Program, lfw: Path
+    answered: Answered, worker: Worker, registry: Program, lfw: Path
 ) -> None:
     enrol(registry, "ahmed", mate(lfw, "Ahmed_Chalabi", 1))
     worker.work()
-    interactive = queue(INTERACTIVE, connect(app.config["PORTAL"].redis_url))
     probe = {"image": [mate(lfw, "Ahmed_Chalabi", 2)]}
-    with ThreadPoolExecutor(1) as elsewhere:
-        sent = elsewhere.submit(registry.post_form, "/searches?wait=60", {}, probe)
-        wait_until(lambda: interactive.count, "the search")
-        worker.work()
-        answer = sent.result()
+    answer = answered(lambda: registry.post_form("/searches?wait=60", {}, probe))
     assert (answer.status_code, answer.get_json()["status"]) == (200, "done")
     assert answer.get_json()["faces"][0]["candidates"][0]["external_id"] == "ahmed"
 
@@ -67,6 +67,93 @@ def test_a_photo_without_a_face_says_so(worker: Worker, registry: Program) -> No
 def test_a_wrong_limit_is_told(limit: str, registry: Program) -> None:
     answer = registry.post_form("/searches", {"limit": limit}, {"image": [picture()]})
     assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (422, "limit")
+
+
+@pytest.fixture
+def crowd(worker: Worker, registry: Program, lfw: Path) -> None:
+    """Three people, of whom the probes below show two."""
+    for name in ("Aaron_Tippin", "Ahmed_Chalabi", "Anna_Kournikova"):
+        enrol(registry, name, mate(lfw, name, 1))
+    worker.work()
+
+
+def found_by(worker: Worker, registry: Program, probe: bytes, **fields: str | list[str]) -> dict[str, Any]:
+    """What a search finds."""
+    answer = registry.post_form("/searches", fields, {"image": [probe]})
+    assert answer.status_code == 202, answer.text
+    worker.work()
+    found: dict[str, Any] = registry.get(f"/searches/{answer.get_json()['id']}").get_json()
+    return found
+
+
+def names(face: dict[str, Any]) -> list[str]:
+    return [candidate["external_id"] for candidate in face["candidates"]]
+
+
+@pytest.mark.usefixtures("crowd")
+def test_all_faces_of_a_photo_are_searched_for_if_that_is_asked(
+    worker: Worker, registry: Program, lfw: Path
+) -> None:
+    two = side_by_side(mate(lfw, "Ahmed_Chalabi", 2), mate(lfw, "Anna_Kournikova", 2))
+    found = found_by(worker, registry, two, all_faces="true")
+    assert {names(face)[0] for face in found["faces"]} == {"Ahmed_Chalabi", "Anna_Kournikova"}
+    main_alone = found_by(worker, registry, two)["faces"]
+    assert [face["candidates"] is None for face in main_alone].count(True) == 1
+
+
+@pytest.mark.usefixtures("crowd")
+def test_candidates_below_the_lowest_score_are_left_out(worker: Worker, registry: Program, lfw: Path) -> None:
+    probe = mate(lfw, "Ahmed_Chalabi", 2)
+    (all_of_them,) = found_by(worker, registry, probe)["faces"]
+    assert names(all_of_them)[0] == "Ahmed_Chalabi"
+    second = all_of_them["candidates"][1]["score"]
+    (face,) = found_by(worker, registry, probe, min_score=str(second))["faces"]
+    assert face["candidates"] == all_of_them["candidates"][:2]
+    (face,) = found_by(worker, registry, probe, min_score=str(second + 1e-6))["faces"]
+    assert face["candidates"] == all_of_them["candidates"][:1]
+
+
+@on_both_databases
+@pytest.mark.usefixtures("crowd")
+def test_only_the_people_who_are_named_are_compared(worker: Worker, registry: Program, lfw: Path) -> None:
+    probe = mate(lfw, "Ahmed_Chalabi", 2)
+    wanted = ["Aaron_Tippin", "Anna_Kournikova"]
+    found = found_by(worker, registry, probe, restrict_to=wanted)
+    assert sorted(names(found["faces"][0])) == wanted
+    assert found["people_compared"] == 2
+
+
+def test_a_restriction_that_names_nobody_is_told(
+    registry: Program, outsider: Program, session: Session, school: Organization
+) -> None:
+    enrol(registry, "anna", picture())
+    enrol(outsider, "theirs", picture())
+    theirs = add_batch(session, school)
+    for field, value in (("restrict_to", ["anna", "theirs"]), ("restrict_to_batch", str(theirs.id))):
+        answer = registry.post_form("/searches", {field: value}, {"image": [picture()]})
+        assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (422, field)
+        assert "anna" not in answer.text
+
+
+def test_only_the_people_of_a_batch_are_compared(
+    worker: Worker, registry: Program, bob: Visitor, lfw: Path
+) -> None:
+    enrol(registry, "ahmed", mate(lfw, "Ahmed_Chalabi", 1))
+    batch = drop(bob, {"anna/1.jpg": mate(lfw, "Anna_Kournikova", 1)})
+    finish(worker)
+    found = found_by(worker, registry, mate(lfw, "Ahmed_Chalabi", 2), restrict_to_batch=str(batch))
+    assert names(found["faces"][0]) == ["anna"]
+    assert found["people_compared"] == 1
+
+
+@pytest.mark.usefixtures("crowd")
+def test_several_photos_are_searched_for_in_their_order(worker: Worker, registry: Program, lfw: Path) -> None:
+    probes = [mate(lfw, name, 2) for name in ("Anna_Kournikova", "Ahmed_Chalabi")]
+    answer = registry.post_form("/searches/batch", {"limit": "1"}, {"images": [*probes, picture()]})
+    worker.work()
+    found = [registry.get(f"/searches/{one['id']}").get_json() for one in answer.get_json()["items"]]
+    assert [names(one["faces"][0]) for one in found[:2]] == [["Anna_Kournikova"], ["Ahmed_Chalabi"]]
+    assert found[2]["reason"] == "no_face"
 
 
 def test_two_images_are_one_too_many(registry: Program) -> None:

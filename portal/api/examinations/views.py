@@ -1,0 +1,209 @@
+"""Faces of photos that are looked at once and not kept: detections, comparisons, verifications."""
+
+from __future__ import annotations
+
+import math
+import struct
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from flask import Blueprint
+
+from portal.api.access import current_actor, current_key, current_organization
+from portal.api.contract import operation
+from portal.api.examinations.schemas import (
+    Comparison,
+    ComparisonFields,
+    ComparisonForm,
+    Detection,
+    DetectionForm,
+    DetectionQuery,
+    FaceModel,
+    Verification,
+    VerificationFields,
+    VerificationForm,
+    comparison_of,
+    faces_of,
+)
+from portal.api.forms import Form, received
+from portal.api.people.finding import person_of
+from portal.api.problems import FieldError, Problem, ProblemDetails
+from portal.api.schemas import NoFields, message_of
+from portal.examination import services
+from portal.examination.models import Examination, Kind
+from portal.examination.services import Probe
+from portal.extensions import db
+from portal.http.security import accepts_upload
+from portal.installation.services import current_face_model
+from portal.keys.models import Scope
+from portal.people.models import Person
+from portal.storage import photo_store
+from portal.text import TextError
+from portal.waiting import examination_done, wait
+from portal.work.models import UNFINISHED, WorkState
+
+blueprint = Blueprint("api_examinations", __name__, url_prefix="/api/v1")
+
+ANSWERED_WITHIN_S = 60
+# A template has unit length, but for rounding.
+LENGTH_TOLERANCE = 1e-3
+
+
+@blueprint.post("/detections")
+@accepts_upload(streamed=True)
+@operation(
+    Scope.READ,
+    "faces",
+    {200: Detection, 503: ProblemDetails},
+    query=DetectionQuery,
+    form=DetectionForm,
+)
+def detect_faces(query: DetectionQuery) -> Detection:
+    """Find the faces of a photo, which is not kept."""
+    if query.templates and not current_key().may(Scope.ADMIN):
+        words = f"The key {current_key().name} may not have templates: it needs the scope admin."
+        raise Problem(403, words)
+    with received(photo_store(), current_organization(), {"image": 1}, NoFields) as form:
+        began = _begin(Kind.DETECTION, form.photos["image"], with_templates=query.templates)
+    with _answered(began, ("image",)) as examination:
+        (photo,) = examination.photos
+        model = current_face_model(db.session()) if query.templates else None
+        return Detection.model_validate(
+            {
+                "width": photo.width,
+                "height": photo.height,
+                "faces": faces_of(photo),
+                "face_model": FaceModel.of(model) if model else None,
+                "processing_ms": examination.steps_ms,
+            }
+        )
+
+
+@blueprint.post("/comparisons")
+@accepts_upload(streamed=True)
+@operation(Scope.READ, "faces", {200: Comparison, 503: ProblemDetails}, form=ComparisonForm)
+def compare_faces() -> Comparison:
+    """Compare the main faces of two photos, which are not kept."""
+    images = ("image_a", "image_b")
+    wanted = dict.fromkeys(images, 1)
+    with received(photo_store(), current_organization(), wanted, ComparisonFields, optional=True) as form:
+        probes = [
+            _probe(form, "image_a", "template_a", form.fields.template_a, form.fields.face_model),
+            _probe(form, "image_b", "template_b", form.fields.template_b, form.fields.face_model),
+        ]
+        began = _begin(Kind.COMPARISON, probes)
+    with _answered(began, images) as examination:
+        return Comparison.model_validate(comparison_of(examination, images))
+
+
+@blueprint.post("/people/<int:person_id>/verifications")
+@accepts_upload(streamed=True)
+@operation(
+    Scope.READ,
+    "people",
+    {200: Verification, 409: ProblemDetails, 503: ProblemDetails},
+    form=VerificationForm,
+)
+def verify_person(person_id: int) -> Verification:
+    """Compare the main face of a photo, which is not kept, with all photos of a person."""
+    person = person_of(person_id)
+    wanted = {"image": 1}
+    with received(photo_store(), current_organization(), wanted, VerificationFields, optional=True) as form:
+        probe = _probe(form, "image", "template", form.fields.template, form.fields.face_model)
+        began = _begin(Kind.VERIFICATION, [probe], person=person)
+    with _answered(began, ("image",)) as examination:
+        if examination.score is None:
+            raise Problem(409, "This person has no usable photo to compare with.")
+        return Verification.model_validate(
+            {
+                **comparison_of(examination, ("image",)),
+                "person_id": person_id,
+                "photos": examination.photo_scores,
+            }
+        )
+
+
+def _begin(
+    kind: Kind, probes: Sequence[Probe], *, person: Person | None = None, with_templates: bool = False
+) -> int:
+    return services.begin_examination(
+        db.session(),
+        current_organization(),
+        current_actor(),
+        kind,
+        probes,
+        person=person,
+        with_templates=with_templates,
+    )
+
+
+@contextmanager
+def _answered(examination_id: int, images: tuple[str, ...]) -> Iterator[Examination]:
+    """The examination once it is done; it is deleted afterwards, whatever happens.
+
+    images: the fields that its photos came in. Raises Problem if no worker was free, or a photo is of no use.
+    """
+    session, organization = db.session(), current_organization()
+
+    def found() -> Examination:
+        session.rollback()
+        examination = services.find_examination(session, organization, examination_id)
+        if examination is None:
+            raise Problem(404, "The person was deleted in the meantime.")
+        return examination
+
+    def is_done() -> bool:
+        return found().state not in UNFINISHED
+
+    try:
+        if not wait(examination_done(examination_id), ANSWERED_WITHIN_S, is_done):
+            words = f"No worker was free within {ANSWERED_WITHIN_S} seconds. Send it again later."
+            raise Problem(503, words, headers={"Retry-After": "10"})
+        examination = found()
+        if examination.state == WorkState.FAILED:
+            words = message_of(examination.reason) or ""
+            errors = []
+            if examination.failed_place is not None:
+                errors = [FieldError(field=images[examination.failed_place], message=words)]
+            raise Problem(422, words, errors)
+        yield examination
+    finally:
+        services.delete_examination(session, examination_id, photo_store())
+
+
+def _probe(
+    form: Form[ComparisonFields] | Form[VerificationFields],
+    image: str,
+    field: str,
+    template: str | None,
+    fingerprint: str | None,
+) -> Probe:
+    """The photo or the template that came; exactly one of them. Raises Problem."""
+    photos = form.photos.get(image, [])
+    if bool(photos) == (template is not None):
+        raise _wrong(image, f"Send a photo as {image}, or a template as {field}: one of the two.")
+    if template is None:
+        return photos[0]
+    try:
+        dimension = services.check_face_model(db.session(), fingerprint or "")
+    except TextError as error:
+        raise _wrong("face_model", str(error)) from error
+    return _template(field, template, dimension)
+
+
+def _template(field: str, text: str, dimension: int) -> bytes:
+    try:
+        content = b64decode(text, validate=True)
+    except ValueError as error:
+        raise _wrong(field, "The template is not in base64.") from error
+    if len(content) != 4 * dimension:
+        raise _wrong(field, f"A template has {dimension} float32 numbers; these are {len(content)} bytes.")
+    length = math.hypot(*struct.unpack(f"<{dimension}f", content))
+    if not abs(length - 1) <= LENGTH_TOLERANCE:
+        raise _wrong(field, f"A template has unit length; that of this one is {length:.4g}.")
+    return content
+
+
+def _wrong(field: str, words: str) -> Problem:
+    return Problem(422, words, [FieldError(field=field, message=words)])

@@ -1,0 +1,134 @@
+"""Examinations, as those handle them who ask: begun, read, and deleted with their photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session, selectinload
+
+from portal.audit.services import Action, Actor, record
+from portal.database import now, writing
+from portal.examination.models import Examination, ExaminedPhoto, Kind
+from portal.installation.services import current_face_model
+from portal.organizations.models import Organization
+from portal.people.models import Person
+from portal.photos.services import Upload
+from portal.queues import enqueue_examination
+from portal.storage import PhotoStore
+from portal.text import TextError
+from portal.work.models import WorkState
+
+# Whoever asked has long given up.
+KEPT_FOR = timedelta(minutes=10)
+ACTIONS = {
+    Kind.DETECTION: Action.FACES_DETECTED,
+    Kind.COMPARISON: Action.FACES_COMPARED,
+    Kind.VERIFICATION: Action.PERSON_VERIFIED,
+}
+
+# A stored photo, or the template (float32, little-endian, unit length) of a face.
+Probe = Upload | bytes
+
+
+def begin_examination(
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    kind: Kind,
+    probes: Sequence[Probe],
+    *,
+    person: Person | None = None,
+    with_templates: bool = False,
+) -> int:
+    """Ask for an examination, which is queued when this returns; returns its id.
+
+    person: whom a verification is about.
+    """
+    with writing(session):
+        examination = Examination(
+            organization_id=organization.id,
+            kind=kind,
+            person_id=person.id if person else None,
+            with_templates=with_templates,
+        )
+        session.add(examination)
+        session.flush()
+        session.add_all(
+            ExaminedPhoto(
+                examination_id=examination.id,
+                place=place,
+                file_key=None if isinstance(probe, bytes) else probe.file.key,
+                template=probe if isinstance(probe, bytes) else None,
+            )
+            for place, probe in enumerate(probes)
+        )
+        record(
+            session,
+            actor,
+            ACTIONS[kind],
+            organization_id=organization.id,
+            subject_type="person" if person else "",
+            subject_id=person.id if person else None,
+            details={"external_id": person.external_id} if person else None,
+        )
+    enqueue_examination(examination.id)
+    return examination.id
+
+
+def find_examination(session: Session, organization: Organization, examination_id: int) -> Examination | None:
+    """An examination of this organization as it is now; None if it is gone or another's."""
+    return session.scalar(
+        select(Examination)
+        .options(selectinload(Examination.photos))
+        .where(Examination.id == examination_id, Examination.organization_id == organization.id)
+        .execution_options(populate_existing=True)
+    )
+
+
+def delete_examination(session: Session, examination_id: int, store: PhotoStore) -> None:
+    """Delete an examination with its photos, also while a worker has it; one that is gone is passed over."""
+    _delete(session, store, [examination_id])
+
+
+def expire_examinations(session: Session, store: PhotoStore) -> None:
+    """Delete those whose answer nobody waits for any more: called by the sweep."""
+    old = session.scalars(select(Examination.id).where(Examination.created_at < now() - KEPT_FOR)).all()
+    if old:
+        _delete(session, store, old)
+
+
+def enqueue_due(session: Session) -> None:
+    """Ask for the examinations that wait: called by the sweep."""
+    for examination_id in session.scalars(
+        select(Examination.id).where(Examination.state == WorkState.QUEUED).order_by(Examination.id)
+    ):
+        enqueue_examination(examination_id)
+
+
+def check_face_model(session: Session, fingerprint: str) -> int:
+    """The dimension of templates that another program made with this face model.
+
+    fingerprint: as the portal gives it with its own templates. Raises TextError if the portal uses another.
+    """
+    model = current_face_model(session)
+    if model is None or model.fingerprint != fingerprint:
+        raise TextError(
+            "This is not the fingerprint of the portal's face model. Templates of two face models can't be "
+            "compared: send the photo."
+        )
+    return model.dimension
+
+
+def _delete(session: Session, store: PhotoStore, ids: Sequence[int]) -> None:
+    with writing(session):
+        keys = session.scalars(
+            select(ExaminedPhoto.file_key).where(
+                ExaminedPhoto.examination_id.in_(ids), ExaminedPhoto.file_key.is_not(None)
+            )
+        ).all()
+        session.execute(delete(Examination).where(Examination.id.in_(ids)))
+    for key in keys:
+        if key is not None:
+            store.delete(key)
