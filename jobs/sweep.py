@@ -18,6 +18,7 @@ from portal.database import execute_change, now, writing
 from portal.examination import services as examinations
 from portal.installation.models import Installation, WorkerProcess
 from portal.installation.workers import HEARTBEAT_S, WORKER_LOST_S
+from portal.keys.idempotency import forget_old_requests
 from portal.pairs import passes, scans
 from portal.photos.models import Photo
 from portal.search.models import Search
@@ -61,6 +62,7 @@ def sweep(session: Session, store: PhotoStore) -> None:
     _enqueue_due(session)
     expire_searches(session, store)
     examinations.expire_examinations(session, store)
+    forget_old_requests(session)
     _clean_if_due(session)
 
 

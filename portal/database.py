@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -66,6 +66,14 @@ def now() -> datetime:
 def execute_change(session: Session, statement: Executable) -> int:
     """Run an UPDATE or DELETE; returns how many rows it met."""
     return cast(CursorResult[Any], session.execute(statement)).rowcount
+
+
+# What has to hold for an act, asked when its rows are held; raises what refuses it.
+Precondition = Callable[[], None]
+
+
+def unconditional() -> None:
+    """Nothing has to hold."""
 
 
 class Gone(LookupError):

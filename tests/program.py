@@ -40,14 +40,20 @@ class Program:
         return self.send("GET", path, query_string=query)
 
     def post_form(
-        self, path: str, fields: Mapping[str, str | list[str]], photos: Mapping[str, Sequence[bytes]]
+        self,
+        path: str,
+        fields: Mapping[str, str | list[str]],
+        photos: Mapping[str, Sequence[bytes]],
+        **headers: str,
     ) -> TestResponse:
         """Send a form: its fields, then photos by the name of their field."""
         files = {
             name: [(io.BytesIO(content), f"{number}.jpg") for number, content in enumerate(contents)]
             for name, contents in photos.items()
         }
-        return self.send("POST", path, data={**fields, **files}, content_type="multipart/form-data")
+        return self.send(
+            "POST", path, data={**fields, **files}, content_type="multipart/form-data", headers=headers
+        )
 
 
 def program(app: Flask, organization: Organization, *scopes: Scope, name: str = "Registry") -> Program:

@@ -65,4 +65,4 @@ def current_organization() -> Organization:
 
 def current_actor() -> Actor:
     """The key, for the audit trail."""
-    return Actor(None, f"key {current_key().name}", request.remote_addr or "")
+    return Actor(None, f"key {current_key().name}", request.remote_addr or "", g.get("note_act"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import deepcopy
 from inspect import signature
 from typing import Any
 
@@ -12,6 +13,9 @@ from spectree.models import SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
 
 from portal.api.access import needs
+from portal.api.etags import conditional
+from portal.api.headers import Traits, describe
+from portal.api.idempotency import once
 from portal.api.problems import Problem, ProblemDetails, invalid, phrase_of
 from portal.api.schemas import NoQuery
 from portal.keys.models import Scope
@@ -70,6 +74,14 @@ spec = SpecTree(
 )
 
 
+_traits = Traits()
+
+
+def document() -> dict[str, Any]:
+    """The contract, of the views of the present app."""
+    return describe(deepcopy(spec.spec), _traits)
+
+
 def operation(
     scope: Scope,
     tag: str,
@@ -78,13 +90,23 @@ def operation(
     query: type[BaseModel] = NoQuery,
     json: type[BaseModel] | None = None,
     form: type[BaseModel] | None = None,
+    again: View | None = None,
+    tagged: bool = False,
+    file: Iterable[str] = (),
 ) -> Callable[[View], View]:
     """Declare what a view of the API needs and answers; it gets `query` and `json` as arguments, checked.
 
     form: the fields of a form with files, which the view reads by itself, piece by piece.
+    again: for a POST, its answer once more, of the row whose id it gets (idempotency.once).
+    tagged: its answers have an ETag, and its changes take If-Match (etags). file: media types of the file
+    that it answers.
     """
 
     def declare(view: View) -> View:
+        if tagged:
+            _traits.tagged.add(view.__name__)
+        if file:
+            _traits.files[view.__name__] = file
         problems = {401, 403, 422}
         if any(name.endswith("_id") for name in signature(view).parameters):
             problems.add(404)
@@ -94,18 +116,20 @@ def operation(
             problems.add(413)
         if form:
             problems.add(507)
-        models = {f"HTTP_{status}": model for status, model in answers.items()} | {
-            f"HTTP_{status}": (ProblemDetails, phrase_of(status)) for status in sorted(problems)
-        }
+        responses = Response(
+            **{f"HTTP_{status}": model for status, model in answers.items()}
+            | {f"HTTP_{status}": (ProblemDetails, phrase_of(status)) for status in sorted(problems)}
+        )
         validated: View = spec.validate(
             query=query,
             json=json,
             form=form,
-            resp=Response(**models),
+            resp=responses,
             tags=[tag],
             operation_id=view.__name__,
         )(view)
-        checked: View = needs(scope)(validated)
+        repeated = spec.validate(query=query, resp=responses)(again) if again else None
+        checked: View = needs(scope)(once(conditional(validated), repeated))
         return checked
 
     return declare

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -81,6 +82,8 @@ class Actor:
     user_id: int | None
     name: str
     address: str = ""
+    # What else is written in the transaction of each of their acts; it gets the id of the act's subject.
+    note: Callable[[Session, int | None], None] | None = field(default=None, compare=False)
 
 
 def record(
@@ -110,3 +113,5 @@ def record(
             details=details or {},
         )
     )
+    if actor.note is not None:
+        actor.note(session, subject_id)

@@ -18,6 +18,7 @@ class Person(Base):
     __table_args__ = (
         UniqueConstraint("organization_id", "external_id"),
         Index(None, "organization_id", "name_key", "id"),
+        Index(None, "organization_id", "updated_at", "id"),
         {"sqlite_autoincrement": True},
     )
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from portal.audit.services import Action, Actor, record
-from portal.database import now, writing
+from portal.database import Precondition, now, unconditional, writing
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
 from portal.people.aliases import alias_ids, index_words, lock_person
@@ -114,13 +114,23 @@ def _search(
 
 
 def change_person(
-    session: Session, organization: Organization, actor: Actor, person: Person, *, external_id: str, name: str
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    person: Person,
+    *,
+    external_id: str | None = None,
+    name: str | None = None,
+    precondition: Precondition = unconditional,
 ) -> None:
-    """Give a person another name or external id. Raises PersonError, and Gone."""
-    external_id, name = clean_external_id(external_id), clean_name(name)
+    """Give a person another name or external id; None: as it is. Raises PersonError, and Gone."""
+    external_id = None if external_id is None else clean_external_id(external_id)
+    name = None if name is None else clean_name(name)
     try:
         with writing(session):
             lock_person(session, person)
+            precondition()
+            external_id, name = external_id or person.external_id, name or person.name
             changes = {
                 field: [getattr(person, field), value]
                 for field, value in (("external_id", external_id), ("name", name))
@@ -144,7 +154,7 @@ def change_person(
                 details={"name": "name" in changes, "external_id": changes.get("external_id")},
             )
     except IntegrityError as error:
-        raise external_id_taken(external_id) from error
+        raise external_id_taken(external_id or person.external_id) from error
 
 
 def record_view(session: Session, organization: Organization, actor: Actor, person: Person) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
-from portal.database import writing
+from portal.database import Precondition, unconditional, writing
 from portal.locks import lock, lock_rows
 from portal.organizations.models import Organization
 from portal.people.aliases import alias_ids
@@ -105,7 +105,12 @@ def retry_photo(session: Session, organization: Organization, actor: Actor, phot
 
 
 def choose_face(
-    session: Session, organization: Organization, actor: Actor, photo: Photo, face_id: int
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    photo: Photo,
+    face_id: int,
+    precondition: Precondition = unconditional,
 ) -> None:
     """Let another face of the photo stand for the person; a worker makes its template next.
 
@@ -113,6 +118,7 @@ def choose_face(
     """
     with writing(session):
         lock(session, photo)
+        precondition()
         if not session.scalar(select(Face.id).where(Face.id == face_id, Face.photo_id == photo.id)):
             raise PhotoError("This face is no longer in the photo. Choose again.")
         if photo.state in UNFINISHED:

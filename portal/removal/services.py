@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
 from portal.batches.models import FORGOTTEN, BatchItem
-from portal.database import Gone, now, writing
+from portal.database import Gone, Precondition, now, unconditional, writing
+from portal.keys.idempotency import forget_answers
 from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.pairs.groups import partners_of, regroup
@@ -22,7 +23,12 @@ from portal.storage import PhotoStore
 
 
 def remove_photo(
-    session: Session, organization: Organization, actor: Actor, photo: Photo, store: PhotoStore
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    photo: Photo,
+    store: PhotoStore,
+    precondition: Precondition = unconditional,
 ) -> None:
     """Remove a photo with its faces, templates and files; the faces leave the gallery. Raises Gone.
 
@@ -35,19 +41,26 @@ def remove_photo(
         lock(session, photo)
         if photo.person_id != person.id:
             raise Gone  # a merge that was undone took it elsewhere
+        precondition()
         aliases = select(Person.id).where(Person.merged_into_id == person.id)
         copies = session.scalars(
             select(Photo.id).where(Photo.person_id.in_(aliases), Photo.sha256 == photo.sha256)
         )
         keys = delete_photos(session, organization, [photo.id, *copies])
         person.updated_at = now()
+        forget_answers(session, organization.id)
         record_photo_event(session, organization, actor, Action.PHOTO_REMOVED, photo)
     for key in keys:
         store.delete(key)
 
 
 def delete_person(
-    session: Session, organization: Organization, actor: Actor, person: Person, store: PhotoStore
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    person: Person,
+    store: PhotoStore,
+    precondition: Precondition = unconditional,
 ) -> None:
     """Delete a person with photos, faces, templates and files; the faces leave the gallery and old searches.
 
@@ -59,6 +72,7 @@ def delete_person(
         held = lock_with_aliases(session, organization, [person_id])
         if held[person_id].is_alias:
             raise Gone
+        precondition()
         photos = count_photos_of(session, held)
         keys = delete_photos_of(session, organization, list(held))
         delete_rows(session, organization, list(held))
@@ -88,6 +102,7 @@ def delete_rows(session: Session, organization: Organization, ids: Sequence[int]
         .execution_options(synchronize_session=False)
     )
     session.execute(delete(Person).where(Person.id.in_(ids), Person.organization_id == organization.id))
+    forget_answers(session, organization.id)
     regroup(session, organization.id, partners)
 
 

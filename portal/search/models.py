@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, ForeignKey, Index, false
+from sqlalchemy import JSON, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.accounts.models import User
@@ -23,6 +23,8 @@ class Search(UploadedPhoto, Base):
 
     organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
     searched_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id, ondelete="SET NULL"))
+    # Who searched, if it was no member: the name of a key.
+    searched_by_name: Mapped[str] = mapped_column(String(254), default="")
     # The longest candidate list asked for.
     limit: Mapped[int] = mapped_column("candidate_limit", default=20)
     # Candidates below this score (a cosine, -1…1) are left out.
@@ -43,6 +45,11 @@ class Search(UploadedPhoto, Base):
     faces: Mapped[list[ProbeFace]] = relationship(
         back_populates="search", order_by="ProbeFace.id", passive_deletes=True
     )
+
+    @property
+    def searcher(self) -> str:
+        """Who searched, as pages say it."""
+        return self.searched_by.email if self.searched_by else self.searched_by_name or "a former user"
 
 
 class ProbeFace(FaceColumns, Base):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
 from portal.database import now, writing
+from portal.keys.idempotency import forget_answers
 from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
@@ -59,6 +60,7 @@ def create_searches(
             Search(
                 organization_id=organization.id,
                 searched_by_id=actor.user_id,
+                searched_by_name="" if actor.user_id else actor.name,
                 sha256=upload.file.sha256,
                 file_key=upload.file.key,
                 file_name=upload.name[-255:],
@@ -163,6 +165,7 @@ def delete_search(
         session.execute(
             delete(Search).where(Search.id == search.id, Search.organization_id == organization.id)
         )
+        forget_answers(session, organization.id)
         _record(session, organization, actor, Action.SEARCH_DELETED, search)
     store.delete(search.file_key)
 

@@ -173,11 +173,11 @@ def announce_archive(batch_id: int, json: NewArchive) -> ArchiveProgress:
 @operation(
     Scope.ENROL,
     "batches",
-    {200: ArchiveProgress, 409: ArchiveProgress},
+    {200: ArchiveProgress, 409: ProblemDetails},
     query=PieceQuery,
     form=PieceForm,
 )
-def send_piece(batch_id: int, archive_id: int, query: PieceQuery) -> tuple[ArchiveProgress, int]:
+def send_piece(batch_id: int, archive_id: int, query: PieceQuery) -> ArchiveProgress:
     """Send a piece of a ZIP. 409: it does not begin where the others end, and was not taken."""
     batch, session, store = _batch(batch_id), db.session(), photo_store()
     archive = receiving_archives.find_archive(session, batch, archive_id)
@@ -190,7 +190,9 @@ def send_piece(batch_id: int, archive_id: int, query: PieceQuery) -> tuple[Archi
     if piece is None or piece.name != "piece":
         raise _wrong("piece", "Send the piece as piece.")
     size = receiving_archives.receive_piece(session, batch, archive, query.offset, piece, store)
-    return ArchiveProgress(id=archive.id, received_bytes=size), 200 if query.offset == before else 409
+    if query.offset != before:
+        raise Problem(409, f"This piece was not taken: the next one begins at {size}.")
+    return ArchiveProgress(id=archive.id, received_bytes=size)
 
 
 @blueprint.post("/<int:batch_id>/decision")

@@ -7,6 +7,7 @@ from flask import Blueprint, url_for
 from portal.api.access import current_actor, current_organization
 from portal.api.contract import operation
 from portal.api.cursors import bound, unbound
+from portal.api.etags import if_match, tagged
 from portal.api.forms import received
 from portal.api.people.finding import person_of
 from portal.api.people.schemas import (
@@ -42,6 +43,20 @@ PHOTOS = {"photos": photo_services.MAX_PHOTOS_OF_PERSON}
 Answer = tuple[Person, int, dict[str, str]]
 
 
+def _enrolled(person_id: int, query: WaitQuery) -> Answer:
+    """The person once the photos are processed or the wait is over; 404 if they went meanwhile."""
+    session, organization_id = db.session(), current_organization().id
+
+    def processed() -> bool:
+        session.rollback()
+        session.expire_all()
+        return all(photo.state not in UNFINISHED for photo in _photos(person_of(person_id)))
+
+    done = wait(photos_done(organization_id), query.wait, processed)
+    where = {"Location": url_for("api_people.get_person", person_id=person_id)}
+    return tagged(_whole(person_of(person_id)), 201 if done else 202, where)
+
+
 @blueprint.get("")
 @operation(Scope.READ, "people", {200: People}, query=PeopleQuery)
 def list_people(query: PeopleQuery) -> People:
@@ -57,7 +72,15 @@ def list_people(query: PeopleQuery) -> People:
 
 @blueprint.post("")
 @accepts_upload(streamed=True)
-@operation(Scope.ENROL, "people", {201: Person, 202: Person}, query=WaitQuery, form=PersonForm)
+@operation(
+    Scope.ENROL,
+    "people",
+    {201: Person, 202: Person},
+    query=WaitQuery,
+    form=PersonForm,
+    again=_enrolled,
+    tagged=True,
+)
 def enrol_person(query: WaitQuery) -> Answer:
     """Enrol a person with photos. Answers 202 while photos are processed, or 201 if all are within `wait`."""
     organization = current_organization()
@@ -71,19 +94,19 @@ def enrol_person(query: WaitQuery) -> Answer:
             photos=form.photos["photos"],
             store=photo_store(),
         )
-    return _after_wait(person.id, query.wait)
+    return _enrolled(person.id, query)
 
 
 @blueprint.get("/<int:person_id>")
-@operation(Scope.READ, "people", {200: Person})
-def get_person(person_id: int) -> Person:
+@operation(Scope.READ, "people", {200: Person}, tagged=True)
+def get_person(person_id: int) -> Answer:
     """A person with all photos and the faces found in them."""
-    return _viewed(person_of(person_id))
+    return tagged(_viewed(person_of(person_id)))
 
 
 @blueprint.patch("/<int:person_id>")
-@operation(Scope.ENROL, "people", {200: Person}, json=PersonChange)
-def change_person(person_id: int, json: PersonChange) -> Person:
+@operation(Scope.ENROL, "people", {200: Person}, json=PersonChange, tagged=True)
+def change_person(person_id: int, json: PersonChange) -> Answer:
     """Change the external ID or the name of a person."""
     if json.external_id is None and json.name is None:
         raise Problem(422, "Send an external_id, a name, or both.")
@@ -93,45 +116,48 @@ def change_person(person_id: int, json: PersonChange) -> Person:
         current_organization(),
         current_actor(),
         person,
-        external_id=person.external_id if json.external_id is None else json.external_id,
-        name=person.name if json.name is None else json.name,
+        external_id=json.external_id,
+        name=json.name,
+        precondition=if_match(lambda: _whole(person_of(person_id))),
     )
-    return _viewed(person)
+    return tagged(_viewed(person))
 
 
 @blueprint.delete("/<int:person_id>")
-@operation(Scope.ENROL, "people", {204: None})
+@operation(Scope.ENROL, "people", {204: None}, tagged=True)
 def remove_person(person_id: int) -> tuple[str, int]:
     """Delete a person with all photos, faces and templates, for good."""
-    delete_person(db.session(), current_organization(), current_actor(), person_of(person_id), photo_store())
+    delete_person(
+        db.session(),
+        current_organization(),
+        current_actor(),
+        person_of(person_id),
+        photo_store(),
+        if_match(lambda: _whole(person_of(person_id))),
+    )
     return "", 204
 
 
 @blueprint.post("/<int:person_id>/photos")
 @accepts_upload(streamed=True)
-@operation(Scope.ENROL, "photos", {201: Person, 202: Person}, query=WaitQuery, form=PhotosForm)
+@operation(
+    Scope.ENROL,
+    "photos",
+    {200: Person, 201: Person, 202: Person},
+    query=WaitQuery,
+    form=PhotosForm,
+    again=_enrolled,
+    tagged=True,
+)
 def add_photos(person_id: int, query: WaitQuery) -> Answer:
-    """Add photos to a person; a photo that is there already is kept once."""
+    """Add photos to a person; one that is there already is kept once. 200 if none was new."""
     person, organization = person_of(person_id), current_organization()
     with received(photo_store(), organization, PHOTOS, NoFields) as form:
-        photos = form.photos["photos"]
-        add_more_photos(db.session(), organization, current_actor(), person, photos, photo_store())
-    services.record_view(db.session(), organization, current_actor(), person)
-    return _after_wait(person.id, query.wait)
-
-
-def _after_wait(person_id: int, seconds: float) -> Answer:
-    """The person once the photos are processed, or after some seconds: 404 if they went meanwhile."""
-    session, organization_id = db.session(), current_organization().id
-
-    def processed() -> bool:
-        session.rollback()
-        session.expire_all()
-        return all(photo.state not in UNFINISHED for photo in _photos(person_of(person_id)))
-
-    done = wait(photos_done(organization_id), seconds, processed)
-    where = {"Location": url_for("api_people.get_person", person_id=person_id)}
-    return _whole(person_of(person_id)), 201 if done else 202, where
+        actor, sent = current_actor(), form.photos["photos"]
+        known = add_more_photos(db.session(), organization, actor, person, sent, photo_store())
+    services.record_view(db.session(), organization, actor, person)
+    answer, status, headers = _enrolled(person.id, query)
+    return answer, 200 if len(known) == len(sent) else status, headers
 
 
 def _viewed(person: PersonRow) -> Person:

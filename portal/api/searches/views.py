@@ -39,15 +39,20 @@ from portal.work.models import UNFINISHED
 blueprint = Blueprint("api_searches", __name__, url_prefix="/api/v1/searches")
 
 
-@blueprint.post("")
-@accepts_upload(streamed=True)
-@operation(Scope.READ, "searches", {200: Search, 202: Search}, query=WaitQuery, form=SearchForm)
-def create_search(query: WaitQuery) -> tuple[Search, int, dict[str, str]]:
-    """Search for the main face of a photo, or for all. Answers 200 if it is done within `wait`, else 202."""
-    (search_id,) = _create("image", 1)
+def _begun(search_id: int, query: WaitQuery) -> tuple[Search, int, dict[str, str]]:
+    """A search when it is done, or after the seconds that are waited."""
     done = _wait([search_id], query.wait)
     where = {"Location": url_for("api_searches.get_search", search_id=search_id)}
     return _answer(_search(search_id)), 200 if done else 202, where
+
+
+@blueprint.post("")
+@accepts_upload(streamed=True)
+@operation(Scope.READ, "searches", {200: Search, 202: Search}, query=WaitQuery, form=SearchForm, again=_begun)
+def create_search(query: WaitQuery) -> tuple[Search, int, dict[str, str]]:
+    """Search for the main face of a photo, or for all. Answers 200 if it is done within `wait`, else 202."""
+    (search_id,) = _create("image", 1)
+    return _begun(search_id, query)
 
 
 @blueprint.post("/batch")

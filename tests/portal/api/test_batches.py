@@ -90,12 +90,12 @@ def test_a_zip_comes_in_pieces_and_goes_on_where_it_broke_off(worker: Worker, re
     archive = registry.send("POST", f"{batch}/archives", json=new).get_json()
     address = f"{batch}/archives/{archive['id']}"
 
-    def piece(offset: int, part: bytes) -> tuple[int, int]:
+    def piece(offset: int, part: bytes) -> tuple[int, int | None]:
         answer = registry.post_form(f"{address}?offset={offset}", {}, {"piece": [part]})
-        return answer.status_code, answer.get_json()["received_bytes"]
+        return answer.status_code, answer.get_json().get("received_bytes")
 
     assert piece(0, content[:100]) == (200, 100)
-    assert piece(0, content[:100]) == (409, 100)
+    assert piece(0, content[:100]) == (409, None)
     assert registry.send("POST", f"{batch}/archives", json=new).get_json() == {
         "id": archive["id"],
         "received_bytes": 100,

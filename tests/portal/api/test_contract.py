@@ -25,8 +25,26 @@ def test_every_operation_says_what_it_does_takes_and_answers(client: FlaskClient
     for one in operations:
         assert one["summary"].endswith("."), one["operationId"]
         assert {"401", "403"} <= one["responses"].keys()
-        assert ("404" in one["responses"]) == any(part["in"] == "path" for part in one["parameters"])
+        assert ("404" in one["responses"]) == any(part.get("in") == "path" for part in one["parameters"])
         assert any(status.startswith("2") for status in one["responses"])
+
+
+def test_every_operation_says_which_headers_it_takes_and_answers(client: FlaskClient) -> None:
+    contract = client.get("/api/v1/openapi.json").get_json()
+    headers = contract["components"]["headers"].keys()
+    for methods in contract["paths"].values():
+        for method, one in methods.items():
+            taken = {part["$ref"].rpartition("/")[2] for part in one["parameters"] if "$ref" in part}
+            assert taken <= contract["components"]["parameters"].keys()
+            assert ("Idempotency-Key" in taken) == (method == "post")
+            assert ("If-None-Match" in taken) == ("304" in one["responses"])
+            assert ("If-Match" in taken) == ("412" in one["responses"])
+            for status, answer in one["responses"].items():
+                assert {"X-Request-Id"} <= answer["headers"].keys() <= headers
+                if status >= "400":
+                    assert list(answer["content"]) == ["application/problem+json"]
+            if "304" in one["responses"]:
+                assert "ETag" in one["responses"]["200"]["headers"]
 
 
 def test_the_page_shows_every_operation_without_a_script(browser: Visitor) -> None:
