@@ -33,21 +33,29 @@ class Reference:
         for face_id in face_ids:
             self.faces.pop(face_id, None)
 
-    def scores(self, probe: Templates) -> dict[int, float]:
-        """The best score of each person."""
+    def scores(self, probe: Templates, among: list[int] | None) -> dict[int, float]:
+        """The best score of each person (None: of all)."""
         best: dict[int, float] = {}
         for person_id, template in self.faces.values():
+            if among is not None and person_id not in among:
+                continue
             score = float(template.astype(np.float64) @ probe.astype(np.float64))
             best[person_id] = max(best.get(person_id, -2), score)
         return best
 
 
-def agree(gallery: ExactGallery, reference: Reference, probe: Templates, limit: int) -> None:
+def agree(
+    gallery: ExactGallery,
+    reference: Reference,
+    probe: Templates,
+    limit: int,
+    among: list[int] | None = None,
+) -> None:
     """The gallery gives the people, scores and faces that the reference has."""
-    expected = reference.scores(probe)
-    matches = gallery.search(probe, limit)
+    expected = reference.scores(probe, among)
+    matches = gallery.search(probe, limit, among)
     assert len(gallery) == len(reference.faces)
-    assert gallery.people == len(expected)
+    assert gallery.people_among(among) == len(expected)
     assert len(matches) == min(limit, len(expected))
     assert len({match.person_id for match in matches}) == len(matches)
     found = [match.score for match in matches]
@@ -73,6 +81,9 @@ def test_a_large_gallery_finds_exactly_whom_a_plain_comparison_finds(kind: Any) 
     for probe in (*kind(rng, 3, dimension), *templates[:3], -templates[0]):
         for limit in (1, 20, 2000):
             agree(gallery, reference, probe, limit)
+        for among in ([], [5], [10**6], [5, 5, 10**6, *range(100, 140)], people):
+            for limit in (1, 20):
+                agree(gallery, reference, probe, limit, among)
 
 
 def test_the_best_are_found_where_their_codes_are_at_their_worst() -> None:

@@ -346,3 +346,21 @@ def test_organizations_never_meet(worker: Worker, bob: Visitor, charlie: Visitor
         assert [name for name, _, _ in candidates(visitor)] == [only]
         assert "Compared with 1 person" in visitor.text
         assert listed(visitor) == [searches[visitor]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"restrict_to": ["A1", "A2"]}, "Compared with 1 person of the 2 whose external IDs were given"),
+        ({"restrict_to_batch_id": 7}, "Compared with 1 person of batch 7"),
+        ({"min_score": 0.3}, "Candidates only from the score 0.300 on, as was asked"),
+    ],
+)
+def test_what_a_program_left_out_is_said_on_the_page(
+    asked: dict[str, object], words: str, bob: Visitor, session: Session, clinic: Organization
+) -> None:
+    found = add_search(session, clinic, candidates=(add_photo(session, add_person(session, clinic, "A1")),))
+    with writing(session):
+        session.execute(update(Search).where(Search.id == found.id).values(asked))
+    bob.get(f"/search/{found.id}")
+    assert words in " ".join(bob.page.get_text(" ").split())
