@@ -5,12 +5,12 @@ python -m bench [--models DIR] [--faces DIR] [--model NAME …] [--photos N] [--
 
 from __future__ import annotations
 
-from bench import accuracy, arguments, bulk, engine, pairs, report, whole
+from bench import accuracy, api, arguments, bulk, engine, pairs, report, whole
 from bench.rows import show
 
 
 def main() -> None:
-    given = arguments.parse("Measure the engine, the whole portal, the finding of pairs and bulk enrolment.")
+    given = arguments.parse("Measure the engine, the whole portal, the finding of pairs, the API and bulk enrolment.")
     show(
         [
             *engine.run(given.models, given.faces, given.model, given.photos),
@@ -18,6 +18,7 @@ def main() -> None:
             *accuracy.run(given.models, given.faces, given.model),
             *pairs.run(),
             *report.run(),
+            *api.run(given.models, given.faces, given.model[0], given.photos),
             *bulk.run(given.models, given.faces, given.model[0], given.photos, given.rows),
         ]
     )

@@ -153,6 +153,7 @@ def test_a_person_without_a_usable_photo_can_not_be_verified(
     answered: Answered, worker: Worker, registry: Program, lfw: Path
 ) -> None:
     person = enrol(registry, "anna", picture())
+    enrol(registry, "ahmed", mate(lfw, "Ahmed_Chalabi", 1))
     worker.work()
     photo = {"image": [mate(lfw, "Ahmed_Chalabi", 2)]}
     answer = answered(lambda: registry.post_form(f"/people/{person['id']}/verifications", {}, photo))
