@@ -10,7 +10,9 @@ from bench.rows import show
 
 
 def main() -> None:
-    given = arguments.parse("Measure the engine, the whole portal, the finding of pairs, the API and bulk enrolment.")
+    given = arguments.parse(
+        "Measure the engine, the whole portal, pairs, reports, the API and bulk enrolment."
+    )
     show(
         [
             *engine.run(given.models, given.faces, given.model, given.photos),

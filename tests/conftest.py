@@ -27,6 +27,7 @@ from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.organizations.services import create_organization
 from portal.settings import Settings
+from portal.web.search import views
 from tests.needs import free_face_model, missing
 from tests.run.postgres import PostgresServer, find_programs, postgres_server
 from tests.run.private_redis import private_redis
@@ -168,10 +169,14 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBy
 
 
 @pytest.fixture
-def app(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iterator[Flask]:
+def app(
+    settings: Settings, compiled_templates: FileSystemBytecodeCache, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Flask]:
     """The app, with a migrated database."""
     app = create_app(settings)
     app.testing = True
+    # Workers of tests work when they are told to, never while a request is answered.
+    monkeypatch.setattr(views, "PATIENCE_S", 0)
     app.jinja_env.bytecode_cache = compiled_templates
     yield app
     with app.app_context():

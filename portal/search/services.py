@@ -102,6 +102,14 @@ def find_search(session: Session, organization: Organization, search_id: int) ->
     )
 
 
+def has_ended(session: Session, organization: Organization, search_id: int) -> bool:
+    """Whether the workers are done with a search, as committed now; True as well if it is not there."""
+    session.rollback()
+    mine = Search.id == search_id, Search.organization_id == organization.id
+    state = session.scalar(select(Search.state).where(*mine))
+    return state not in UNFINISHED
+
+
 def list_searches(session: Session, organization: Organization, cursor: str | None = None) -> Page[Search]:
     """A page of the organization's searches, newest first. Raises paging.CursorError."""
     query = (

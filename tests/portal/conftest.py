@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from portal.accounts.models import Role, User
 from portal.accounts.services import create_user
@@ -20,9 +22,12 @@ from portal.organizations.services import create_organization
 from portal.pairs.models import DuplicatePair
 from portal.people.models import Person
 from portal.photos.models import Photo
+from portal.queues import INTERACTIVE, connect, queue
 from tests.make.pairs import add_pair
 from tests.make.people import add_person, add_photo
+from tests.run.workers import Worker
 from tests.visitor import PASSWORD, Visitor
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -39,6 +44,7 @@ def events(app: Flask) -> Callable[[str], list[AuditEvent]]:
 
 Enrolled = Callable[[str], Photo]
 Paired = Callable[..., DuplicatePair]
+Answered = Callable[[Callable[[], TestResponse]], TestResponse]
 
 
 @pytest.fixture
@@ -99,3 +105,18 @@ def anne(session: Session, clinic: Organization) -> Person:
     add_photo(session, person, shade=3)
     add_photo(session, person, shade=4, faces=0)
     return person
+
+
+@pytest.fixture
+def answered(app: Flask, worker: Worker) -> Answered:
+    """Send a request that is waited for, while a worker works."""
+    interactive = queue(INTERACTIVE, connect(app.config["PORTAL"].redis_url))
+
+    def answer(request: Callable[[], TestResponse]) -> TestResponse:
+        with ThreadPoolExecutor(1) as elsewhere:
+            sent = elsewhere.submit(request)
+            wait_until(lambda: sent.done() or interactive.count, "the message for the worker")
+            worker.work()
+            return sent.result()
+
+    return answer

@@ -102,12 +102,9 @@ def _wait(search_ids: Sequence[int], seconds: float) -> bool:
     """Wait until all are done; whether they are."""
     until = time.monotonic() + seconds
 
-    def is_done(search_id: int) -> bool:
-        db.session().rollback()
-        return _search(search_id).state not in UNFINISHED
-
+    ended = partial(services.has_ended, db.session(), current_organization())
     return all(
-        wait(search_done(search_id), until - time.monotonic(), partial(is_done, search_id))
+        wait(search_done(search_id), until - time.monotonic(), partial(ended, search_id))
         for search_id in search_ids
     )
 

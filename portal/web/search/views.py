@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -20,11 +21,15 @@ from portal.photos.services import PhotoError
 from portal.search import services
 from portal.search.models import Candidate, ProbeFace, Search
 from portal.storage import Rendition, photo_store
+from portal.waiting import search_done, wait
 from portal.web.accounts.access import current_actor, current_organization, requires
 from portal.web.search.forms import SearchForm
 from portal.work.models import UNFINISHED
 
 blueprint = Blueprint("search", __name__)
+
+# Longer than almost every search takes; who waits longer sees the page that says so.
+PATIENCE_S = 0.8
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,9 @@ def index() -> ResponseReturnValue:
     except PhotoError as error:
         form.photo.errors = [str(error)]
         return _index(form, 422)
+    # The page that follows shows the candidates at once, if they are there by then.
+    ended = partial(services.has_ended, db.session(), organization, search.id)
+    wait(search_done(search.id), PATIENCE_S, ended)
     return redirect(url_for("search.show", search_id=search.id))
 
 

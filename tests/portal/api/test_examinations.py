@@ -22,8 +22,8 @@ from portal.keys.models import Scope
 from portal.organizations.models import Organization
 from tests.databases import on_both_databases
 from tests.make.photos import mate, picture, side_by_side
-from tests.portal.api.conftest import Answered
 from tests.portal.api.test_people import Events, Files, enrol
+from tests.portal.conftest import Answered
 from tests.program import Program, program
 from tests.run.workers import Worker, sweep
 

@@ -15,8 +15,8 @@ from portal.waiting import tell, wait
 from tests.databases import on_both_databases
 from tests.make.batches import add_batch, drop, finish
 from tests.make.photos import mate, picture, side_by_side
-from tests.portal.api.conftest import Answered
 from tests.portal.api.test_people import enrol
+from tests.portal.conftest import Answered
 from tests.program import Program
 from tests.run.workers import Worker
 from tests.visitor import Visitor

@@ -16,12 +16,14 @@ from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES, WORDS, Reason
 from portal.search import services
 from portal.search.models import Candidate, ProbeFace, Search
+from portal.web.search import views
 from portal.work.models import WorkState
 from tests.databases import on_both_databases
 from tests.make.face_models import THRESHOLD
 from tests.make.people import add_person, add_photo
 from tests.make.photos import mate, picture, six_people
 from tests.make.searches import add_search
+from tests.portal.conftest import Answered
 from tests.run.workers import Worker, sweep
 from tests.visitor import Visitor, enrol, file, search
 
@@ -364,3 +366,15 @@ def test_what_a_program_left_out_is_said_on_the_page(
         session.execute(update(Search).where(Search.id == found.id).values(asked))
     bob.get(f"/search/{found.id}")
     assert words in " ".join(bob.page.get_text(" ").split())
+
+
+def test_the_page_that_follows_the_form_shows_the_candidates_at_once(
+    answered: Answered, worker: Worker, bob: Visitor, lfw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol(bob, "Ahmed", "A1", mate(lfw, "Ahmed_Chalabi", 1))
+    worker.work()
+    monkeypatch.setattr(views, "PATIENCE_S", 60)
+    sent = {"photo": file(mate(lfw, "Ahmed_Chalabi", 2))}
+    answer = answered(lambda: bob.post("/search", sent))
+    assert status(bob, int(answer.location.rsplit("/", 1)[1])) == "done"
+    assert candidates(bob)[0][0] == "A1"
