@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs import process
+from jobs.set_aside import note_set_aside
 from portal import queues
 from portal.database import writing
 from portal.extensions import db
@@ -68,7 +69,7 @@ def _give_back(error: BaseException) -> None:
         db.session.rollback()
         with writing(db.session()):
             for table, ids in current.claimed:
-                requeue(db.session(), table, current.worker.name, ids)
+                note_set_aside(db.session(), table, requeue(db.session(), table, current.worker.name, ids))
     except BaseException:
         current.ends = True
         raise

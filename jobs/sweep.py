@@ -10,12 +10,14 @@ import structlog
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from jobs.set_aside import note_set_aside
 from portal import queues
 from portal.batches import progress as batch_progress
 from portal.batches import services as batches
 from portal.calibration import services as calibrations
 from portal.database import execute_change, now, writing
 from portal.examination import services as examinations
+from portal.enrolment import work as enrolment
 from portal.installation.models import Installation, WorkerProcess
 from portal.installation.workers import HEARTBEAT_S, WORKER_LOST_S
 from portal.keys.idempotency import forget_old_requests
@@ -24,6 +26,7 @@ from portal.photos.models import Photo
 from portal.search.models import Search
 from portal.search.services import expire_searches
 from portal.storage import PhotoStore
+from portal.webhooks import work as webhooks
 from portal.work.claims import claimable, requeue_of_lost_workers
 from portal.work.models import WorkState
 
@@ -40,8 +43,7 @@ def sign_out(session: Session, name: str) -> None:
     """Forget a worker that ends, and requeue whatever it still had claimed."""
     with writing(session):
         session.execute(delete(WorkerProcess).where(WorkerProcess.name == name))
-        for table in claimable():
-            requeue_of_lost_workers(session, table)
+        _requeue_lost(session)
 
 
 def sweep(session: Session, store: PhotoStore) -> None:
@@ -54,8 +56,7 @@ def sweep(session: Session, store: PhotoStore) -> None:
         if not _is_due(session, Installation.swept_at, moment, SWEEP_EVERY_S):
             return
         lost = _forget_lost_workers(session, moment)
-        for table in claimable():
-            requeue_of_lost_workers(session, table)
+        _requeue_lost(session)
     for name in lost:
         log.warning("a worker was lost; its rows are requeued", worker=name)
     batch_progress.reconcile(session)
@@ -63,7 +64,14 @@ def sweep(session: Session, store: PhotoStore) -> None:
     expire_searches(session, store)
     examinations.expire_examinations(session, store)
     forget_old_requests(session)
+    enrolment.note_late(session)
+    webhooks.forget_old(session)
     _clean_if_due(session)
+
+
+def _requeue_lost(session: Session) -> None:
+    for table in claimable():
+        note_set_aside(session, table, requeue_of_lost_workers(session, table))
 
 
 def _is_due(

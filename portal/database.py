@@ -101,6 +101,8 @@ def writing(session: Session) -> Iterator[Session]:
     session.commit()
     session.info["writing"] = True
     session.info["locked"] = []
+    afterwards: dict[Callable[[], None], None] = {}
+    session.info["afterwards"] = afterwards
     try:
         session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
         yield session
@@ -110,6 +112,13 @@ def writing(session: Session) -> Iterator[Session]:
         raise
     finally:
         session.info["writing"] = False
+    for call in afterwards:
+        call()
+
+
+def after_commit(session: Session, call: Callable[[], None]) -> None:
+    """Have something called once, after the commit of the present `writing`; not if that fails."""
+    session.info["afterwards"][call] = None
 
 
 def locked_tables(session: Session) -> list[str]:

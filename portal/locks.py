@@ -34,8 +34,10 @@ ORDER = (
     "odd_photo",
     "face",
     "batch_item",
-    # Last, as the gallery's version is raised under it.
+    # Almost last, as the gallery's version is raised under it.
     "organization",
+    # Always with `key_share`: deliveries are added to it by whoever holds any of the others.
+    "webhook_endpoint",
 )
 # Whoever holds the organization's pass holds these: among them no order is needed.
 UNDER_THE_PASS = {"duplicate_pair", "duplicate_scan"}

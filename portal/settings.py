@@ -23,6 +23,7 @@ NAMES = frozenset(
         "PORTAL_MODEL_DIR",
         "PORTAL_DEVICE",
         "PORTAL_TRUSTED_PROXIES",
+        "PORTAL_WEBHOOK_PRIVATE_ADDRESSES",
     }
 )
 SECRETS = frozenset({"PORTAL_DATABASE_URL", "PORTAL_REDIS_URL", "PORTAL_SECRET_KEY"})
@@ -48,6 +49,8 @@ class Settings:
     model_dir: Path
     device: Device
     trusted_proxies: int
+    # Whether webhooks may go to addresses inside the installation's own network, and without HTTPS.
+    webhook_private_addresses: bool
 
     @property
     def photo_dir(self) -> Path:
@@ -84,6 +87,9 @@ class Settings:
             raise SettingsError(
                 f"PORTAL_TRUSTED_PROXIES is {proxies!r}; it is the number of proxies in front, 0 or more."
             )
+        private = variables.get("PORTAL_WEBHOOK_PRIVATE_ADDRESSES", "0")
+        if private not in {"0", "1"}:
+            raise SettingsError(f"PORTAL_WEBHOOK_PRIVATE_ADDRESSES is {private!r}; it can be 0 or 1.")
         redis_url = variables.get("PORTAL_REDIS_URL", "")
         return cls(
             data_dir=folder,
@@ -95,6 +101,7 @@ class Settings:
             model_dir=Path(variables.get("PORTAL_MODEL_DIR") or folder / "models").expanduser().resolve(),
             device=cast(Device, device),
             trusted_proxies=int(proxies),
+            webhook_private_addresses=private == "1",
         )
 
     def environment(self) -> dict[str, str]:
@@ -107,6 +114,7 @@ class Settings:
             "PORTAL_MODEL_DIR": str(self.model_dir),
             "PORTAL_DEVICE": self.device,
             "PORTAL_TRUSTED_PROXIES": str(self.trusted_proxies),
+            "PORTAL_WEBHOOK_PRIVATE_ADDRESSES": str(int(self.webhook_private_addresses)),
         }
         if not self.redis_is_private:
             variables["PORTAL_REDIS_URL"] = self.redis_url

@@ -29,6 +29,10 @@ def photos_done(organization_id: int) -> str:
     return f"portal:done:photos:{organization_id}"
 
 
+# The channel on which it is told that webhooks have something to deliver.
+DELIVERIES = "portal:deliveries"
+
+
 def tell(channel: str) -> None:
     """Wake whoever waits on a channel; called after the commit."""
     try:

@@ -67,6 +67,14 @@ NAMES: dict[Action, str] = {
     Action.SETTINGS_CHANGED: "Settings changed",
     Action.KEY_CREATED: "API key created",
     Action.KEY_REVOKED: "API key revoked",
+    Action.WEBHOOK_CREATED: "Webhook created",
+    Action.WEBHOOK_CHANGED: "Webhook changed",
+    Action.WEBHOOK_ROTATED: "Secret of a webhook replaced",
+    Action.WEBHOOK_SWITCHED_ON: "Webhook switched on",
+    Action.WEBHOOK_SWITCHED_OFF: "Webhook switched off",
+    Action.WEBHOOK_TESTED: "Webhook tested",
+    Action.WEBHOOK_REPLAYED: "Webhook event sent again",
+    Action.WEBHOOK_DELETED: "Webhook deleted",
     Action.LICENCE_ANSWERED: "Licence of the face model answered",
     Action.AUDIT_READ: "Audit read",
 }
@@ -88,6 +96,12 @@ LICENCES = {
     "research": "that it is used for non-commercial research only",
     "licensed": "that there is a licence for this use",
     "declined": "that it is not used",
+}
+WHY_OFF = {
+    "staff": "",
+    "gone": ", because it answered that it is gone for good",
+    "failing": ", because it had taken nothing for five days",
+    "key_changed": ", because the portal has another secret key and can't sign any more",
 }
 DECISIONS = {"duplicate": "one person", "distinct": "different people"}
 
@@ -167,6 +181,23 @@ SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
         "",
     ),
     Action.KEY_REVOKED: lambda d: (f"Revoked the API key {d['name']} ({d['shown']}…).", ""),
+    Action.WEBHOOK_CREATED: lambda d: (f"Created a webhook to {d['to']} for {_events(d)}.", ""),
+    Action.WEBHOOK_CHANGED: lambda d: (
+        f"Changed the webhook to {d['before']}: it goes to {d['to']} for {_events(d)}.",
+        "",
+    ),
+    Action.WEBHOOK_ROTATED: lambda d: (f"Replaced the secret of the webhook to {d['to']}.", ""),
+    Action.WEBHOOK_SWITCHED_ON: lambda d: (f"Switched the webhook to {d['to']} on.", ""),
+    Action.WEBHOOK_SWITCHED_OFF: lambda d: (
+        f"Switched the webhook to {d['to']} off{WHY_OFF[d['reason']]}.",
+        "",
+    ),
+    Action.WEBHOOK_TESTED: lambda d: (f"Sent a test event to the webhook to {d['to']}.", ""),
+    Action.WEBHOOK_REPLAYED: lambda d: (
+        f"Sent an event once more to the webhook to {d['to']} (delivery {d['delivery']}).",
+        "",
+    ),
+    Action.WEBHOOK_DELETED: lambda d: (f"Deleted the webhook to {d['to']}.", ""),
     Action.LICENCE_ANSWERED: lambda d: (
         f"Answered about the licence of the face model {d['model']}: {LICENCES[d['answer']]}.",
         "",
@@ -239,6 +270,10 @@ def _revoked(details: Details) -> str:
 def _scopes(details: Details) -> str:
     *others, last = details["scopes"]
     return f"{', '.join(others)} and {last}" if others else str(last)
+
+
+def _events(details: Details) -> str:
+    return ", ".join(details["events"])
 
 
 def _filters(details: Details) -> str:

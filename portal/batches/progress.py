@@ -17,6 +17,8 @@ from portal.batches.reasons import ItemReason
 from portal.database import now, writing
 from portal.locks import lock
 from portal.photos.models import Photo
+from portal.webhooks.models import Event
+from portal.webhooks.outbox import emit
 from portal.work.models import UNFINISHED, WorkState
 
 PACE_OVER_S = 20
@@ -221,9 +223,8 @@ def _close_if_done(session: Session, batch: Batch) -> None:
         # Named by the manifest, and nothing more is to come.
         end_items(session, batch, ItemReason.PHOTO_NOT_FOUND, BatchItem.state == ItemState.EXPECTED)
     counts = count_items(session, batch)
-    if status_of(batch, counts, archives) in (Status.DONE, Status.CANCELLED, Status.UNDONE) and (
-        not counts.on_the_way
-    ):
+    status = status_of(batch, counts, archives)
+    if status in (Status.DONE, Status.CANCELLED, Status.UNDONE) and not counts.on_the_way:
         batch.finished_at = now()
         batch.ended_at = batch.ended_at or batch.finished_at
         detailed = dict(counts.reasons)
@@ -233,6 +234,7 @@ def _close_if_done(session: Session, batch: Batch) -> None:
             if rest:
                 snapshot[f"{state}/"] = rest
         batch.counts = snapshot
+        emit(session, batch.organization_id, Event.BATCH_DONE, [{"batch_id": batch.id, "state": status}])
 
 
 def _waited_long_enough(batch: Batch) -> bool:

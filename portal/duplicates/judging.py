@@ -15,7 +15,7 @@ from portal.duplicates.handing_out import who_may_decide
 from portal.locks import lock
 from portal.merging.merging import merge_people, part_people
 from portal.organizations.models import Organization
-from portal.pairs.finding import add_event, open_again
+from portal.pairs.finding import add_event, open_again, tell_decided
 from portal.pairs.groups import regroup
 from portal.pairs.locking import lock_pairs
 from portal.pairs.models import DuplicatePair, PairEventKind, PairStatus
@@ -131,7 +131,7 @@ def decide_and_merge(
             session, organization, actor, survivor, absorbed, name=name, external_id=external_id
         )
         _lock_open(session, actor, pair, merging=True)
-        _decide(session, actor, pair, PairStatus.DUPLICATE, note)
+        _decide(session, actor, pair, PairStatus.DUPLICATE, note, merge.survivor_id)
     enqueue_comparison(organization.id)
     return merge
 
@@ -259,7 +259,14 @@ def _alias_in(session: Session, pair: DuplicatePair) -> Person | None:
     ).first()
 
 
-def _decide(session: Session, actor: Actor, pair: DuplicatePair, status: PairStatus, note: str) -> None:
+def _decide(
+    session: Session,
+    actor: Actor,
+    pair: DuplicatePair,
+    status: PairStatus,
+    note: str,
+    merged_into_id: int | None = None,
+) -> None:
     pair.status, pair.decided_at, pair.decided_score = status, now(), pair.score
     pair.decided_by_id, pair.decided_by = actor.user_id, actor.name
     pair.note = note or pair.note
@@ -268,6 +275,7 @@ def _decide(session: Session, actor: Actor, pair: DuplicatePair, status: PairSta
     _release_group(session, pair, actor)
     add_event(session, pair, PairEventKind.DECIDED, actor.name, actor.user_id)
     _record(session, actor, Action.PAIR_DECIDED, pair, status=status)
+    tell_decided(session, pair, merged_into_id)
     regroup(session, pair.organization_id, (pair.a_id, pair.b_id))
 
 

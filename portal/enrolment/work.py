@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.batches.items import close_items
-from portal.database import writing
+from portal.database import now, writing
 from portal.installation.services import lock_face_model
 from portal.locks import lock_free_rows, lock_rows
 from portal.pairs.locking import lock_pairs
@@ -18,11 +18,14 @@ from portal.photos.gallery import leave_gallery, next_version
 from portal.photos.models import Face, Photo
 from portal.photos.reasons import Reason
 from portal.photos.records import ChosenFace, ChosenFaceRecord, ClaimedPhoto, PhotoRecord
+from portal.webhooks.models import Event
+from portal.webhooks.outbox import emit
 from portal.work.claims import claim, finished, still_claimed
-from portal.work.models import WorkState
+from portal.work.models import UNFINISHED, WorkState
 
 # A face with this share of the main one's area may be the one that was meant.
 SIMILAR_SIZE = 0.5
+LATE_AT_ONCE = 500
 
 
 def claim_photos(
@@ -108,7 +111,69 @@ def record_photos(
             session.execute(update(Photo), closed)
             several = [photo.id for photo in photos if _has_several_faces(records[photo.id])]
             close_items(session, [photo.id for photo in photos], several)
+            failed = [values["id"] for values in closed if values["state"] == WorkState.FAILED]
+            _tell_failed(session, organization_id, failed)
+            # Of two workers with the last two photos of a person, the second one sees that both are done:
+            # the first one has held the organization since it raised the version.
+            _note_enrolled(session, organization_id, {photo.person_id for photo in photos})
     return [photo_id for photo_id in records if photo_id not in there]
+
+
+def note_set_aside(session: Session, photo_ids: Sequence[int]) -> None:
+    """Tell of photos that stopped their workers too often, in the transaction that set them aside."""
+    photos = session.execute(select(Photo.organization_id, Photo.id).where(Photo.id.in_(photo_ids))).all()
+    for organization_id in sorted({photo.organization_id for photo in photos}):
+        mine = [photo.id for photo in photos if photo.organization_id == organization_id]
+        _tell_failed(session, organization_id, mine)
+
+
+def note_late(session: Session) -> None:
+    """Tell of people whose last waiting photo was set aside or removed: called by the sweep."""
+    late = select(Person.organization_id, Person.id).where(*_are_enrolled()).limit(LATE_AT_ONCE)
+    people = session.execute(late).all()
+    for organization_id in sorted({person.organization_id for person in people}):
+        mine = [person.id for person in people if person.organization_id == organization_id]
+        with writing(session):
+            _note_enrolled(session, organization_id, mine)
+
+
+def _note_enrolled(session: Session, organization_id: int, person_ids: Collection[int]) -> None:
+    """Tell of those of the people of whom no photo is waiting any more, for the first time."""
+    usable = exists().where(Photo.person_id == Person.id, Photo.state == WorkState.DONE)
+    enrolled = session.execute(
+        update(Person)
+        .where(Person.id.in_(person_ids), *_are_enrolled())
+        .values(enrolled_at=now())
+        .returning(Person.id, usable.label("usable"))
+        .execution_options(synchronize_session=False)
+    ).all()
+    told = [
+        {"person_id": row.id, "state": WorkState.DONE if row.usable else WorkState.FAILED}
+        for row in sorted(enrolled)
+    ]
+    emit(session, organization_id, Event.PERSON_ENROLLED, told)
+
+
+def _are_enrolled() -> tuple[ColumnElement[bool], ...]:
+    """The condition for people with photos of whom none is waiting, and who are not marked so yet."""
+    theirs = Photo.person_id == Person.id
+    return (
+        Person.enrolled_at.is_(None),
+        exists().where(theirs),
+        ~exists().where(theirs, Photo.state.in_(UNFINISHED)),
+    )
+
+
+def _tell_failed(session: Session, organization_id: int, photo_ids: Sequence[int]) -> None:
+    if not photo_ids:
+        return
+    photos = session.execute(
+        select(Photo.id, Photo.person_id, Photo.reason).where(Photo.id.in_(photo_ids)).order_by(Photo.id)
+    )
+    failed = [
+        {"photo_id": photo.id, "person_id": photo.person_id, "reason": photo.reason} for photo in photos
+    ]
+    emit(session, organization_id, Event.PHOTO_FAILED, failed)
 
 
 def _lock_people(session: Session, photo_ids: Sequence[int]) -> set[int]:

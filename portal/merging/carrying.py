@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from portal.pairs.finding import add_event, is_another_question, open_again
+from portal.pairs.finding import add_event, is_another_question, open_again, tell_decided
 from portal.pairs.groups import has_one_of, regroup
 from portal.pairs.models import DuplicatePair, PairEventKind, PairStatus
 from portal.people.models import Merge
@@ -64,6 +64,7 @@ def carry_over(session: Session, merge: Merge) -> None:
         if kind == PairEventKind.DECIDED:
             # Decided by the member who did so then, not by the one who merged.
             add_event(session, known, kind, known.decided_by, known.decided_by_id)
+            tell_decided(session, known)
         else:
             add_event(session, known, kind, merge.merged_by, merge.merged_by_id)
     _finish(session, merge, {*of_survivor, *of_absorbed})

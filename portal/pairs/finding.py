@@ -17,6 +17,8 @@ from portal.pairs.locking import lock_pairs
 from portal.pairs.models import DuplicatePair, PairEvent, PairEventKind, PairStatus
 from portal.people.models import Person
 from portal.photos.models import Face, Photo
+from portal.webhooks.models import Event
+from portal.webhooks.outbox import Data, emit
 
 # A pair decided to be different people needs a decision again when what was missing to a score of 1 has
 # become less by this part: 0.40 rises clearly with 0.60, 0.95 with 0.967.
@@ -227,3 +229,18 @@ def open_again(session: Session, pair: DuplicatePair, actor: str, actor_id: int 
     pair.status, pair.decided_by = PairStatus.OPEN, ""
     pair.decided_at = pair.decided_by_id = pair.decided_score = None
     add_event(session, pair, PairEventKind.UNDONE, actor, actor_id)
+    tell_decided(session, pair)
+
+
+def tell_decided(session: Session, pair: DuplicatePair, merged_into_id: int | None = None) -> None:
+    """Tell webhooks how a pair was decided, or that it is open again, in the transaction of that.
+
+    merged_into_id: the person into whom the other one was merged with the decision.
+    """
+    decision: Data = {
+        "pair_id": pair.id,
+        "person_ids": [pair.a_id, pair.b_id],
+        "status": pair.status,
+        "merged_into_id": merged_into_id,
+    }
+    emit(session, pair.organization_id, Event.DUPLICATE_DECIDED, [decision])

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session, aliased
 from portal.chunks import chunks
 from portal.pairs.models import DuplicatePair, PairStatus
 from portal.people.models import Person
+from portal.webhooks.models import Event
+from portal.webhooks.outbox import emit
 
 # Numbers in one IN list.
 ASKED_AT_ONCE = 500
@@ -47,7 +49,10 @@ def has_one_of(person_ids: Collection[int]) -> ColumnElement[bool]:
 
 
 def regroup(session: Session, organization_id: int, person_ids: Iterable[int]) -> None:
-    """Work out again the groups in which these people are, or were, in the caller's transaction."""
+    """Work out again the groups in which these people are, or were, in the caller's transaction.
+
+    Pairs that need a decision and did not before are told to who wants to hear of them.
+    """
     session.flush()
     pairs = _pairs_around(session, organization_id, sorted(set(person_ids)))
     asked = [pair for pair in pairs.values() if pair.asked]
@@ -63,6 +68,12 @@ def regroup(session: Session, organization_id: int, person_ids: Iterable[int]) -
             changed.append({"id": pair.id, "group_id": group, "leads": leads})
     if changed:
         session.execute(update(DuplicatePair), changed)
+    found = [
+        {"pair_id": pair.id, "person_ids": [pair.a_id, pair.b_id]}
+        for pair in sorted(asked, key=lambda pair: pair.id)
+        if pair.group_id is None
+    ]
+    emit(session, organization_id, Event.DUPLICATE_FOUND, found)
 
 
 def partners_of(session: Session, person_ids: Sequence[int]) -> set[int]:

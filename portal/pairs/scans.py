@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -20,6 +21,8 @@ from portal.pairs.locking import lock_pairs
 from portal.pairs.models import DuplicatePair, DuplicateScan, PairEventKind, PairStatus
 from portal.people.aliases import alias_ids
 from portal.queues import enqueue_scan
+from portal.webhooks.models import Event
+from portal.webhooks.outbox import emit
 from portal.work.claims import claim, finished, lock_claimed, lock_queued, requeue, still_claimed
 from portal.work.models import UNFINISHED, WorkState
 
@@ -76,6 +79,7 @@ def cancel_scan(session: Session, actor: Actor, scan: DuplicateScan) -> None:
         scan.cancelled = True
         if scan.state == WorkState.QUEUED:
             scan.state, scan.finished_at = WorkState.DONE, now()
+            _tell(session, scan.organization_id, scan.id, "cancelled")
         _record(session, actor, Action.SCAN_CANCELLED, scan)
 
 
@@ -205,12 +209,22 @@ def end_scan(session: Session, worker: str, scan: DuplicateScan) -> None:
         DuplicatePair.a_id.not_in(aliases),
         DuplicatePair.b_id.not_in(aliases),
     )
-    session.execute(
+    ended = session.scalars(
         update(DuplicateScan)
         .where(*still_claimed(DuplicateScan, worker, [scan.id]))
         .values(pairs=pairs.scalar_subquery(), **finished(WorkState.DONE))
+        .returning(DuplicateScan.cancelled)
         .execution_options(synchronize_session=False)
     )
+    for cancelled in ended.all():
+        _tell(session, scan.organization_id, scan.id, "cancelled" if cancelled else "done")
+
+
+def note_set_aside(session: Session, scan_ids: Sequence[int]) -> None:
+    """Tell of scans that stopped their workers too often, in the transaction that set them aside."""
+    scans = select(DuplicateScan).where(DuplicateScan.id.in_(scan_ids)).order_by(DuplicateScan.id)
+    for scan in session.scalars(scans):
+        _tell(session, scan.organization_id, scan.id, "failed")
 
 
 def enqueue_due(session: Session) -> None:
@@ -230,6 +244,10 @@ def enqueue_due(session: Session) -> None:
         # A member was faster, or the organization has just been deleted.
         with suppress(ScanError, Gone):
             start_scan(session, organization, TIMETABLE)
+
+
+def _tell(session: Session, organization_id: int, scan_id: int, state: str) -> None:
+    emit(session, organization_id, Event.SCAN_DONE, [{"scan_id": scan_id, "state": state}])
 
 
 def _record(session: Session, actor: Actor, action: Action, scan: DuplicateScan) -> None:

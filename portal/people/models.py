@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,6 +19,13 @@ class Person(Base):
         UniqueConstraint("organization_id", "external_id"),
         Index(None, "organization_id", "name_key", "id"),
         Index(None, "organization_id", "updated_at", "id"),
+        # Few at any time: those who wait for their first photos to be processed.
+        Index(
+            "ix_person_not_enrolled",
+            "id",
+            sqlite_where=text("enrolled_at IS NULL"),
+            postgresql_where=text("enrolled_at IS NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -33,6 +40,8 @@ class Person(Base):
     batch_id: Mapped[int | None] = mapped_column(Identifier, index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
+    # When no photo of theirs was waiting any more for the first time.
+    enrolled_at: Mapped[datetime | None]
     # The person into whom this one was merged: they have the photos, and this row is an alias.
     merged_into_id: Mapped[int | None] = mapped_column(Identifier, index=True)
 

@@ -18,6 +18,8 @@ from portal.photos.reasons import Reason
 from portal.photos.records import PhotoRecord
 from portal.search.models import Candidate, ProbeFace, Search
 from portal.search.restriction import Restriction, people_of
+from portal.webhooks.models import Event
+from portal.webhooks.outbox import emit
 from portal.work.claims import claim, close, lock_claimed, lock_queued
 from portal.work.models import WorkState
 
@@ -109,7 +111,7 @@ def record_probe(
         search.media_format, search.width, search.height = photo.media_format, photo.width, photo.height
         reason = photo.reason or (Reason.NO_FACE if photo.main is None else None)
         if reason is not None or photo.main is None:
-            close(search, WorkState.FAILED, reason)
+            _end(session, search, WorkState.FAILED, reason)
             return []
         faces = [
             ProbeFace(
@@ -136,7 +138,13 @@ def record_failure(session: Session, worker: str, search_id: int, reason: Reason
     with writing(session):
         search = lock_claimed(session, Search, worker, search_id)
         if search is not None:
-            close(search, WorkState.FAILED, reason)
+            _end(session, search, WorkState.FAILED, reason)
+
+
+def note_set_aside(session: Session, search_ids: Sequence[int]) -> None:
+    """Tell of searches that stopped their workers too often, in the transaction that set them aside."""
+    for search in session.scalars(select(Search).where(Search.id.in_(search_ids)).order_by(Search.id)):
+        _tell(session, search.organization_id, search.id, WorkState.FAILED)
 
 
 def record_candidates(
@@ -172,7 +180,16 @@ def record_candidates(
             probe.template, probe.face_model_id = face.face.template, face_model_id
             probe.threshold, probe.gallery_people = thresholds.search, people
         search.processing_ms, search.steps_ms = processing_ms, steps_ms
-        close(search, WorkState.DONE)
+        _end(session, search, WorkState.DONE)
+
+
+def _end(session: Session, search: Search, state: WorkState, reason: Reason | None = None) -> None:
+    close(search, state, reason)
+    _tell(session, search.organization_id, search.id, state)
+
+
+def _tell(session: Session, organization_id: int, search_id: int, state: WorkState) -> None:
+    emit(session, organization_id, Event.SEARCH_DONE, [{"search_id": search_id, "state": state}])
 
 
 def _write_candidates(session: Session, compared: FaceRecord, there: Collection[int]) -> None:

@@ -81,6 +81,7 @@ def _run(
     model = _prepare(supervisor, say)
     for number in range(1, (options.workers or default_workers()) + 1):
         supervisor.keep(Program(f"worker-{number}", [sys.executable, "-m", "jobs.worker"], Stage.WORKERS))
+    supervisor.keep(Program("webhooks", [sys.executable, "-m", "jobs.deliver"], Stage.WORKERS))
     supervisor.keep(
         Program(
             "web",

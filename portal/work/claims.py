@@ -62,37 +62,50 @@ def still_claimed(table: Claimable, worker: str, ids: Sequence[int]) -> tuple[Co
     return table.id.in_(ids), table.claimed_by == worker, table.state == WorkState.RUNNING
 
 
-def requeue_failed(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
-    """Requeue what a worker could not finish, in the caller's transaction; the attempt counts."""
-    _requeue(session, table, (table.id.in_(ids), table.claimed_by == worker))
+def requeue_failed(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> list[int]:
+    """Requeue what a worker could not finish, in the caller's transaction; the attempt counts.
+
+    Returns the ids of what was set aside instead, after MAX_ATTEMPTS.
+    """
+    return _requeue(session, table, (table.id.in_(ids), table.claimed_by == worker))
 
 
-def requeue_untouched(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> None:
-    """Requeue what a worker claimed and did not begin, as if it had not, in the caller's transaction."""
+def requeue_untouched(session: Session, table: Claimable, worker: str, ids: Sequence[int]) -> list[int]:
+    """Requeue what a worker claimed and did not begin, as if it had not, in the caller's transaction.
+
+    Returns the ids of what was set aside instead: none.
+    """
     session.execute(
         update(table)
         .where(*still_claimed(table, worker, ids))
         .values(state=WorkState.QUEUED, claimed_by=None, attempts=table.attempts - 1)
     )
+    return []
 
 
-def requeue_of_lost_workers(session: Session, table: Claimable) -> None:
-    """Requeue what was claimed by workers that are no longer known, in the caller's transaction."""
-    _requeue(session, table, (table.claimed_by.not_in(select(WorkerProcess.name)),))
+def requeue_of_lost_workers(session: Session, table: Claimable) -> list[int]:
+    """Requeue what was claimed by workers that are no longer known, in the caller's transaction.
+
+    Returns the ids of what was set aside instead, after MAX_ATTEMPTS.
+    """
+    return _requeue(session, table, (table.claimed_by.not_in(select(WorkerProcess.name)),))
 
 
-def _requeue(session: Session, table: Claimable, which: tuple[ColumnElement[bool], ...]) -> None:
+def _requeue(session: Session, table: Claimable, which: tuple[ColumnElement[bool], ...]) -> list[int]:
     running = (*which, table.state == WorkState.RUNNING)
-    session.execute(
+    set_aside = session.scalars(
         update(table)
         .where(*running, table.attempts >= MAX_ATTEMPTS)
         .values(**finished(WorkState.FAILED, SET_ASIDE))
-    )
+        .returning(table.id)
+        .execution_options(synchronize_session=False)
+    ).all()
     session.execute(
         update(table)
         .where(*running, table.attempts < MAX_ATTEMPTS)
         .values(state=WorkState.QUEUED, claimed_by=None)
     )
+    return list(set_aside)
 
 
 def finished(state: WorkState, reason: str | None = None) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def test_from_nothing_to_a_portal_that_says_what_it_is(start: Start, tmp_path: P
     with urllib.request.urlopen(f"{url}/healthz", timeout=PATIENCE_S) as answer:
         assert "gunicorn" not in str(answer.headers).lower()
     children = running.below()
-    assert {"redis", "worker-1", "worker-2", "web"} == {
+    assert {"redis", "worker-1", "worker-2", "webhooks", "web"} == {
         path.stem for path in (tmp_path / "data/logs").glob("*.log")
     }
     running.send(signal.SIGINT)
