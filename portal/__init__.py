@@ -32,6 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from portal.web.photos.views import blueprint as enrolment
     from portal.web.search.views import blueprint as search
     from portal.web.system.views import blueprint as system
+    from portal.web.webhooks.views import blueprint as webhooks
 
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     configuration.init_app(app, settings or Settings.from_environment())
@@ -39,7 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         part.init_app(app)
     errors.init_app(app, error_pages.HANDLERS, problems.HANDLERS)
     for blueprint in (
-        *(system, accounts, members, organizations, keys, calibration, audit, dashboard),
+        *(system, accounts, members, organizations, keys, webhooks, calibration, audit, dashboard),
         *(people, enrolment, batches, batch_uploads, search, duplicates, pairs, scans),
     ):
         app.register_blueprint(blueprint)

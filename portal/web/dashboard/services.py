@@ -16,6 +16,7 @@ from portal.photos.models import Photo
 from portal.photos.services import count_photos
 from portal.search.models import Search
 from portal.search.services import list_searches
+from portal.webhooks.services import count_off
 from portal.work.models import WorkState
 
 SHOWN = 6
@@ -30,6 +31,8 @@ class Overview:
     searches: list[Search]
     # Of people who may be one, not decided yet.
     pairs: int
+    # Webhooks that are off although nobody switched them off.
+    webhooks_off: int
 
     @property
     def waiting(self) -> int:
@@ -65,4 +68,5 @@ def overview(session: Session, organization: Organization) -> Overview:
         ),
         list_searches(session, organization).items[:SHOWN],
         count_to_decide(session, organization),
+        count_off(session, organization),
     )
