@@ -139,17 +139,20 @@ def note_late(session: Session) -> None:
 
 def _note_enrolled(session: Session, organization_id: int, person_ids: Collection[int]) -> None:
     """Tell of those of the people of whom no photo is waiting any more, for the first time."""
-    usable = exists().where(Photo.person_id == Person.id, Photo.state == WorkState.DONE)
-    enrolled = session.execute(
+    enrolled = session.scalars(
         update(Person)
         .where(Person.id.in_(person_ids), *_are_enrolled())
         .values(enrolled_at=now())
-        .returning(Person.id, usable.label("usable"))
+        .returning(Person.id)
         .execution_options(synchronize_session=False)
     ).all()
+    if not enrolled:
+        return
+    done = select(Photo.person_id).where(Photo.person_id.in_(enrolled), Photo.state == WorkState.DONE)
+    usable = set(session.scalars(done))
     told = [
-        {"person_id": row.id, "state": WorkState.DONE if row.usable else WorkState.FAILED}
-        for row in sorted(enrolled)
+        {"person_id": person_id, "state": WorkState.DONE if person_id in usable else WorkState.FAILED}
+        for person_id in sorted(enrolled)
     ]
     emit(session, organization_id, Event.PERSON_ENROLLED, told)
 

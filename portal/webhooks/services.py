@@ -28,7 +28,7 @@ from portal.webhooks.targets import TargetError, clean_target, origin_of
 
 # Every event is written once for each.
 MOST_ENDPOINTS = 10
-DELIVERIES_A_PAGE = 50
+DELIVERIES_A_PAGE = 20
 # How long receivers have to take over a new secret.
 OVERLAP = timedelta(hours=24)
 # Waiting deliveries are counted up to this.

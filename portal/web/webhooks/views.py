@@ -11,7 +11,7 @@ from portal.paging import CursorError
 from portal.web.accounts.access import current_actor, current_organization, requires
 from portal.web.accounts.forms import typed
 from portal.web.webhooks.forms import EndpointForm
-from portal.web.webhooks.words import EVENTS, STATES, answer_of, condition_of
+from portal.web.webhooks.words import EVENTS, STATES, about, answer_of, condition_of
 from portal.webhooks import services
 from portal.webhooks.models import WebhookEndpoint
 from portal.webhooks.services import Rules, WebhookError
@@ -194,6 +194,7 @@ def _page(endpoint: WebhookEndpoint, form: EndpointForm | None = None, secret: s
         deliveries=page.items,
         states=STATES,
         words=EVENTS,
+        about=about,
         answer_of=answer_of,
         previous_url=_page_url(endpoint, page.previous),
         next_url=_page_url(endpoint, page.next),

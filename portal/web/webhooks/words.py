@@ -5,15 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from portal.webhooks.models import TEST, DeliveryState, Event, OffReason, WebhookDelivery, WebhookEndpoint
+from portal.webhooks.models import (
+    TEST,
+    DeliveryState,
+    Event,
+    OffReason,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 from portal.webhooks.sending import TIMEOUT_S, Problem
 
 EVENTS: dict[str, str] = {
     Event.PERSON_ENROLLED: "All photos that came with a person are processed.",
     Event.PHOTO_FAILED: "A photo can’t be used.",
     Event.BATCH_DONE: "A batch has nothing left to do.",
-    Event.DUPLICATE_FOUND: "Two people may be one, and someone should decide.",
-    Event.DUPLICATE_DECIDED: "Someone decided about two people, or undid that.",
+    Event.DUPLICATE_FOUND: "Two people may be one.",
+    Event.DUPLICATE_DECIDED: "Someone decided about two people.",
     Event.SCAN_DONE: "A scan of all people has ended.",
     Event.SEARCH_DONE: "A search has its result.",
     TEST: "A test.",
@@ -79,6 +87,19 @@ def condition_of(endpoint: WebhookEndpoint) -> Condition:
             "longer and longer pauses. “Send a test event” tries at once.",
         )
     return Condition("On", "success")
+
+
+def about(event: WebhookEvent) -> str:
+    """What an event is about: "photo 8, person 7, no face"."""
+    return ", ".join(_about(name, value) for name, value in event.data.items() if value is not None)
+
+
+def _about(name: str, value: int | str | list[int]) -> str:
+    if isinstance(value, list):
+        return f"people {' and '.join(map(str, value))}"
+    if isinstance(value, int):
+        return f"{name.removesuffix('_id').replace('_', ' ')} {value}"
+    return value.replace("_", " ")
 
 
 def answer_of(delivery: WebhookDelivery) -> str:

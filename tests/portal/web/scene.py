@@ -8,13 +8,13 @@ from itertools import count
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from portal.accounts import invitations
 from portal.accounts.models import Invitation, Membership, Role, User
 from portal.batches.models import Batch, BatchArchive, BatchItem, Decision, ItemState
-from portal.database import writing
+from portal.database import now, writing
 from portal.duplicates.judging import decide
 from portal.extensions import db
 from portal.http.access import PUBLIC
@@ -27,6 +27,8 @@ from portal.photos.models import Photo
 from portal.search.models import Search
 from portal.storage import StoredFile, photo_store
 from portal.web.accounts.access import SIGNED_IN
+from portal.webhooks.models import DeliveryState, WebhookDelivery, WebhookEndpoint
+from portal.webhooks.services import send_test, switch_off
 from portal.work.models import WorkState
 from tests.make.batches import add_batch
 from tests.make.merges import merge
@@ -34,13 +36,14 @@ from tests.make.pairs import add_odd_photo, add_pair
 from tests.make.people import TESTER, add_person, add_photo, stored
 from tests.make.photos import picture
 from tests.make.searches import add_search
+from tests.make.webhooks import add_endpoint
 from tests.visitor import file
 
 VIEWER, OPERATOR, ADMIN = "viewer", "operator", "admin"
 EVERYBODY, STAFF, ADMINS = {VIEWER, OPERATOR, ADMIN}, {OPERATOR, ADMIN}, {ADMIN}
 NUMBERS = count(1)
 # What the pages of the clinic say that nobody of another organization may read.
-SECRETS = ("Paula Secret", "P-SECRET", "invited-", "mate-")
+SECRETS = ("Paula Secret", "P-SECRET", "invited-", "mate-", "hidden.example")
 
 
 @dataclass
@@ -62,6 +65,10 @@ class Scene:
     colleague: Membership
     invitation: Invitation
     key: ApiKey
+    # With a delivery that can be sent again; and one that is switched off.
+    webhook: WebhookEndpoint
+    delivery: WebhookDelivery
+    silent: WebhookEndpoint
     # Under way, with items in every state; just begun; and paused.
     batch: Batch
     items: dict[str, BatchItem]
@@ -154,6 +161,14 @@ def preview(arguments: Callable[[Scene], dict[str, Any]]) -> Callable[[Scene], d
 
 def new_photos(_: Scene) -> dict[str, Any]:
     return {"photos": [file(picture(7))]}
+
+
+def webhook(scene: Scene) -> dict[str, Any]:
+    return {"endpoint_id": scene.webhook.id}
+
+
+def webhook_form() -> dict[str, Any]:
+    return {"address": f"https://receiver.example/{next(NUMBERS)}", "events": ["batch.done"]}
 
 
 ROUTES = [
@@ -317,6 +332,23 @@ ROUTES = [
         form=lambda _: {"name": f"Key {next(NUMBERS)}", "scopes": ["read"]},
     ),
     Route("keys.revoke", "POST", ADMINS, 302, 404, lambda scene: {"key_id": scene.key.id}),
+    Route("webhooks.index", "GET", ADMINS, 200, 200),
+    Route("webhooks.create", "POST", ADMINS, 201, 201, form=lambda _: webhook_form()),
+    Route("webhooks.show", "GET", ADMINS, 200, 404, webhook),
+    Route("webhooks.change", "POST", ADMINS, 302, 404, webhook, lambda _: webhook_form()),
+    Route("webhooks.rotate", "POST", ADMINS, 201, 404, webhook, lambda scene: {"shown": scene.webhook.shown}),
+    Route("webhooks.switch_off", "POST", ADMINS, 302, 404, webhook),
+    Route("webhooks.switch_on", "POST", ADMINS, 302, 404, lambda scene: {"endpoint_id": scene.silent.id}),
+    Route("webhooks.test", "POST", ADMINS, 302, 404, webhook),
+    Route(
+        "webhooks.replay",
+        "POST",
+        ADMINS,
+        302,
+        404,
+        lambda scene: {**webhook(scene), "delivery_id": scene.delivery.id},
+    ),
+    Route("webhooks.delete", "POST", ADMINS, 302, 404, webhook),
     Route("members.index", "GET", ADMINS, 200, 200),
     Route(
         "members.invite",
@@ -394,6 +426,25 @@ def _duplicates(
         )
         session.add(scan)
     return to_decide, distinct, add_odd_photo(session, twins[0]), scan
+
+
+def _webhooks(
+    session: Session, organization: Organization
+) -> tuple[WebhookEndpoint, WebhookDelivery, WebhookEndpoint]:
+    """An endpoint with a delivery that was taken, and one that is switched off."""
+    with writing(session):
+        # There are few of them in an organization; those of earlier scenes make room.
+        mine = WebhookEndpoint.organization_id == organization.id
+        session.execute(update(WebhookEndpoint).where(mine).values(deleted_at=now()))
+    one, silent = (
+        add_endpoint(session, organization, f"https://hidden.example/{next(NUMBERS)}").row for _ in range(2)
+    )
+    send_test(session, TESTER, one)
+    switch_off(session, TESTER, silent)
+    with writing(session):
+        delivery = session.scalars(select(WebhookDelivery).where(WebhookDelivery.endpoint_id == one.id)).one()
+        delivery.state = DeliveryState.DELIVERED
+    return one, delivery, silent
 
 
 def _batch(
@@ -474,6 +525,7 @@ def make_scene(app: Flask, clinic: Organization) -> Scene:
             _colleague(session, organization, f"mate-{number}@clinic.example"),
             session.scalars(select(Invitation).where(Invitation.email == email)).one(),
             create_key(session, organization, TESTER, f"Secret key {number}", [Scope.READ])[0],
+            *_webhooks(session, organization),
             batch,
             items,
             archive,
