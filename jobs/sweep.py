@@ -16,8 +16,8 @@ from portal.batches import progress as batch_progress
 from portal.batches import services as batches
 from portal.calibration import services as calibrations
 from portal.database import execute_change, now, writing
-from portal.examination import services as examinations
 from portal.enrolment import work as enrolment
+from portal.examination import services as examinations
 from portal.installation.models import Installation, WorkerProcess
 from portal.installation.workers import HEARTBEAT_S, WORKER_LOST_S
 from portal.keys.idempotency import forget_old_requests

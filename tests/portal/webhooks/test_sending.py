@@ -79,7 +79,7 @@ def test_what_breaks_off_and_what_is_not_there_are_told() -> None:
     ("status", "asked", "seconds"),
     [
         (503, "120", 120),
-        (429, format_datetime(now() + timedelta(hours=1)), 3600),
+        pytest.param(429, format_datetime(now() + timedelta(hours=1)), 3600, id="429-a date-3600"),
         (503, "soon", 0),
         (503, "-5", 0),
         (500, "120", 0),
