@@ -185,11 +185,10 @@ def _searches(app: Flask, port: int, key: str, contents: Sequence[bytes]) -> lis
         search_id = create_search(session, organization, ACTOR, Upload(stored, "1.jpg")).id
 
         def is_done() -> bool:
-            session.rollback()
             found = find_search(session, organization, search_id)
             return found is not None and found.state not in UNFINISHED
 
-        assert wait(search_done(search_id), WAIT_S, is_done)
+        assert wait(session, search_done(search_id), WAIT_S, is_done)
 
     direct = statistics.median(_in_process(app, SEARCHES // 4, search_in_process))
     measured = [Row("search with wait, services in the process, p50", 1000 * direct, "ms")]

@@ -71,10 +71,15 @@ class Browser:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._cookies: dict[str, str] = {}
         self._signed_in = False
-        self._token = _token(self.get("/login"))
-        self._send("POST", "/login", *_form([("email", EMAIL), ("password", PASSWORD)], [], self._token))
-        self._token = _token(self.get("/account"))
+        self.token = _token(self.get("/login"))
+        self._send("POST", "/login", *form_of([("email", EMAIL), ("password", PASSWORD)], [], self.token))
+        self.token = _token(self.get("/account"))
         self._signed_in = True
+
+    @property
+    def cookie(self) -> dict[str, str]:
+        """The header by which the portal knows this browser."""
+        return {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
 
     def get(self, path: str) -> str:
         """The page at a path."""
@@ -82,7 +87,7 @@ class Browser:
 
     def post(self, path: str, fields: Sequence[tuple[str, str]], files: Sequence[tuple[str, bytes]]) -> str:
         """Send a form; returns where it leads. Raises RuntimeError if the form was refused."""
-        location, page = self._send("POST", path, *_form(fields, files, self._token))
+        location, page = self._send("POST", path, *form_of(fields, files, self.token))
         if not location:
             raise RuntimeError(f"{path} refused the form: {page[:2000]}")
         return location
@@ -96,15 +101,14 @@ class Browser:
         self, path: str, fields: Sequence[tuple[str, str]], files: Sequence[tuple[str, bytes]] = ()
     ) -> Any:
         """What the portal answers a script that sends a form."""
-        body, headers = _form(fields, files, self._token)
+        body, headers = form_of(fields, files, self.token)
         return json.loads(self._send("POST", path, body, {**headers, **self._as_script()})[1])
 
     def _as_script(self) -> dict[str, str]:
-        return {"Accept": "application/json", "X-CSRFToken": self._token}
+        return {"Accept": "application/json", "X-CSRFToken": self.token}
 
     def _send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[str, str]:
-        cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        self._connection.request(method, path, body, {**headers, "Cookie": cookies})
+        self._connection.request(method, path, body, {**headers, **self.cookie})
         response = self._connection.getresponse()
         page = response.read().decode(errors="replace")
         # From here on the session stays as it is: messages that no page shows would make it ever longer.
@@ -134,13 +138,14 @@ def _token(page: str) -> str:
     return found[1]
 
 
-def _form(
-    fields: Sequence[tuple[str, str]], files: Sequence[tuple[str, bytes]], token: str
+def form_of(
+    fields: Sequence[tuple[str, str]], files: Sequence[tuple[str, bytes]], token: str = ""
 ) -> tuple[bytes, dict[str, str]]:
+    """The body of a form, and the header that goes with it."""
     boundary = secrets.token_hex(16)
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, value in [("csrf_token", token), *fields]
+        for name, value in [*([("csrf_token", token)] if token else []), *fields]
     ]
     for number, (name, content) in enumerate(files):
         head = (

@@ -132,10 +132,9 @@ class Deliverer:
         session = db.session()
 
         def due() -> bool:
-            session.rollback()  # each look sees what has been committed
             return self._stopped.is_set() or work.any_due(session)
 
-        return wait(DELIVERIES, LOOK_EVERY_S, due)
+        return wait(session, DELIVERIES, LOOK_EVERY_S, due)
 
     async def _with_rows(self, act: Callable[[Session], Result]) -> Result:
         return await self._in_thread(lambda: act(db.session()))

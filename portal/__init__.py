@@ -12,7 +12,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from portal import extensions, logs
     from portal.api import app as api
     from portal.api import problems
-    from portal.http import access, errors, security
+    from portal.http import access, errors, holding, security
     from portal.web import configuration, pages
     from portal.web import errors as error_pages
     from portal.web.accounts import sessions
@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     configuration.init_app(app, settings or Settings.from_environment())
-    for part in (logs, security, extensions, sessions, access, pages):
+    for part in (logs, holding, security, extensions, sessions, access, pages):
         part.init_app(app)
     errors.init_app(app, error_pages.HANDLERS, problems.HANDLERS)
     for blueprint in (

@@ -121,6 +121,16 @@ def after_commit(session: Session, call: Callable[[], None]) -> None:
     session.info["afterwards"][call] = None
 
 
+def end_reading(session: Session) -> None:
+    """Give the connection back before something slow: a body that comes piece by piece, work of others.
+
+    What was loaded stays. Raises RuntimeError inside `writing`, or where changes are pending.
+    """
+    if session.info.get("writing") or session.new or session.dirty or session.deleted:
+        raise RuntimeError("Nobody waits for others while holding a transaction that writes.")
+    session.commit()
+
+
 def locked_tables(session: Session) -> list[str]:
     """The tables of which the present transaction has locked rows. Raises RuntimeError outside `writing`."""
     if not session.info.get("writing"):

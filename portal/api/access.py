@@ -12,6 +12,7 @@ from portal.api.problems import Problem
 from portal.audit.services import Actor
 from portal.extensions import db
 from portal.http.access import DECLARATION
+from portal.http.holding import hold_if_slow
 from portal.http.security import upload_of
 from portal.keys.models import ApiKey, Scope
 from portal.keys.services import key_of, note_use
@@ -23,7 +24,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Face Portal"'}
 
 
 def needs(scope: Scope) -> Callable[[View], View]:
-    """Declare that a view is for keys with a scope. Raises Problem (401, 403) in a request."""
+    """Declare that a view is for keys with a scope. Raises Problem (401, 403) and TooMuchHeld."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -33,6 +34,7 @@ def needs(scope: Scope) -> Callable[[View], View]:
                 raise Problem(403, f"The key {key.name} may not do this: it needs the scope {scope.value}.")
             note_use(db.session(), key)
             g.api_key = key
+            hold_if_slow()
             if (upload := upload_of(request.endpoint)) is not None:
                 request.max_content_length = upload.most_bytes
             return view(*args, **kwargs)

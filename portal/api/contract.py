@@ -113,7 +113,7 @@ def operation(
         if query is not NoQuery or json or form:
             problems.add(400)
         if json or form:
-            problems.add(413)
+            problems |= {408, 413, 429, 503}
         if form:
             problems.add(507)
         responses = Response(

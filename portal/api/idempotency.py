@@ -28,7 +28,7 @@ from portal.keys.idempotency import (
     renew_claim,
 )
 from portal.keys.models import IdempotentRequest
-from portal.waiting import tell, wait
+from portal.waiting import CHANNELS, tell, wait
 
 HEADER = "Idempotency-Key"
 LONGEST = 255
@@ -75,14 +75,15 @@ def _claimed_or_known(name: str, *, is_repeatable: bool) -> Claim | IdempotentRe
 
     def is_settled() -> bool:
         nonlocal found
-        if isinstance(found, IdempotentRequest) and found.status is None:
-            session.rollback()
+        if isinstance(found, IdempotentRequest):
             found = claim_request(session, key, name, target)
         if isinstance(found, Claim) or found.target_hash != target or found.status is not None:
             return True
         return found.acted_at is not None and (is_repeatable or found.claimed_until < now())
 
-    if isinstance(found, IdempotentRequest) and not wait(_channel(found.id), PATIENCE_S, is_settled):
+    if isinstance(found, Claim):
+        return found
+    if not wait(session, _channel(found.id), PATIENCE_S, is_settled):
         raise Problem(
             409,
             f"The first request with this {HEADER} is still running. Ask again.",
@@ -163,4 +164,4 @@ def _is_streamed() -> bool:
 
 
 def _channel(request_id: int) -> str:
-    return f"portal:done:request:{request_id}"
+    return f"{CHANNELS}request:{request_id}"

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from portal.database import Gone
 from portal.extensions import db
 from portal.http.errors import Handlers
+from portal.http.holding import TooMuchHeld
 from portal.paging import CursorError
 from portal.people.services import PersonError
 from portal.photos.services import PhotoError
@@ -94,6 +95,11 @@ def http_error(error: HTTPException) -> Response:
     return answer(Problem(error.code or 500, error.description or ""))
 
 
+def too_much_held(error: TooMuchHeld) -> Response:
+    """One more slow request than is allowed at once."""
+    return answer(Problem(error.code, str(error.description), headers=error.headers))
+
+
 def wrong_method(error: MethodNotAllowed) -> Response:
     """A method that this address does not have."""
     methods = ", ".join(error.valid_methods or ())
@@ -137,6 +143,7 @@ def failure(error: Exception) -> Response:
 HANDLERS: Handlers = {
     Problem: answer,
     MethodNotAllowed: wrong_method,
+    TooMuchHeld: too_much_held,
     HTTPException: http_error,
     PersonError: wrong_field,
     PhotoError: wrong_photo,

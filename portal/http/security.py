@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, TypeVar, cast
 
 from flask import Flask, Request, Response, abort, current_app, request, session
+from werkzeug.utils import cached_property
+from werkzeug.wsgi import get_input_stream
+
+from portal.http.bodies import MOST_AT_ONCE, Body
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -58,12 +63,20 @@ def upload_of(endpoint: str | None) -> Upload | None:
 
 
 class StreamableRequest(Request):
-    """A request whose form is not parsed where the view wants to read it piece by piece."""
+    """A request whose body may come slowly, and whose form is left to views that read it piece by piece."""
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        environ = {**self.environ, "wsgi.input": Body(self.environ["wsgi.input"])}
+        return get_input_stream(environ, max_content_length=self.max_content_length)
 
     @property
     def want_form_data_parsed(self) -> bool:
         upload = upload_of(self.endpoint)
         return not (upload and upload.streamed) and super().want_form_data_parsed
+
+    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
+        return cast(IO[bytes], SpooledTemporaryFile(MOST_AT_ONCE))
 
 
 def init_app(app: Flask) -> None:

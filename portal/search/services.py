@@ -103,8 +103,7 @@ def find_search(session: Session, organization: Organization, search_id: int) ->
 
 
 def has_ended(session: Session, organization: Organization, search_id: int) -> bool:
-    """Whether the workers are done with a search, as committed now; True as well if it is not there."""
-    session.rollback()
+    """Whether the workers are done with a search; True as well if it is not there."""
     mine = Search.id == search_id, Search.organization_id == organization.id
     state = session.scalar(select(Search.state).where(*mine))
     return state not in UNFINISHED

@@ -9,7 +9,12 @@ import struct
 from types import TracebackType
 
 BACKLOG = 1024
+# What moves is not cut, however slowly; what has stopped gives its thread back. Sending takes longer to be
+# seen moving: the system tells of it only when a good part of its buffer is free again.
 SILENT_FOR_S = 20
+NOT_READING_FOR_S = 60
+# For each connection, which Linux doubles. A page goes in whole, so no thread waits until it is read.
+SEND_BUFFER_BYTES = 192 * 1024
 
 
 class ListenError(RuntimeError):
@@ -68,8 +73,10 @@ def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted connections inherit it: one that goes silent in the middle gives its thread back.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENT_FOR_S, 0))
+        # Accepted connections inherit these.
+        for timeout, seconds in ((socket.SO_RCVTIMEO, SILENT_FOR_S), (socket.SO_SNDTIMEO, NOT_READING_FOR_S)):
+            listener.setsockopt(socket.SOL_SOCKET, timeout, struct.pack("ll", seconds, 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError:

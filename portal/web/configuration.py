@@ -13,6 +13,9 @@ from portal.settings import Settings
 MAX_PHOTOS_AT_ONCE = 20
 # Around the photos of a form: its other fields and the boundaries between the parts.
 FORM_OVERHEAD_BYTES = 1024 * 1024
+# To the database, of one process. A request that waits for others holds none (database.end_reading), so a few
+# do for many threads; PostgreSQL lets 100 in, unless it is told otherwise.
+KEPT_CONNECTIONS, MOST_CONNECTIONS = 10, 40
 
 
 class RowNumber(IntegerConverter):
@@ -29,7 +32,12 @@ def init_app(app: Flask, settings: Settings) -> None:
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         # Values in statements are names and addresses: they stay out of error messages.
-        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "hide_parameters": True},
+        SQLALCHEMY_ENGINE_OPTIONS={
+            "pool_pre_ping": True,
+            "hide_parameters": True,
+            "pool_size": KEPT_CONNECTIONS,
+            "max_overflow": MOST_CONNECTIONS - KEPT_CONNECTIONS,
+        },
         MAX_CONTENT_LENGTH=MAX_PHOTOS_AT_ONCE * MAX_PHOTO_BYTES + FORM_OVERHEAD_BYTES,
         MAX_FORM_MEMORY_SIZE=FORM_OVERHEAD_BYTES,
         # Far more than a full form has, so that "too many photos" is answered in words.

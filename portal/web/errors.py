@@ -10,9 +10,10 @@ from werkzeug.exceptions import HTTPException
 from portal.database import Gone
 from portal.extensions import db
 from portal.http.errors import Handlers
+from portal.http.holding import TooMuchHeld
 from portal.storage import StoreFull
 
-PAGES = {400, 403, 404, 405, 413, 429, 500, 507}
+PAGES = {400, 403, 404, 405, 408, 413, 429, 500, 507}
 
 FULL = "The portal's disk is full. Nothing was lost: tell whoever runs the portal, and send it again later."
 
@@ -38,6 +39,13 @@ def gone(_: Gone) -> tuple[str, int]:
     return _page("gone"), 404
 
 
+def too_much_held(error: TooMuchHeld) -> tuple[str | dict[str, str], int, dict[str, str]]:
+    """One more slow request than is allowed at once: JSON for a script, a page for a person."""
+    if request.accept_mimetypes.best == "application/json":
+        return {"error": str(error.description)}, error.code, error.headers
+    return _page("busy", words=error.description), error.code, error.headers
+
+
 def store_full(error: StoreFull) -> tuple[str | dict[str, str], int]:
     """There is no room for photos: JSON for a script, a page for a person."""
     log.error("the disk of the photos is full", problem=str(error))
@@ -60,6 +68,7 @@ def failure(error: Exception) -> tuple[str, int]:
 
 
 HANDLERS: Handlers = {
+    TooMuchHeld: too_much_held,
     HTTPException: http_error,
     CSRFError: csrf_error,
     Gone: gone,

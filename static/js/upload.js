@@ -66,6 +66,10 @@ function send(form, submitter) {
     words.textContent = "Uploaded. The portal is storing it…";
   });
   request.addEventListener("load", () => {
+    if (request.status === 429 || request.status === 503) {
+      failed("Too much is under way at once.", "Your photos are still here: try again in a few seconds.");
+      return;
+    }
     const chosen = request.status >= 400 ? photosIn(form) : new Map();
     if (showPage(request.responseText, request.responseURL)) {
       putBack(chosen);

@@ -84,6 +84,40 @@ class Sent:
         return [one["id"] for answer in self._answers if answer.ok for one in answer.json()["photos"]]
 
 
+class Refusals:
+    """How many requests with photos a page had on their way at the same time."""
+
+    at_once_before = 0
+    at_once_after = 0
+
+
+def refuse(page: Page, requests: int) -> Refusals:
+    """Refuse so many requests with photos, when all have come, as too many at once; let others through."""
+    seen, held, under_way = Refusals(), list[Route](), 0
+
+    def decide(route: Route) -> None:
+        nonlocal under_way
+        if seen.at_once_before < requests:
+            held.append(route)
+            if len(held) == requests:
+                seen.at_once_before = requests
+                for one in held:
+                    one.fulfill(status=429, headers={"Retry-After": "1"}, json={"error": "Too much at once."})
+            return
+        under_way += 1
+        seen.at_once_after = max(seen.at_once_after, under_way)
+        route.continue_()
+
+    def end(answer: Response) -> None:
+        nonlocal under_way
+        if answer.ok and answer.url.endswith("/photos"):
+            under_way -= 1
+
+    page.on("response", end)
+    page.route("**/enrol/*/photos", decide)
+    return seen
+
+
 def cut_after(page: Page, requests: int) -> None:
     """Let so many requests with photos through; the network fails all others."""
     passed = 0

@@ -21,6 +21,7 @@ from tests.functional.bulk_pages import (
     expect_sent,
     expect_words,
     folders_of,
+    refuse,
     start_enrolling,
 )
 from tests.functional.looks import look_at
@@ -193,6 +194,22 @@ def test_sending_goes_on_when_the_connection_is_back(
     expect_sent(page, "45 photos have arrived.")
     assert len(set(sent.items)) == len(sent.items) == 45
     expect_done(page, enrolled=45)
+
+
+def test_sending_goes_on_with_less_at_once_when_the_portal_has_too_much_under_way(
+    bea: Staff, new_page: NewPage, faces: list[Path], tmp_path: Path
+) -> None:
+    page = new_page(bea)
+    sent = Sent(page)
+    refusals = refuse(page, requests=3)
+    page.goto("/enrol")
+    drop(page, folders_of(tmp_path, "MUCH", faces[: 3 * PARCEL]))
+    start_enrolling(page, "Enrol 60 photos")
+    expect_words(page, "The portal has much to do.")
+    expect_sent(page, "60 photos have arrived.")
+    assert refusals.at_once_before == 3
+    assert refusals.at_once_after == 1
+    assert len(set(sent.items)) == len(sent.items) == 60
 
 
 def test_after_a_closed_tab_only_what_is_missing_is_sent(

@@ -147,7 +147,6 @@ def _answered(examination_id: int, images: tuple[str, ...]) -> Iterator[Examinat
     session, organization = db.session(), current_organization()
 
     def found() -> Examination:
-        session.rollback()
         examination = services.find_examination(session, organization, examination_id)
         if examination is None:
             raise Problem(404, "The person was deleted in the meantime.")
@@ -157,7 +156,7 @@ def _answered(examination_id: int, images: tuple[str, ...]) -> Iterator[Examinat
         return found().state not in UNFINISHED
 
     try:
-        if not wait(examination_done(examination_id), ANSWERED_WITHIN_S, is_done):
+        if not wait(session, examination_done(examination_id), ANSWERED_WITHIN_S, is_done):
             words = f"No worker was free within {ANSWERED_WITHIN_S} seconds. Send it again later."
             raise Problem(503, words, headers={"Retry-After": "10"})
         examination = found()

@@ -48,11 +48,9 @@ def _enrolled(person_id: int, query: WaitQuery) -> Answer:
     session, organization_id = db.session(), current_organization().id
 
     def processed() -> bool:
-        session.rollback()
-        session.expire_all()
         return all(photo.state not in UNFINISHED for photo in _photos(person_of(person_id)))
 
-    done = wait(photos_done(organization_id), query.wait, processed)
+    done = wait(session, photos_done(organization_id), query.wait, processed)
     where = {"Location": url_for("api_people.get_person", person_id=person_id)}
     return tagged(_whole(person_of(person_id)), 201 if done else 202, where)
 

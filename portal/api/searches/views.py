@@ -102,9 +102,10 @@ def _wait(search_ids: Sequence[int], seconds: float) -> bool:
     """Wait until all are done; whether they are."""
     until = time.monotonic() + seconds
 
-    ended = partial(services.has_ended, db.session(), current_organization())
+    session = db.session()
+    ended = partial(services.has_ended, session, current_organization())
     return all(
-        wait(search_done(search_id), until - time.monotonic(), partial(ended, search_id))
+        wait(session, search_done(search_id), until - time.monotonic(), partial(ended, search_id))
         for search_id in search_ids
     )
 

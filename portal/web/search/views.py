@@ -62,8 +62,9 @@ def index() -> ResponseReturnValue:
         form.photo.errors = [str(error)]
         return _index(form, 422)
     # The page that follows shows the candidates at once, if they are there by then.
-    ended = partial(services.has_ended, db.session(), organization, search.id)
-    wait(search_done(search.id), PATIENCE_S, ended)
+    session = db.session()
+    ended = partial(services.has_ended, session, organization, search.id)
+    wait(session, search_done(search.id), PATIENCE_S, ended)
     return redirect(url_for("search.show", search_id=search.id))
 
 

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import func, select
 
 from portal.extensions import db
+from portal.http.holding import places
 from portal.installation.workers import live_workers
 from portal.people.models import Merge, Person
 from portal.photos.models import Photo
@@ -36,6 +37,9 @@ class _Figures(Collector):
         for number, worker in enumerate(workers, start=1):
             memory.add_metric([str(number)], worker.memory_bytes)
         yield memory
+        yield GaugeMetricFamily(
+            "portal_held_requests", "Slow uploads and answers of this process", value=len(places())
+        )
         yield from _waiting_jobs()
 
 

@@ -1,6 +1,8 @@
 // Requests that get through in the end: they wait for the network, for the portal, for someone who has to
 // sign in again, for a batch that is paused.
 
+import { Lanes } from "./lanes.js";
+
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 30_000;
 const WAIT_FOR_STAFF_MS = 5000;
@@ -8,6 +10,7 @@ const WAIT_FOR_STAFF_MS = 5000;
 const SILENCE_MS = 120_000;
 
 const LOST = "The connection was lost. This goes on by itself as soon as it is back.";
+const BUSY = "The portal has much to do. This goes on by itself, with fewer files at once.";
 const SIGNED_OUT = "You were signed out. Sign in again in another tab; this goes on by itself.";
 const PAUSED = "The batch is paused. Sending goes on by itself as soon as the batch does.";
 
@@ -37,6 +40,7 @@ export class Courier {
   #running = new Set();
   /** @type {Set<() => void>} */
   #waiting = new Set();
+  #lanes = new Lanes();
   /** @type {Map<object, string>} */
   #troubles = new Map();
   /** @type {{over: Promise<void>, end: () => void}} */
@@ -93,14 +97,13 @@ export class Courier {
     let renewed = 0;
     try {
       for (let tries = 1; ; tries += 1) {
-        if (this.isHeld) {
-          this.#troubles.delete(ticket);
-          await this.#held.over;
-        }
-        const request = await this.#send(path, body, { type, html, progress });
+        const request = await this.#sendInTurn(ticket, path, body, { type, html, progress });
         const answer = answerOf(request);
         const trouble = this.#troubleOf(request, answer, path, html);
-        if (!trouble) return answer;
+        if (!trouble) {
+          this.#lanes.gotThrough();
+          return answer;
+        }
         progress?.(0);
         if (this.isHeld) {
           tries = 0;
@@ -113,7 +116,9 @@ export class Courier {
           if (renewed === 1) continue;
           if (renewed > 3) throw refused(request);
         }
-        const growing = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries - 1));
+        if (trouble === BUSY) this.#lanes.fewer();
+        const asked = Number(request.getResponseHeader("Retry-After")) * 1000 || 0;
+        const growing = Math.min(LONGEST_WAIT_MS, Math.max(asked, FIRST_WAIT_MS * 2 ** (tries - 1)));
         await this.#wait(trouble === SIGNED_OUT || trouble === PAUSED ? WAIT_FOR_STAFF_MS : growing);
       }
     } finally {
@@ -130,6 +135,7 @@ export class Courier {
    */
   #troubleOf(request, answer, path, html) {
     if (request.status === 507 && answer.words) return answer.words;
+    if ((request.status === 429 || request.status === 503) && request.getResponseHeader("Retry-After")) return BUSY;
     if (request.status === 0 || request.status === 429 || request.status >= 500) return LOST;
     if (isOfStranger(request, answer, new URL(this.url + path, location.href).pathname, html)) return SIGNED_OUT;
     if (answer.ok) return "";
@@ -137,6 +143,29 @@ export class Courier {
     if (answer.json.status === "paused") return PAUSED;
     if (answer.json.status) throw new Stopped(answer.words);
     return "";
+  }
+
+  /**
+   * Send as soon as a lane is free, and nobody has stopped the sending.
+   * @param {object} ticket
+   * @param {string} path
+   * @param {XMLHttpRequestBodyInit} body
+   * @param {Options} options
+   * @returns {Promise<XMLHttpRequest>}
+   */
+  async #sendInTurn(ticket, path, body, options) {
+    for (;;) {
+      if (this.isHeld) {
+        this.#troubles.delete(ticket);
+        await this.#held.over;
+      }
+      await this.#lanes.take();
+      try {
+        if (!this.isHeld) return await this.#send(path, body, options);
+      } finally {
+        this.#lanes.free();
+      }
+    }
   }
 
   /**

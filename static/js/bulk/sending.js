@@ -1,6 +1,8 @@
 // Send what was dropped to a batch: the manifest, the list of all photos, the photos that the batch still
 // wants, the archives. What arrived earlier is compared, not sent again.
 
+import { AT_ONCE } from "./lanes.js";
+
 /**
  * @import { Archive, Problem, Selection } from "./selection.js"
  * @import { Courier } from "./courier.js"
@@ -16,7 +18,6 @@ const ANNOUNCED_AT_ONCE = 500;
 const PARCEL_FILES = 20;
 const PARCEL_BYTES = 4 * 1024 * 1024;
 const PIECE_BYTES = 8 * 1024 * 1024;
-const AT_ONCE = 3;
 
 const GONE = "The file can't be read any more: it was moved, changed or removed. Drop it again.";
 const ANOTHER = "Another photo of this name has arrived in this batch. Drop this one in a batch of its own.";

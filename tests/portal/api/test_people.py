@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from portal.api.people import views as people
 from portal.audit.models import AuditEvent
-from portal.database import writing
+from portal.database import end_reading, writing
 from portal.organizations.models import Organization
 from portal.photos.models import Photo
 from portal.photos.reasons import MAX_PHOTO_BYTES
@@ -239,10 +239,14 @@ def test_the_content_of_a_photo_waits_for_the_worker(registry: Program) -> None:
 def test_who_is_deleted_while_a_program_waits_is_not_there(
     registry: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deleted_meanwhile(_channel: str, _seconds: float, is_done: Callable[[], bool]) -> bool:
+    def deleted_meanwhile(
+        session: Session, _channel: str, _seconds: float, is_done: Callable[[], bool]
+    ) -> bool:
         assert not is_done()
+        end_reading(session)
         (person,) = registry.get("/people").get_json()["items"]
         assert registry.send("DELETE", f"/people/{person['id']}").status_code == 204
+        session.expire_all()
         return is_done()
 
     monkeypatch.setattr(people, "wait", deleted_meanwhile)

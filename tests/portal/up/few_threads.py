@@ -1,0 +1,9 @@
+"""The web server's own configuration with so few threads that a test can hold all of them."""
+
+from __future__ import annotations
+
+from portal.http.holding import ADDRESS, EVERYONE, LIMITS, ORGANIZATION
+from portal.up.gunicorn_conf import *  # noqa: F403
+
+LIMITS.update({EVERYONE: 4, ADDRESS: 4, ORGANIZATION: 3})
+threads = 5
