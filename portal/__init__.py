@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from typing import TYPE_CHECKING
 
-from portal.settings import Settings
+if TYPE_CHECKING:  # help and completion in the terminal load neither
+    from flask import Flask
+
+    from portal.settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The app, ready to serve; its settings come from the environment unless they are given."""
+    from flask import Flask
+
     from portal import extensions, logs
     from portal.api import app as api
     from portal.api import problems
     from portal.http import access, errors, holding, security
+    from portal.settings import Settings
     from portal.web import configuration, pages
     from portal.web import errors as error_pages
     from portal.web.accounts import sessions

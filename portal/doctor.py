@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -44,18 +44,13 @@ class Finding:
     text: str
     mark: str = "off"
 
+    @property
+    def state(self) -> str:
+        """In a word: ok, TO DO, or what else it is."""
+        return {True: "ok", False: "TO DO", None: self.mark}[self.ok]
+
     def __str__(self) -> str:
-        mark = {True: "ok", False: "TO DO", None: self.mark}[self.ok]
-        return f"{mark:<6} {self.part:<15} {self.text}"
-
-
-def report(settings: Settings, say: Callable[[str], None]) -> bool:
-    """Print a line for every part; True if nothing is wrong."""
-    well = True
-    for finding in examine(settings):
-        say(str(finding))
-        well = well and finding.ok is not False
-    return well
+        return f"{self.state:<6} {self.part:<15} {self.text}"
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
