@@ -59,8 +59,8 @@ def main() -> None:
     locks = [LOCKS / f"{runtime}.txt", *([LOCKS / "dev.txt"] if dev else [])]
     if extras in EXTRAS:
         locks.append(LOCKS / f"{extras}.txt")
-    project = ROOT / "pyproject.toml"
-    inputs = [project, LOCKS / "uv.txt", *locks]
+    projects = [ROOT / "pyproject.toml", ROOT / "portal_client" / "pyproject.toml"]
+    inputs = [*projects, LOCKS / "uv.txt", *locks]
     step(state, "packages", runtime, inputs, lambda: install_packages(runtime, locks))
     vendor = ROOT / "static" / "vendor" / "htmx.min.js"
     if not vendor.exists():
@@ -141,8 +141,10 @@ def install_packages(runtime: str, locks: Sequence[Path]) -> None:
     uv("install", "--quiet", "--require-hashes", "--no-deps", "--constraint", str(locks[0]), tool)
     pins = [str(lock) for lock in (*locks, LOCKS / "uv.txt")]
     uv("sync", "--require-hashes", "--no-build-isolation", *pins)
-    # The project itself comes last: syncing removes whatever no lock names.
-    uv("install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    # The project itself comes last: syncing removes whatever no lock names. The client is for tests only.
+    ours = [ROOT, *([ROOT / "portal_client"] if "dev" in also else [])]
+    editable = [part for folder in ours for part in ("--editable", str(folder))]
+    uv("install", "--quiet", "--no-deps", "--no-build-isolation", *editable)
 
 
 def install_face_model() -> None:

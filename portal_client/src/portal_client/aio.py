@@ -1,0 +1,102 @@
+"""The client for programs with async."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+import httpx
+
+from portal_client.calls import Call, Listing
+from portal_client.connection import TIMEOUT_S, connection_options
+from portal_client.methods import method_like
+from portal_client.operations import faces, people, photos, searches
+from portal_client.sending import Retries, Sending
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _method(operation: Callable[P, Call[T]]) -> Callable[Concatenate[AsyncClient, P], Awaitable[T]]:
+    @method_like(operation)
+    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+        return self._send(operation(*args, **kwargs))
+
+    return method
+
+
+def _list(operation: Callable[P, Listing[T]]) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[T]]:
+    @method_like(operation)
+    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return self._items(operation(*args, **kwargs))
+
+    return method
+
+
+class AsyncClient:
+    """A connection to a portal, with one organization's API key. Tasks of one event loop may share it.
+
+    Photos are read from files as they are sent, without giving way to other tasks meanwhile.
+    """
+
+    def __init__(
+        self, url: str, key: str, *, timeout_s: float = TIMEOUT_S, retries: Retries | None = None
+    ) -> None:
+        """url: where the portal is, without /api/v1. timeout_s: of connecting and of each read and write."""
+        self._http = httpx.AsyncClient(**connection_options(url, key))
+        self._timeout_s, self._retries = timeout_s, retries or Retries()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _send(self, call: Call[T]) -> T:
+        sending = Sending(call, self._retries, self._timeout_s)
+        while True:
+            try:
+                with sending.attempt() as arguments:
+                    response = await self._http.request(**arguments)
+            except httpx.RequestError as error:
+                await asyncio.sleep(sending.wait_after_error(error))
+                continue
+            wait_s = sending.wait_after_answer(response)
+            if wait_s is None:
+                return sending.result(response)
+            await asyncio.sleep(wait_s)
+
+    async def _items(self, listing: Listing[T]) -> AsyncIterator[T]:
+        cursor = None
+        while True:
+            page = await self._send(listing.page(cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    list_people = _list(people.list_people)
+    enrol_person = _method(people.enrol_person)
+    get_person = _method(people.get_person)
+    change_person = _method(people.change_person)
+    remove_person = _method(people.remove_person)
+    add_photos = _method(people.add_photos)
+    verify_person = _method(people.verify_person)
+    get_photo = _method(photos.get_photo)
+    get_photo_content = _method(photos.get_photo_content)
+    delete_photo = _method(photos.delete_photo)
+    choose_main_face = _method(photos.choose_main_face)
+    create_search = _method(searches.create_search)
+    create_searches = _method(searches.create_searches)
+    get_search = _method(searches.get_search)
+    detect_faces = _method(faces.detect_faces)
+    compare_faces = _method(faces.compare_faces)

@@ -1,0 +1,1 @@
+"""The operations of the contract by noun: functions that make calls."""

@@ -1,0 +1,64 @@
+"""The client against docs/openapi.json: all operations, all fields, for both clients alike."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portal_client import AsyncClient, Client, models
+
+CONTRACT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
+OPERATIONS = {one["operationId"]: one for methods in CONTRACT["paths"].values() for one in methods.values()}
+MODELS = {name: kind for name, kind in vars(models).items() if is_dataclass(kind)}
+# The client's own business.
+NOT_PARAMETERS = {"cursor"}
+
+
+def method(kind: type, name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(kind, name)
+    return found
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_is_there_with_all_that_it_takes(name: str) -> None:
+    signatures = [inspect.signature(method(kind, name)) for kind in (Client, AsyncClient)]
+    assert signatures[0].parameters == signatures[1].parameters
+    taken = set(signatures[0].parameters)
+    one = OPERATIONS[name]
+    wanted = {parameter["name"] for parameter in one["parameters"]}
+    for content in one.get("requestBody", {}).get("content", {}).values():
+        wanted |= set(resolved(content["schema"])["properties"])
+    assert wanted - NOT_PARAMETERS <= taken
+    assert inspect.getdoc(method(Client, name)) == inspect.getdoc(method(AsyncClient, name))
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name in CONTRACT["components"]["schemas"]])
+def test_every_field_of_a_model_is_there(name: str) -> None:
+    schema = CONTRACT["components"]["schemas"][name]
+    assert set(schema["properties"]) <= {field.name for field in fields(MODELS[name])}
+
+
+def test_every_answer_has_a_model() -> None:
+    answers = {
+        content["schema"]["$ref"].split("/")[-1]
+        for one in OPERATIONS.values()
+        for status, response in one["responses"].items()
+        if status.startswith("2")
+        for content in response.get("content", {}).values()
+        if "$ref" in content["schema"]
+    }
+    lists = {
+        name for name in answers if "next_cursor" in CONTRACT["components"]["schemas"][name]["properties"]
+    }
+    assert answers - lists <= set(MODELS)
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = CONTRACT["components"]["schemas"][schema["$ref"].split("/")[-1]]
+    return found
