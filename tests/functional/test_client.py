@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from portal_client.models import Pair
 
-from portal_client import AsyncClient, Client, Forbidden, Invalid, NotFound, Unauthorized
+from portal_client import AsyncClient, Client, Forbidden, Invalid, NotFound, Refused, Unauthorized, Upload
 from tests.functional.mates import Mate
 from tests.functional.up_portal import BROWSING, UpPortal
+from tests.run.programs import PATIENCE_S
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group(BROWSING)
 
-README = Path(__file__).parents[2] / "portal_client" / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "portal_client" / "README.md"
 WAIT_S = 60
 
 
@@ -63,6 +71,118 @@ def test_someone_is_enrolled_found_changed_and_removed(client: Client, people: I
     client.remove_person(person.id)
     with pytest.raises(NotFound):
         client.get_person(person.id)
+
+
+def test_several_photos_are_searched_for_at_once(client: Client, people: Iterator[Mate]) -> None:
+    mate, other = next(people), next(people)
+    person = client.enrol_person(mate.external_id, mate.name, mate.photos[0], wait=WAIT_S)
+    searches = client.create_searches([mate.probe, other.probe], min_score=0.3, all_faces=True, wait=WAIT_S)
+    first, second = searches.items
+    assert [person.id] in [[one.person_id for one in face.candidates or []] for face in first.faces]
+    assert all(one.person_id != person.id for face in second.faces for one in face.candidates or [])
+    search = client.create_search(mate.probe, restrict_to=[mate.external_id], wait=WAIT_S)
+    assert search.people_compared == 1
+
+
+def test_faces_are_compared_without_being_kept(client: Client, people: Iterator[Mate]) -> None:
+    mate = next(people)
+    person = client.enrol_person(mate.external_id, mate.name, mate.photos, wait=WAIT_S)
+    detection = client.detect_faces(mate.probe, templates=True)
+    template = next(face.template for face in detection.faces if face.main)
+    assert template
+    assert detection.face_model
+    assert len(template) == 4 * detection.face_model.dimension
+    comparison = client.compare_faces(mate.photos[0], mate.probe)
+    assert comparison.match
+    by_photo = client.verify_person(person.id, mate.probe)
+    fingerprint = detection.face_model.fingerprint
+    by_template = client.verify_person(person.id, template=template, face_model=fingerprint)
+    assert by_photo.score == by_template.score == by_photo.photos[0].score
+    assert {photo.photo_id for photo in by_photo.photos} == {photo.id for photo in person.photos}
+
+
+def test_many_are_enrolled_in_a_batch_and_undone(
+    client: Client, people: Iterator[Mate], tmp_path: Path
+) -> None:
+    photos = {f"{mate.external_id}.jpg": mate.photos[0] for mate in (next(people), next(people))}
+    batch = client.start_batch("tests", grouping="file", label="external_id")
+    sizes = [(name, photo.stat().st_size) for name, photo in photos.items()]
+    announced = client.announce_files(batch.id, sizes).items
+    assert [one.state for one in announced] == ["expected", "expected"]
+    numbered = dict(zip((one.id for one in announced), photos.values(), strict=True))
+    assert {one.state for one in client.send_photos(batch.id, numbered).items} == {"received"}
+    assert not client.end_announcing(batch.id).wants_files
+    ended(client, batch.id)
+    items = list(client.list_batch_items(batch.id, "enrolled"))
+    assert {item.external_id + ".jpg" for item in items} == set(photos)
+    assert batch.id in {one.id for one in client.list_batches()}
+    client.decide_batch(batch.id, "undo")
+    wait_until(lambda: client.get_batch(batch.id).status == "undone", "the batch being undone", PATIENCE_S)
+
+
+def test_a_zip_comes_in_pieces_and_a_list_says_who_is_on_its_photos(
+    client: Client, people: Iterator[Mate]
+) -> None:
+    mate = next(people)
+    batch = client.start_batch("a ZIP")
+    listed = f"external_id,name,photo\n{mate.external_id},{mate.name},one.jpg\n"
+    assert client.send_manifest(batch.id, Upload(listed.encode(), "list.csv")).rows == 1
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.write(mate.photos[0], "one.jpg")
+    whole = packed.getvalue()
+    archive = client.announce_archive(batch.id, "photos.zip", len(whole))
+    for offset in range(0, len(whole), 10_000):
+        piece = whole[offset : offset + 10_000]
+        progress = client.send_piece(batch.id, archive.id, piece, offset=offset)
+        assert progress.received_bytes == offset + len(piece)
+    client.end_announcing(batch.id)
+    ended(client, batch.id)
+    assert [item.name for item in client.list_batch_items(batch.id, "enrolled")] == [mate.name]
+
+
+def ended(client: Client, batch_id: int) -> None:
+    wait_until(lambda: client.get_batch(batch_id).status == "done", "the end of the batch", PATIENCE_S)
+
+
+def test_who_is_enrolled_twice_is_found_decided_and_merged(client: Client, people: Iterator[Mate]) -> None:
+    mate = next(people)
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    first, second = (
+        client.enrol_person(f"{mate.external_id}-{place}", mate.name, photo, wait=WAIT_S)
+        for place, photo in enumerate(mate.photos)
+    )
+
+    def found() -> list[Pair]:
+        ids = {first.id, second.id}
+        pairs = client.list_pairs(status="open")
+        return [pair for pair in pairs if {pair.a.person_id, pair.b.person_id} == ids]
+
+    pair: Pair = wait_until(found, "the pair", PATIENCE_S)[0]
+    assert client.get_pair(pair.id) == pair
+    assert client.decide_pair(pair.id, "distinct", note="Twins.").pair.note == "Twins."
+    assert client.decide_pair(pair.id, "undo").pair.status == "open"
+    merged = client.decide_pair(pair.id, "merge", survivor_id=first.id).pair
+    assert merged.status == "duplicate"
+    assert pair.id in {one.id for one in client.list_pairs(updated_after=began)}
+    assert len(client.get_person(first.id).photos) == 2
+
+
+def test_all_are_compared_with_each_other_by_a_scan(client: Client) -> None:
+    scan = client.start_scan()
+    wait_until(lambda: client.get_scan(scan.id).status == "done", "the end of the scan", PATIENCE_S)
+    assert client.list_scans().items[0].id == scan.id
+    with pytest.raises(Refused):
+        client.cancel_scan(scan.id)
+
+
+def test_figures_say_how_the_organization_is(client: Client) -> None:
+    statistics, scores = client.get_statistics(), client.get_scores()
+    assert statistics.workers
+    assert statistics.people == len(list(client.list_people(limit=1)))
+    assert scores.face_model == statistics.face_model
+    assert scores.calibrated_at is None
+    assert -1 < scores.search.value < 1
 
 
 def test_async_it_is_the_same(portal: UpPortal, key: str, people: Iterator[Mate]) -> None:
@@ -123,3 +243,11 @@ def test_the_examples_of_the_readme(
         program = example.replace("http://127.0.0.1:8000", portal.url).replace("fpk_…", key)
         exec(compile(program, str(README), "exec"), names)
     assert names["search"].status == "done"
+
+
+def test_no_operation_is_left_out_here() -> None:
+    contract = json.loads((ROOT / "docs" / "openapi.json").read_text())
+    called = set(re.findall(r"client\.(\w+)\(", Path(__file__).read_text()))
+    assert {
+        one["operationId"] for methods in contract["paths"].values() for one in methods.values()
+    } <= called

@@ -31,7 +31,7 @@ SEARCH = {
     "status": "queued",
     "reason": None,
     "message": None,
-    "processing_ms": {"total": None},
+    "processing_ms": dict.fromkeys(("decode", "detect", "embed", "search", "total")),
     "faces": [],
     "people_compared": None,
     "threshold": None,

@@ -12,7 +12,7 @@ import httpx
 from portal_client.calls import Call, Listing
 from portal_client.connection import TIMEOUT_S, connection_options
 from portal_client.methods import method_like
-from portal_client.operations import faces, people, photos, searches
+from portal_client.operations import batches, duplicates, faces, figures, people, photos, searches
 from portal_client.sending import Retries, Sending
 
 P = ParamSpec("P")
@@ -100,3 +100,23 @@ class AsyncClient:
     get_search = _method(searches.get_search)
     detect_faces = _method(faces.detect_faces)
     compare_faces = _method(faces.compare_faces)
+    list_batches = _list(batches.list_batches)
+    start_batch = _method(batches.start_batch)
+    get_batch = _method(batches.get_batch)
+    send_manifest = _method(batches.send_manifest)
+    announce_files = _method(batches.announce_files)
+    end_announcing = _method(batches.end_announcing)
+    send_photos = _method(batches.send_photos)
+    announce_archive = _method(batches.announce_archive)
+    send_piece = _method(batches.send_piece)
+    list_batch_items = _list(batches.list_batch_items)
+    decide_batch = _method(batches.decide_batch)
+    list_pairs = _list(duplicates.list_pairs)
+    get_pair = _method(duplicates.get_pair)
+    decide_pair = _method(duplicates.decide_pair)
+    list_scans = _method(duplicates.list_scans)
+    start_scan = _method(duplicates.start_scan)
+    get_scan = _method(duplicates.get_scan)
+    cancel_scan = _method(duplicates.cancel_scan)
+    get_statistics = _method(figures.get_statistics)
+    get_scores = _method(figures.get_scores)
