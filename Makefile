@@ -57,5 +57,5 @@ lock: setup ## Work the locks out again from pyproject.toml; UPGRADE=1 takes the
 	done
 
 clean: ## Remove what was installed and built (never the data)
-	rm -rf .venv node_modules static/vendor build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules static/vendor build portal_client/build *.egg-info portal_client/src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,10 +13,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from portal_client.models import Pair
 
-from portal_client import AsyncClient, Client, Forbidden, Invalid, NotFound, Refused, Unauthorized, Upload
+from portal_client import (
+    AsyncClient,
+    Client,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    Refused,
+    Unauthorized,
+    Upload,
+)
 from tests.functional.mates import Mate
 from tests.functional.up_portal import BROWSING, UpPortal
 from tests.run.programs import PATIENCE_S
@@ -67,10 +78,30 @@ def test_someone_is_enrolled_found_changed_and_removed(client: Client, people: I
     assert client.get_photo_content(photo.id).startswith(b"\xff\xd8")
     assert client.choose_main_face(photo.id, photo.main_face_id).id == photo.id
     client.delete_photo(photo.id)
-    assert client.change_person(person.id, name="Somebody Else").name == "Somebody Else"
+    before = client.get_person(person.id).etag
+    assert before
+    assert client.change_person(person.id, name="Somebody Else", if_match=before).name == "Somebody Else"
+    with pytest.raises(PreconditionFailed):
+        client.change_person(person.id, name="Someone Again", if_match=before)
     client.remove_person(person.id)
     with pytest.raises(NotFound):
         client.get_person(person.id)
+
+
+def test_a_person_whose_answer_is_lost_is_enrolled_once(
+    client: Client, people: Iterator[Mate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mate, answers, request = next(people), [], client._http.request
+
+    def lossy(**arguments: Any) -> httpx.Response:
+        answers.append(request(**arguments))
+        if len(answers) == 1:
+            raise httpx.ReadError("The line was cut.")
+        return answers[-1]
+
+    monkeypatch.setattr(client._http, "request", lossy)
+    person = client.enrol_person(mate.external_id, mate.name, mate.photos[0], wait=WAIT_S)
+    assert [answer.json()["id"] for answer in answers] == [person.id, person.id]
 
 
 def test_several_photos_are_searched_for_at_once(client: Client, people: Iterator[Mate]) -> None:

@@ -20,7 +20,7 @@ MODELS = {name: kind for name, kind in vars(models).items() if is_dataclass(kind
 # What comes in the headers.
 OF_HEADERS = {"etag"}
 # The client's own business.
-NOT_PARAMETERS = {"cursor"}
+NOT_PARAMETERS = {"cursor", "idempotency_key", "if_none_match", "x_request_id"}
 
 
 def method(kind: type, name: str) -> Callable[..., Any]:
@@ -34,7 +34,7 @@ def test_every_operation_is_there_with_all_that_it_takes(name: str) -> None:
     assert signatures[0].parameters == signatures[1].parameters
     taken = set(signatures[0].parameters)
     one = OPERATIONS[name]
-    wanted = {parameter["name"] for parameter in one["parameters"]}
+    wanted = {resolved(parameter)["name"].lower().replace("-", "_") for parameter in one["parameters"]}
     for content in one.get("requestBody", {}).get("content", {}).values():
         wanted |= set(resolved(content["schema"])["properties"])
     assert wanted - NOT_PARAMETERS <= taken
@@ -63,7 +63,11 @@ def test_every_answer_has_a_model() -> None:
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = CONTRACT["components"]["schemas"][schema["$ref"].split("/")[-1]]
+    """What a reference refers to."""
+    if "$ref" not in schema:
+        return schema
+    _, _, kind, name = schema["$ref"].split("/")
+    found: dict[str, Any] = CONTRACT["components"][kind][name]
     return found
 
 
