@@ -27,6 +27,7 @@ from portal.settings import Settings
 from portal.up.children import ROOT
 from portal.up.lock import is_up
 from portal.up.private_redis import RedisUnavailable, answers, find_server
+from portal.webhooks.work import is_overdue
 
 # Below this a day's photos may not fit any more.
 LOW_SPACE_BYTES = 1024**3
@@ -65,6 +66,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if database.ok:
         yield from _face_model(app, settings)
         yield from _workers(app, settings)
+        yield _webhooks(app, settings)
 
 
 def _secret_key(settings: Settings) -> Finding:
@@ -195,6 +197,24 @@ def _workers(app: Flask, settings: Settings) -> Iterator[Finding]:
         yield Finding("workers", False, f"none is alive; see worker-*.log in {settings.data_dir / 'logs'}.")
     else:
         yield Finding("workers", None, "the portal is not up here: `portal up` starts it")
+
+
+def _webhooks(app: Flask, settings: Settings) -> Finding:
+    with app.app_context():
+        overdue = is_overdue(db.session())
+    if overdue and is_up(settings.data_dir):
+        log = settings.data_dir / "logs" / "webhooks.log"
+        return Finding("webhooks", False, f"events are waiting and nobody sends them; see {log}.")
+    if overdue:
+        return Finding("webhooks", None, "events are waiting: `portal up` sends them")
+    if settings.webhook_private_addresses:
+        return Finding(
+            "webhooks",
+            None,
+            "may go to this machine and its network, also without HTTPS (PORTAL_WEBHOOK_PRIVATE_ADDRESSES=1)",
+            "NOTE",
+        )
+    return Finding("webhooks", True, "go to addresses on the internet only")
 
 
 def first_line(error: object) -> str:

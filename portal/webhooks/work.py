@@ -39,6 +39,7 @@ FIRST_DELAY_S, DELAY_GROWS_BY, LONGEST_DELAY_S, JITTER = 5.0, 3.0, 4 * 3600.0, 0
 GIVEN_UP_AFTER = timedelta(days=3)
 OFF_AFTER = timedelta(days=5)
 KEPT_FOR = timedelta(days=30)
+OVERDUE_AFTER = timedelta(minutes=2)
 REMOVED_AT_ONCE = 1000
 GONE = 410
 
@@ -59,6 +60,23 @@ class Sending:
 def any_due(session: Session) -> bool:
     """Whether an endpoint has something that can be sent now."""
     return session.scalar(select(WebhookEndpoint.id).where(*_are_due()).limit(1)) is not None
+
+
+def is_overdue(session: Session) -> bool:
+    """Whether something that can be sent has been waiting for so long that nobody seems to send anything."""
+    late = now() - OVERDUE_AFTER
+    first_events = (
+        select(WebhookEvent.id)
+        .join(WebhookDelivery, WebhookDelivery.event_id == WebhookEvent.id)
+        .where(
+            WebhookDelivery.endpoint_id == WebhookEndpoint.id,
+            WebhookDelivery.state == DeliveryState.WAITING,
+            WebhookEvent.created_at < late,
+        )
+    )
+    rested = or_(WebhookEndpoint.next_attempt_at.is_(None), WebhookEndpoint.next_attempt_at < late)
+    overdue = select(WebhookEndpoint.id).where(*_are_due(), rested, first_events.exists())
+    return session.scalar(overdue.limit(1)) is not None
 
 
 def claim_due(session: Session, sender: str, most: int) -> list[int]:

@@ -32,6 +32,7 @@ def test_a_portal_that_is_not_up_is_no_fault(tmp_path: Path) -> None:
         "device": "ok",
         "comparison": "ok",
         "workers": "off",
+        "webhooks": "ok",
     }
     assert "`portal up` starts it" in lines["workers"]
 
@@ -56,6 +57,12 @@ def test_what_is_wrong_comes_with_what_to_do(
     assert code == 1
     assert lines[part].startswith("TO DO")
     assert told in lines[part]
+
+
+def test_webhooks_into_ones_own_network_are_noted(tmp_path: Path) -> None:
+    code, lines = doctor(tmp_path, PORTAL_WEBHOOK_PRIVATE_ADDRESSES="1")
+    assert code == 0
+    assert lines["webhooks"].startswith("NOTE")
 
 
 def test_photos_that_can_not_be_written_are_told(tmp_path: Path) -> None:

@@ -53,6 +53,10 @@ def test_the_folder_of_the_command_line_comes_first(tmp_path: Path) -> None:
         ({"PORTAL_TRUSTED_PROXIES": "-1"}, "PORTAL_TRUSTED_PROXIES is '-1'; it is the number of proxies"),
         ({"PORTAL_TRUSTED_PROXIES": "one"}, "PORTAL_TRUSTED_PROXIES is 'one'"),
         (
+            {"PORTAL_WEBHOOK_PRIVATE_ADDRESSES": "yes"},
+            "PORTAL_WEBHOOK_PRIVATE_ADDRESSES is 'yes'; it can be 0 or 1.",
+        ),
+        (
             {"PORTAL_DATABASE_URL": "portal.sqlite3"},
             "PORTAL_DATABASE_URL is not a URL; an example is postgresql://",
         ),
@@ -114,6 +118,7 @@ def test_a_child_process_reads_the_same(tmp_path: Path) -> None:
     for given in (
         {},
         {"PORTAL_REDIS_URL": "redis://host/3", "PORTAL_DEVICE": "cpu", "PORTAL_TRUSTED_PROXIES": "2"},
+        {"PORTAL_WEBHOOK_PRIVATE_ADDRESSES": "1"},
     ):
         settings = read(tmp_path, **given)
         assert Settings.from_environment(settings.environment()) == settings

@@ -139,7 +139,7 @@ def test_doctor_finds_everything_well(portal: tuple[Running, str, Path], start: 
     assert doctor.ended() == 0
     for part in (
         *("secret key", "photo storage", "redis", "database", "face model", "licence", "device"),
-        *("comparison", "workers"),
+        *("comparison", "workers", "webhooks"),
     ):
         assert doctor.until("ok", part).startswith("ok")
 

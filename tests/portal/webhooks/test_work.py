@@ -215,6 +215,14 @@ def test_both_secrets_sign_for_a_day(session: Session, endpoint: Endpoint) -> No
     assert later.secrets == [new]
 
 
+def test_what_nobody_sends_is_noticed(session: Session, endpoint: Endpoint) -> None:
+    assert not work.is_overdue(session)
+    remember(session, WebhookEvent, created_at=now() - work.OVERDUE_AFTER - timedelta(seconds=1))
+    assert work.is_overdue(session)
+    attempt(session, endpoint, Answer(500))  # someone does, and rests
+    assert not work.is_overdue(session)
+
+
 @on_both_databases
 def test_what_is_older_than_a_month_is_forgotten(
     session: Session, endpoint: Endpoint, clinic: Organization
