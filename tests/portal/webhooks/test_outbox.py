@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -13,12 +14,13 @@ from sqlalchemy.orm import Session
 
 from portal.database import writing
 from portal.extensions import db
+from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.waiting import DELIVERIES
 from portal.webhooks import services
 from portal.webhooks.models import Event
 from portal.webhooks.outbox import emit
-from tests.databases import on_both_databases
+from tests.databases import on_both_databases, on_postgresql
 from tests.make.people import TESTER
 from tests.make.webhooks import add_endpoint, deliveries, happen, rules, written
 
@@ -123,3 +125,19 @@ def test_one_that_is_off_keeps_what_happens_and_one_that_is_deleted_does_not(
     assert services.list_endpoints(session, clinic) == [off.row]
     # The address is free again.
     services.create_endpoint(session, clinic, TESTER, rules(), "https://other.example/", [Event.BATCH_DONE])
+
+
+@on_postgresql
+def test_who_enrols_does_not_wait_for_an_admin_at_the_endpoint(
+    app: Flask, session: Session, clinic: Organization
+) -> None:
+    endpoint = add_endpoint(session, clinic)
+
+    def meanwhile() -> None:
+        with app.app_context():
+            happen(db.session(), clinic, 1)
+
+    with ThreadPoolExecutor(1) as pool, writing(session):
+        lock(session, endpoint.row, key_share=True)
+        pool.submit(meanwhile).result(timeout=60)
+    assert len(deliveries(session, endpoint)) == 1
