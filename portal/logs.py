@@ -10,6 +10,8 @@ import time
 import structlog
 from flask import Flask, Response, g, request
 
+LONGEST_ID = 128
+
 log = structlog.get_logger()
 
 
@@ -47,13 +49,20 @@ def configure() -> None:
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
 
 
+def _request_id() -> str:
+    """The id that the program or a proxy gave the request, if it is one; else a new one."""
+    given = request.headers.get("X-Request-Id", "")
+    is_one = 0 < len(given) <= LONGEST_ID and given.isascii() and given.isprintable()
+    return given if is_one else secrets.token_hex(8)
+
+
 def init_app(app: Flask) -> None:
     """Give every request an id, and log its end."""
 
     @app.before_request
     def begin() -> None:
         g.request_started = time.perf_counter()
-        g.request_id = secrets.token_hex(8)
+        g.request_id = _request_id()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
 

@@ -6,17 +6,22 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Row, Select, SQLColumnExpression, tuple_
+from sqlalchemy import Row, Select, SQLColumnExpression, literal, tuple_
 from sqlalchemy.orm import Session
 
-from portal.database import LARGEST_NUMBER
+from portal.database import LARGEST_NUMBER, UtcDateTime, now
 from portal.text import is_text
 
 Item = TypeVar("Item")
+
+# A change is listed this long after its moment: one that was begun before it may still be committed after it.
+SETTLED = timedelta(seconds=10)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 DAMAGED = "This link to a page of the list is damaged."
 
@@ -29,7 +34,7 @@ class CursorError(ValueError):
 class Cursor:
     """A place in an ordered list: the sort key of a row, and on which side of it the page lies."""
 
-    key: tuple[str | int | float | datetime, ...]
+    key: tuple[str | int | float, ...]
     backwards: bool = False
 
     def encode(self) -> str:
@@ -96,32 +101,38 @@ def fetch_page(
     )
 
 
-def fetch_by_change(
+def fetch_changes(
     session: Session,
-    query: Select[Any],
-    changed: SQLColumnExpression[datetime],
-    number: SQLColumnExpression[int],
+    query: Select[*tuple[Any, ...]],
+    changed_at: SQLColumnExpression[datetime],
+    row_id: SQLColumnExpression[int],
+    after: datetime,
     cursor: str | None,
     size: int,
-) -> Page[Any]:
-    """`size` rows (of one entity) of `query` in the order in which they changed, then by their number.
+) -> Page[Row[Any]]:
+    """`size` rows of `query` that changed after a moment, in the order of their changes; only onwards.
 
-    Raises CursorError if the cursor is damaged.
+    A row that changes again while someone walks along is met again at its new place, so none is missed.
+    What changed within the last moments (SETTLED) is left for the next walk. An index of `changed_at` and
+    `row_id` has to be there. Raises CursorError.
     """
-    place = Cursor.decode(cursor, (str, int)) if cursor else None
-    if place is not None:
-        try:
-            moment = datetime.fromisoformat(str(place.key[0]))
-            place = Cursor((moment, place.key[1]), place.backwards)
-            if moment.tzinfo is None:
-                raise CursorError(DAMAGED)
-        except ValueError as error:
-            raise CursorError(DAMAGED) from error
-    order = (changed, number)
-    rows = fetch_page(session, query.add_columns(*order), order, place, size, _change_key)
-    return Page([row[0] for row in rows.items], rows.previous, rows.next)
+    at, last = (after, LARGEST_NUMBER) if cursor is None else _place(cursor)
+    query = (
+        query.add_columns(changed_at.label("changed_at"), row_id.label("changed_id"))
+        .where(changed_at <= now() - SETTLED)
+        .where(tuple_(changed_at, row_id) > tuple_(literal(at, UtcDateTime()), literal(last)))
+        .order_by(changed_at, row_id)
+        .limit(size + 1)
+    )
+    rows = list(session.execute(query))
+    more, rows = len(rows) > size, rows[:size]
+    key = ((rows[-1].changed_at - EPOCH) // MICROSECOND, rows[-1].changed_id) if more else ()
+    return Page(rows, None, Cursor(key).encode() if more else None)
 
 
-def _change_key(row: Row[Any]) -> tuple[str | int | float, ...]:
-    values: tuple[Any, ...] = tuple(row)
-    return values[-2].isoformat(), values[-1]
+def _place(cursor: str) -> tuple[datetime, int]:
+    moment, last = Cursor.decode(cursor, (int, int)).key
+    try:
+        return EPOCH + int(moment) * MICROSECOND, int(last)
+    except OverflowError as error:
+        raise CursorError(DAMAGED) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Collection, Mapping
@@ -24,12 +25,19 @@ NAMES = frozenset(
         "PORTAL_DEVICE",
         "PORTAL_TRUSTED_PROXIES",
         "PORTAL_WEBHOOK_PRIVATE_ADDRESSES",
+        "PORTAL_API_RATE",
+        "PORTAL_API_ORIGINS",
     }
 )
 SECRETS = frozenset({"PORTAL_DATABASE_URL", "PORTAL_REDIS_URL", "PORTAL_SECRET_KEY"})
 
 # sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, the closing NUL included.
 LONGEST_SOCKET_PATH = 100
+
+
+# A hundred a second: what programs need, and less than what stops the portal.
+API_RATE = 30_000
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
 
 class SettingsError(ValueError):
@@ -51,6 +59,10 @@ class Settings:
     trusted_proxies: int
     # Whether webhooks may go to addresses inside the installation's own network, and without HTTPS.
     webhook_private_addresses: bool
+    # Requests a minute of one API key.
+    api_rate: int
+    # The origins whose pages may use the API, like https://intranet.example.
+    api_origins: tuple[str, ...]
 
     @property
     def photo_dir(self) -> Path:
@@ -102,6 +114,8 @@ class Settings:
             device=cast(Device, device),
             trusted_proxies=int(proxies),
             webhook_private_addresses=private == "1",
+            api_rate=_api_rate(variables.get("PORTAL_API_RATE", str(API_RATE))),
+            api_origins=_origins(variables.get("PORTAL_API_ORIGINS", "")),
         )
 
     def environment(self) -> dict[str, str]:
@@ -115,6 +129,8 @@ class Settings:
             "PORTAL_DEVICE": self.device,
             "PORTAL_TRUSTED_PROXIES": str(self.trusted_proxies),
             "PORTAL_WEBHOOK_PRIVATE_ADDRESSES": str(int(self.webhook_private_addresses)),
+            "PORTAL_API_RATE": str(self.api_rate),
+            "PORTAL_API_ORIGINS": " ".join(self.api_origins),
         }
         if not self.redis_is_private:
             variables["PORTAL_REDIS_URL"] = self.redis_url
@@ -145,6 +161,24 @@ def _read(environment: Mapping[str, str], allowed: Collection[str]) -> dict[str,
         if given:
             variables[plain] = given
     return variables
+
+
+def _api_rate(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= len(text) <= 7 and int(text)):
+        raise SettingsError(
+            f"PORTAL_API_RATE is {text!r}; it is how many requests a key has a minute, 1 or more."
+        )
+    return int(text)
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    for origin in text.split():
+        if not ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"PORTAL_API_ORIGINS has {origin!r}; an origin is like https://intranet.example. "
+                "Put spaces between several."
+            )
+    return tuple(text.split())
 
 
 def _database_url(url: str | None, folder: Path) -> str:

@@ -7,7 +7,9 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from flask import g, request
+from sqlalchemy.orm import Session
 
+from portal.api.limits import refusals_of_address, requests_of_key
 from portal.api.problems import Problem
 from portal.audit.services import Actor
 from portal.extensions import db
@@ -15,12 +17,13 @@ from portal.http.access import DECLARATION
 from portal.http.holding import hold_if_slow
 from portal.http.security import upload_of
 from portal.keys.models import ApiKey, Scope
-from portal.keys.services import key_of, note_use
+from portal.keys.services import is_usable_still, key_of, note_use
 from portal.organizations.models import Organization
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Face Portal"'}
+UNUSABLE = "The API key is not known, was revoked, or has expired."
 
 
 def needs(scope: Scope) -> Callable[[View], View]:
@@ -29,11 +32,12 @@ def needs(scope: Scope) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            key = _key()
+            key = g.api_key = _key()
+            with requests_of_key:
+                pass
             if not key.may(scope):
                 raise Problem(403, f"The key {key.name} may not do this: it needs the scope {scope.value}.")
             note_use(db.session(), key)
-            g.api_key = key
             hold_if_slow()
             if (upload := upload_of(request.endpoint)) is not None:
                 request.max_content_length = upload.most_bytes
@@ -47,12 +51,15 @@ def needs(scope: Scope) -> Callable[[View], View]:
 
 def _key() -> ApiKey:
     given = request.authorization
-    if given is None or given.type != "bearer" or not given.token:
-        raise Problem(401, "Send an API key: Authorization: Bearer KEY.", headers=CHALLENGE)
-    key = key_of(db.session(), given.token)
-    if key is None:
-        raise Problem(401, "The API key is not known, was revoked, or has expired.", headers=CHALLENGE)
-    return key
+    token = given.token if given is not None and given.type == "bearer" else None
+    if token and (key := key_of(db.session(), token)) is not None:
+        return key
+    with refusals_of_address:
+        raise _refused(UNUSABLE if token else "Send an API key: Authorization: Bearer KEY.")
+
+
+def _refused(words: str) -> Problem:
+    return Problem(401, words, headers=CHALLENGE)
 
 
 def current_key() -> ApiKey:
@@ -66,5 +73,12 @@ def current_organization() -> Organization:
 
 
 def current_actor() -> Actor:
-    """The key, for the audit trail."""
-    return Actor(None, f"key {current_key().name}", request.remote_addr or "", g.get("note_act"))
+    """The key, for the audit trail. What it does is not done if it was revoked while the request came."""
+    return Actor(None, f"key {g.api_key.name}", request.remote_addr or "", _note)
+
+
+def _note(session: Session, subject_id: int | None) -> None:
+    if not is_usable_still(session, g.api_key):
+        raise _refused(UNUSABLE)
+    if "note_act" in g:
+        g.note_act(session, subject_id)

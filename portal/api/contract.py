@@ -107,7 +107,7 @@ def operation(
             _traits.tagged.add(view.__name__)
         if file:
             _traits.files[view.__name__] = file
-        problems = {401, 403, 422}
+        problems = {401, 403, 422, 429}
         if any(name.endswith("_id") for name in signature(view).parameters):
             problems.add(404)
         if query is not NoQuery or json or form:
@@ -116,6 +116,8 @@ def operation(
             problems |= {408, 413, 429, 503}
         if form:
             problems.add(507)
+        if file:
+            problems.add(503)
         responses = Response(
             **{f"HTTP_{status}": model for status, model in answers.items()}
             | {f"HTTP_{status}": (ProblemDetails, phrase_of(status)) for status in sorted(problems)}

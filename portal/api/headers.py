@@ -29,12 +29,14 @@ def _text(description: str, **schema: Any) -> JSON:
 RESPONSE_HEADERS = {
     "ETag": _text("another one whenever anything in the answer is different", examples=['"5f6e0d1c"']),
     "Location": _text("where the person or search is", examples=["/api/v1/people/1"]),
+    "RateLimit": _text("what is left: r requests for t seconds", examples=['"requests";r=5998;t=60']),
+    "RateLimit-Policy": _text("the limit: q requests in w seconds", examples=['"requests";q=30000;w=60']),
     "Retry-After": _text("seconds after which to ask again", examples=["5"]),
     "WWW-Authenticate": _text("how to say who asks", examples=['Bearer realm="Face Portal"']),
     "X-Request-Id": _text("names the request in the logs", examples=["9f86d081884c7d65"]),
 }
 # The others come with every answer that names them.
-SENT_BY_SOME = {"Location", "Retry-After"}
+SENT_BY_SOME = {"Location", "RateLimit", "RateLimit-Policy", "Retry-After"}
 REQUEST_HEADERS = {
     "If-Match": _text("The ETag of what was read: if it was changed since, nothing is done (412)."),
     "If-None-Match": _text("The ETag of an answer that is there already: 304 if nothing changed."),
@@ -91,14 +93,14 @@ def _describe(method: str, operation: JSON, traits: Traits) -> None:
 
 
 def _sent(method: str, code: str, is_tagged: bool) -> set[str]:
-    sent = {"X-Request-Id"}
+    sent = {"X-Request-Id", "RateLimit", "RateLimit-Policy"}
     if (is_tagged and code < "300") or code == "304":
         sent.add("ETag")
     if code == "401":
         sent.add("WWW-Authenticate")
     if method == "post" and code in {"201", "202"}:
         sent.add("Location")
-    if method == "post" and code == "409":
+    if code in {"429", "503"} or (method == "post" and code == "409"):
         sent.add("Retry-After")
     return sent
 

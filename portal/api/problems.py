@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 import structlog
 from flask import Response, g, request
+from flask_limiter import RateLimitExceeded
 from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -122,6 +123,18 @@ def damaged_cursor(_: CursorError) -> Response:
     return answer(Problem(400, words, [FieldError(field="cursor", message=words)]))
 
 
+def too_many(_: RateLimitExceeded) -> Response:
+    """More requests than the limit allows; `Retry-After` is added with the other headers of the limit."""
+    return answer(Problem(429, "Too many requests. Send the next one after the seconds in Retry-After."))
+
+
+def folder_missing(error: NotADirectoryError) -> Response:
+    """The folder of the photos is not there: a disk that is not mounted."""
+    log.error("the folder of the photos is not there", problem=str(error))
+    words = "The portal can't read its photos at the moment. Nothing is lost: ask again later."
+    return answer(Problem(503, words, headers={"Retry-After": "60"}))
+
+
 def gone(_: Gone) -> Response:
     """What was deleted in the meantime."""
     return answer(Problem(404, "It was deleted in the meantime."))
@@ -144,11 +157,13 @@ HANDLERS: Handlers = {
     Problem: answer,
     MethodNotAllowed: wrong_method,
     TooMuchHeld: too_much_held,
+    RateLimitExceeded: too_many,
     HTTPException: http_error,
     PersonError: wrong_field,
     PhotoError: wrong_photo,
     CursorError: damaged_cursor,
     Gone: gone,
     StoreFull: store_full,
+    NotADirectoryError: folder_missing,
     Exception: failure,
 }

@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from portal.batches.reasons import words_of
 from portal.text import is_text
 
+# RFC 3339, 5.6. Pydantic takes more than that: numbers, days.
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def in_full(text: str) -> str:
+    """A moment as it was written. Raises ValueError if day, time or zone are left out."""
+    if not RFC_3339.fullmatch(text):
+        raise ValueError("a moment is like 2026-01-31T12:00:00Z; write a + in a query as %2B")
+    return text
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC. Raises ValueError outside of the years 1 to 9999."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("there is no such moment in UTC") from error
+
+
 Moment = Annotated[datetime, PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))]
 Score = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 Binary = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
+Since = Annotated[AwareDatetime, BeforeValidator(in_full), AfterValidator(in_utc)]
 Wait = Annotated[float, Field(ge=0, le=60, description="Seconds to wait for the work to be done.")]
 
 

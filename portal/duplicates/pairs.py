@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from portal.organizations.models import Organization
-from portal.paging import Cursor, Page, fetch_by_change, fetch_page
+from portal.paging import Cursor, Page, fetch_changes, fetch_page
 from portal.pairs.groups import are_people, has_one_of, needs_decision
 from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.people.aliases import alias_ids
@@ -126,17 +126,13 @@ def list_each(
 def list_changed(
     session: Session, organization: Organization, after: datetime, cursor: str | None, limit: int
 ) -> Page[DuplicatePair]:
-    """A page of the pairs that changed after a moment, in the order in which they did.
+    """A page of the pairs that changed after a moment, in the order in which they did; see fetch_changes.
 
-    Also those that need no decision any more. Of one organization they change one after the other, so
-    whoever reads on from the last one misses none. Raises paging.CursorError if the cursor is damaged.
+    Also those that need no decision any more. Raises paging.CursorError if the cursor is damaged.
     """
-    query = whole_rows(
-        select(DuplicatePair).where(
-            DuplicatePair.organization_id == organization.id, DuplicatePair.updated_at > after
-        )
-    )
-    return fetch_by_change(session, query, DuplicatePair.updated_at, DuplicatePair.id, cursor, limit)
+    query = whole_rows(select(DuplicatePair).where(DuplicatePair.organization_id == organization.id))
+    rows = fetch_changes(session, query, DuplicatePair.updated_at, DuplicatePair.id, after, cursor, limit)
+    return Page([row[0] for row in rows.items], rows.previous, rows.next)
 
 
 def _by_score(

@@ -109,6 +109,13 @@ def record_photos(
         _insert_faces(session, found, main, {values["id"]: values for values in closed})
         if closed:
             session.execute(update(Photo), closed)
+            # For who asks which people changed. Others hold them in the same way, but not the organization.
+            session.execute(
+                update(Person)
+                .where(Person.id.in_({photo.person_id for photo in photos}))
+                .values(updated_at=now())
+                .execution_options(synchronize_session=False)
+            )
             several = [photo.id for photo in photos if _has_several_faces(records[photo.id])]
             close_items(session, [photo.id for photo in photos], several)
             failed = [values["id"] for values in closed if values["state"] == WorkState.FAILED]

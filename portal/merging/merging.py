@@ -74,9 +74,9 @@ def merge_people(
         _name(absorbed, merge.before["survivor"]["name"])
     if external_id != survivor.external_id:
         _give_external_ids(session, survivor, external_id, absorbed, merge.before["survivor"]["external_id"])
+    moment = survivor.updated_at = now()
     for person in (absorbed, *aliases_of(session, absorbed)):
-        person.merged_into_id = survivor.id
-    survivor.updated_at = absorbed.updated_at = now()
+        person.merged_into_id, person.updated_at = survivor.id, moment
     index_words(session, [survivor, absorbed])
     carry_over(session, merge)
     _record(session, actor, Action.PERSON_MERGED, merge, {"photos": len(merge.photo_ids)})
@@ -108,17 +108,17 @@ def part_people(session: Session, organization: Organization, actor: Actor, merg
     survivor, absorbed = (held[person_id] for person_id in ids)
     remarks = _restore_names(merge, survivor, absorbed)
     remarks += _restore_external_ids(session, merge, survivor, absorbed)
+    moment = survivor.updated_at = absorbed.updated_at = merge.undone_at = now()
     for person_id in absorbed_by(session, absorbed.id):
-        held[person_id].merged_into_id = absorbed.id
+        held[person_id].merged_into_id, held[person_id].updated_at = absorbed.id, moment
     absorbed.merged_into_id = None
-    merge.undone_at, merge.undone_by = now(), actor.name
+    merge.undone_by = actor.name
     session.flush()
     lost = give_back(session, organization, merge)
     reveal_hidden_copies(session, organization, [survivor.id])
     if lost:
         photos = "One photo" if lost == 1 else f"{lost} photos"
         remarks.append(f"{photos} of {absorbed.name} had been removed since the merge and can't be restored.")
-    survivor.updated_at = absorbed.updated_at = now()
     index_words(session, [survivor, absorbed])
     undo_carry_over(session, merge)
     _record(session, actor, Action.MERGE_UNDONE, merge, {"photos": len(merge.photo_ids) - lost})

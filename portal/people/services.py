@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, exists, func, select
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from portal.audit.services import Action, Actor, record
 from portal.database import Precondition, now, unconditional, writing
 from portal.organizations.models import Organization
-from portal.paging import Cursor, Page, fetch_page
+from portal.paging import Cursor, Page, fetch_changes, fetch_page
 from portal.people.aliases import alias_ids, index_words, lock_person
 from portal.people.models import Person, PersonWord
 from portal.people.search_terms import key_of, query_terms
@@ -70,6 +71,20 @@ def list_people(
     else:
         rows = _search(session, organization, words, cursor, limit)
     return Page([row[0] for row in rows.items], rows.previous, rows.next)
+
+
+def list_changed(
+    session: Session, organization: Organization, after: datetime, cursor: str | None, limit: int
+) -> Page[Person]:
+    """A page of the people who changed after a moment, in the order of their changes.
+
+    A person is changed by whatever changes name, external id, photos or what was found in them, and by a
+    merge; those who were merged away are listed as well. `cursor` comes from an earlier page. Raises
+    paging.CursorError if it is damaged.
+    """
+    everyone = select(Person).where(Person.organization_id == organization.id)
+    rows = fetch_changes(session, everyone, Person.updated_at, Person.id, after, cursor, limit)
+    return Page([row[0] for row in rows.items], None, rows.next)
 
 
 def _search(

@@ -46,7 +46,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         RATELIMIT_STORAGE_OPTIONS={"socket_connect_timeout": 2},
         # Without Redis every web process counts for itself: fewer attempts are seen, none is uncounted.
         RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
-        RATELIMIT_STRATEGY="moving-window",
+        # Two numbers a limit, however high it is.
+        RATELIMIT_STRATEGY="sliding-window-counter",
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.url_map.converters["int"] = RowNumber

@@ -46,12 +46,16 @@ def test_the_folder_of_the_command_line_comes_first(tmp_path: Path) -> None:
     [
         (
             {"PORTAL_DATABSE_URL": "x"},
-            "PORTAL_DATABSE_URL is not a setting of the portal. It knows: PORTAL_DA",
+            "PORTAL_DATABSE_URL is not a setting of the portal. It knows: PORTAL_AP",
         ),
         ({"PORTAL_DEVICE_FILE": "x"}, "PORTAL_DEVICE_FILE is not a setting of the portal"),
         ({"PORTAL_DEVICE": "gpu"}, "PORTAL_DEVICE is 'gpu'; it can be auto, cpu or cuda"),
         ({"PORTAL_TRUSTED_PROXIES": "-1"}, "PORTAL_TRUSTED_PROXIES is '-1'; it is the number of proxies"),
         ({"PORTAL_TRUSTED_PROXIES": "one"}, "PORTAL_TRUSTED_PROXIES is 'one'"),
+        ({"PORTAL_API_RATE": "0"}, "PORTAL_API_RATE is '0'; it is how many requests a key has"),
+        ({"PORTAL_API_RATE": "many"}, "PORTAL_API_RATE is 'many'"),
+        ({"PORTAL_API_ORIGINS": "*"}, "PORTAL_API_ORIGINS has '*'; an origin is like https://"),
+        ({"PORTAL_API_ORIGINS": "https://a.example https://b.example/"}, "PORTAL_API_ORIGINS has 'https://b"),
         (
             {"PORTAL_WEBHOOK_PRIVATE_ADDRESSES": "yes"},
             "PORTAL_WEBHOOK_PRIVATE_ADDRESSES is 'yes'; it can be 0 or 1.",
@@ -119,6 +123,7 @@ def test_a_child_process_reads_the_same(tmp_path: Path) -> None:
         {},
         {"PORTAL_REDIS_URL": "redis://host/3", "PORTAL_DEVICE": "cpu", "PORTAL_TRUSTED_PROXIES": "2"},
         {"PORTAL_WEBHOOK_PRIVATE_ADDRESSES": "1"},
+        {"PORTAL_API_RATE": "12", "PORTAL_API_ORIGINS": "https://a.example http://[::1]:8000"},
     ):
         settings = read(tmp_path, **given)
         assert Settings.from_environment(settings.environment()) == settings

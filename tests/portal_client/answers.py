@@ -13,6 +13,7 @@ PERSON: dict[str, Any] = {
     "name": "Anna Berg",
     "created_at": MOMENT,
     "updated_at": MOMENT,
+    "merged_into_id": None,
     "photos": [],
 }
 IN_LIST = {name: value for name, value in PERSON.items() if name != "photos"}

@@ -177,7 +177,7 @@ def test_answers_are_models_and_unknown_fields_are_passed_over(server: ScriptedS
     newer: dict[str, Any] = PERSON | {"nickname": "Annie", "next": {"of": ["kin"]}}
     server.answers(Reply(200, newer))
     moment = datetime(2026, 11, 28, 17, tzinfo=UTC)
-    assert client.call("get_person", 7) == Person(7, "A-7", "Anna Berg", moment, moment, [])
+    assert client.call("get_person", 7) == Person(7, "A-7", "Anna Berg", moment, moment, None, [])
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from portal.api.schemas import Moment, Score, Strict, Text
+from portal.api.schemas import Moment, Score, Since, Strict, Text
 from portal.calibration.bands import Band, Bands
 from portal.database import LARGEST_NUMBER
 from portal.duplicates.judging import NOTE_LENGTH
@@ -98,24 +97,13 @@ class PairsQuery(Strict):
     batch_id: int | None = Field(
         None, ge=1, le=LARGEST_NUMBER, description="Pairs with a person whom this batch enrolled."
     )
-    updated_after: AwareDatetime | None = Field(
+    updated_after: Since | None = Field(
         None,
         description="A feed: all pairs that changed after this moment, in the order in which they did; also "
         "those that need no decision any more. Not to be combined with other filters.",
     )
     cursor: str | None = None
     limit: int = Field(50, ge=1, le=200)
-
-    @property
-    def filters(self) -> dict[str, str | float | int | None]:
-        """What a cursor of this list is bound to."""
-        after: datetime | None = self.updated_after
-        return {
-            "status": self.status,
-            "min_score": self.min_score,
-            "batch_id": self.batch_id,
-            "updated_after": after.isoformat() if after else None,
-        }
 
 
 class Decision(StrEnum):

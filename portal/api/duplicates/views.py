@@ -37,7 +37,8 @@ blueprint = Blueprint("api_duplicates", __name__, url_prefix="/api/v1")
 def list_pairs(query: PairsQuery) -> Pairs:
     """List pairs of people who may be one, the highest score first; or those that changed, as a feed."""
     session, organization = db.session(), current_organization()
-    cursor = unbound(query.cursor, query.filters)
+    filters = query.model_dump(mode="json", exclude={"cursor", "limit"})
+    cursor = unbound(query.cursor, filters)
     if query.updated_after is not None:
         if (query.status, query.min_score, query.batch_id) != (None, None, None):
             words = "A feed has all pairs that changed: send updated_after without other filters."
@@ -47,9 +48,7 @@ def list_pairs(query: PairsQuery) -> Pairs:
         wanted = Filter(query.status, query.min_score, batch_id=query.batch_id)
         page = pairs.list_each(session, organization, wanted, cursor, query.limit)
     bands = bands_for_pairs(session, organization)
-    return Pairs(
-        items=[Pair.of(pair, bands) for pair in page.items], next_cursor=bound(page.next, query.filters)
-    )
+    return Pairs(items=[Pair.of(pair, bands) for pair in page.items], next_cursor=bound(page.next, filters))
 
 
 @blueprint.get("/duplicates/<int:pair_id>")

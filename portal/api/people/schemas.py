@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from portal.api.photos.schemas import Photo
-from portal.api.schemas import Binary, Moment, Strict
+from portal.api.photos.schemas import Photo, Photos
+from portal.api.schemas import Moment, Since, Strict
 from portal.people.models import Person as PersonRow
 
 
@@ -17,6 +17,9 @@ class PersonInList(BaseModel):
     name: str
     created_at: Moment
     updated_at: Moment
+    merged_into_id: int | None = Field(
+        description="whom they were merged into; only in a list of those who changed"
+    )
 
     @classmethod
     def of(cls, person: PersonRow) -> PersonInList:
@@ -41,6 +44,9 @@ class PeopleQuery(Strict):
     """Which people to list."""
 
     query: str = Field("", max_length=200, description="Each word begins a word of the name or external ID.")
+    updated_after: Since | None = Field(
+        None, description="Those who changed since then, in the order of their changes."
+    )
     cursor: str | None = None
     limit: int = Field(50, ge=1, le=200)
 
@@ -48,18 +54,20 @@ class PeopleQuery(Strict):
 class PersonFields(Strict):
     """What a person is called."""
 
-    external_id: str
-    name: str
+    external_id: str = Field(min_length=1, max_length=100)
+    name: str = Field(min_length=1, max_length=200)
 
 
 class PersonForm(PersonFields):
     """A person with photos."""
 
-    photos: list[Binary]
+    photos: Photos
 
 
 class PersonChange(Strict):
     """What to change of a person; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
 
     external_id: str | None = Field(None, max_length=100)
     name: str | None = Field(None, max_length=200)

@@ -58,11 +58,15 @@ def _enrolled(person_id: int, query: WaitQuery) -> Answer:
 @blueprint.get("")
 @operation(Scope.READ, "people", {200: People}, query=PeopleQuery)
 def list_people(query: PeopleQuery) -> People:
-    """List people by name; with a query, those whom it finds."""
-    filters = {"query": query.query}
-    page = services.list_people(
-        db.session(), current_organization(), query.query, unbound(query.cursor, filters), query.limit
-    )
+    """List people by name; with `query` those whom it finds, with `updated_after` those who changed."""
+    filters = query.model_dump(mode="json", exclude={"cursor", "limit"})
+    session, organization, cursor = db.session(), current_organization(), unbound(query.cursor, filters)
+    if query.updated_after is None:
+        page = services.list_people(session, organization, query.query, cursor, query.limit)
+    elif query.query:
+        raise Problem(422, "Send a query or updated_after, not both.")
+    else:
+        page = services.list_changed(session, organization, query.updated_after, cursor, query.limit)
     return People(
         items=[PersonInList.of(person) for person in page.items], next_cursor=bound(page.next, filters)
     )

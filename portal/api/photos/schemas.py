@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, Field
 
 from portal.api.schemas import Binary, Moment, Quality, Strict, message_of
 from portal.database import LARGEST_NUMBER
 from portal.photos.models import Face as FaceRow
 from portal.photos.models import Photo as PhotoRow
+from portal.photos.services import MAX_PHOTOS_OF_PERSON
 from portal.work.models import WorkState
 
 
@@ -61,10 +64,13 @@ class Photo(BaseModel):
         )
 
 
-class PhotosForm(BaseModel):
+Photos = Annotated[list[Binary], Field(min_length=1, max_length=MAX_PHOTOS_OF_PERSON)]
+
+
+class PhotosForm(Strict):
     """Photos of a person."""
 
-    photos: list[Binary]
+    photos: Photos
 
 
 class MainFace(Strict):

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from portal.accounts.models import Membership, User
 from portal.accounts.services import any_user
 from portal.extensions import db, login_manager
+from portal.http.security import API_PREFIX
 from portal.web.accounts.access import current_membership
 
 LIFETIME = timedelta(hours=12)
@@ -99,6 +100,8 @@ def renew_csrf_token() -> None:
 
 def renew() -> None:
     """Keep a session alive while it is used."""
+    if _is_for_program():
+        return
     if "_user_id" in session and time.time() - session.get("renewed_at", 0) > RENEWED_EVERY_S:
         session["renewed_at"] = int(time.time())
 
@@ -109,7 +112,7 @@ def follow_organization() -> None:
     A form that was opened before is refused, unless it is about the user alone: it would be filed in
     another organization.
     """
-    if not current_user.is_authenticated or request.endpoint == "static":
+    if _is_for_program() or not current_user.is_authenticated or request.endpoint == "static":
         return
     membership = current_membership()
     organization_id = membership.organization_id if membership else None
@@ -124,6 +127,11 @@ def follow_organization() -> None:
         raise CSRFError("You are no longer a member of the organization under which this form was opened.")
     then = f" You are now in {membership.organization.name}." if membership else ""
     flash(f"You are no longer a member of the organization you were working in.{then}", "warning")
+
+
+def _is_for_program() -> bool:
+    """Whether this is a request to the API, which knows no sessions."""
+    return request.path.startswith(API_PREFIX)
 
 
 def ask_to_sign_in() -> ResponseReturnValue:

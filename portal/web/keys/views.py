@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Blueprint, abort, flash, redirect, render_template, session, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.accounts.roles import Permission
@@ -17,21 +15,18 @@ from portal.web.keys.forms import SCOPES, KeyForm
 
 blueprint = Blueprint("keys", __name__, url_prefix="/settings/keys")
 
-# Where a new key waits for the page that shows it, once.
-NEW_KEY = "new_key"
-
 
 @blueprint.get("")
 @requires(Permission.MANAGE)
 def index() -> ResponseReturnValue:
     """All keys, and the form for a new one."""
-    return _page(KeyForm(), session.pop(NEW_KEY, None))
+    return _page(KeyForm())
 
 
 @blueprint.post("")
 @requires(Permission.MANAGE)
 def create() -> ResponseReturnValue:
-    """Make a key; the page after it shows it."""
+    """Make a key. This answer alone shows it: nothing else holds it, not even the visitor's cookie."""
     form = KeyForm()
     if not form.validate_on_submit():
         return _page(form), 422
@@ -48,8 +43,7 @@ def create() -> ResponseReturnValue:
     except services.KeyRefused as error:
         form[error.field].errors = [str(error)]
         return _page(form), 422
-    session[NEW_KEY] = {"organization_id": current_organization().id, "name": key.name, "token": token}
-    return redirect(url_for("keys.index"))
+    return _page(KeyForm(formdata=None), {"name": key.name, "token": token}), 201
 
 
 @blueprint.post("/<int:key_id>/revoke")
@@ -62,10 +56,7 @@ def revoke(key_id: int) -> ResponseReturnValue:
     return redirect(url_for("keys.index"))
 
 
-def _page(form: KeyForm, new_key: dict[str, Any] | None = None) -> str:
-    # A key that was made for another organization, in which the member was a moment ago, is not shown here.
-    if new_key is not None and new_key["organization_id"] != current_organization().id:
-        new_key = None
+def _page(form: KeyForm, new_key: dict[str, str] | None = None) -> str:
     return render_template(
         "keys/index.html",
         form=form,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeVar
 
 import httpx
@@ -68,3 +69,10 @@ class Listing(Generic[T]):
 def without_none(values: Mapping[str, object]) -> dict[str, object]:
     """What was given."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def moment(at: datetime | None) -> str | None:
+    """A moment as a query has it. Raises ValueError without a time zone."""
+    if at is not None and at.tzinfo is None:
+        raise ValueError("A moment needs a time zone.")
+    return at.isoformat() if at else None

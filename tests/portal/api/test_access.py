@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from portal.accounts.models import Membership
 from portal.api.contract import spec
 from portal.api.examinations import views
 from portal.batches.models import ItemState
 from portal.batches.receiving_archives import begin_archive
+from portal.extensions import db
 from portal.http.access import DECLARATION, PUBLIC
 from portal.keys.models import ApiKey, Scope
 from portal.keys.services import revoke_key
 from portal.keys.tokens import new_token
 from portal.organizations.models import Organization
 from portal.pairs.scans import start_scan
+from portal.people.models import Person
 from tests.make.batches import add_batch
 from tests.make.pairs import add_pair
 from tests.make.people import TESTER, add_person, add_photo
 from tests.make.photos import picture
 from tests.make.searches import add_search
 from tests.program import API, Program, program
+from tests.visitor import Visitor
 
 
 @dataclass(frozen=True)
@@ -211,5 +217,36 @@ def test_an_outsider_reaches_nothing(
     assert registry.get(f"/people/{numbers['person_id']}").get_json() == before
 
 
+def test_a_key_that_is_revoked_while_a_photo_comes_does_nothing(
+    app: Flask, session: Session, registry: Program, files: Callable[[], list[Path]]
+) -> None:
+    key = session.scalars(select(ApiKey)).one()
+
+    class Revoking(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            with app.app_context():
+                revoke_key(db.session(), TESTER, db.session.get_one(ApiKey, key.id))
+            return super().read(size)
+
+    head = b'--x\r\nContent-Disposition: form-data; name="'
+    body = head + b'external_id"\r\n\r\nA1\r\n' + head + b'name"\r\n\r\nAnna\r\n'
+    body += head + b'photos"; filename="0.jpg"\r\n\r\n' + picture(1) + b"\r\n--x--\r\n"
+    answer = registry.send(
+        "POST", "/people", input_stream=Revoking(body), content_type="multipart/form-data; boundary=x"
+    )
+    assert answer.status_code == 401
+    assert (len(session.scalars(select(Person)).all()), files()) == (0, [])
+
+
 def test_a_session_of_a_member_opens_nothing(app: Flask, alice: Any) -> None:
-    assert alice.get("/api/v1/people").status_code == 401
+    answer = alice.get("/api/v1/people")
+    assert (answer.status_code, answer.headers.getlist("Set-Cookie")) == (401, [])
+
+
+def test_whose_session_has_no_organization_any_more_is_no_matter_here(
+    alice: Visitor, clinic: Organization, session: Session, registry: Program
+) -> None:
+    session.execute(delete(Membership).where(Membership.organization_id == clinic.id))
+    session.commit()
+    answer = alice.client.post("/api/v1/people", headers=registry.headers)
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")

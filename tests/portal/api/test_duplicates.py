@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
+from portal import paging
 from portal.audit.models import AuditEvent
 from portal.people.models import Person
 from tests.databases import on_both_databases
@@ -97,7 +98,10 @@ def test_a_pair_whose_person_was_deleted_is_not_there(registry: Program, paired:
 
 
 @on_both_databases
-def test_a_feed_has_what_changed_in_the_order_in_which_it_did(registry: Program, paired: Paired) -> None:
+def test_a_feed_has_what_changed_in_the_order_in_which_it_did(
+    registry: Program, paired: Paired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "SETTLED", timedelta(0))
     first, second = paired("A", "B", 0.5), paired("C", "D", 0.7)
     before = (first.found_at - timedelta(seconds=1)).isoformat()
     assert listed(registry, updated_after=before) == [first.id, second.id]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy.orm import Session
 
 from portal.api.people import views as people
@@ -79,6 +80,23 @@ def test_photos_are_added_fetched_and_removed(
     assert (chosen.status_code, chosen.get_json()["state"]) == (202, "queued")
     assert registry.send("DELETE", f"/photos/{second['id']}").status_code == 204
     assert [row.id for row in session.query(Photo)] == [first["id"]]
+
+
+def test_a_photo_that_was_there_adds_nothing(registry: Program, files: Files) -> None:
+    person = enrol(registry, "anna", picture(1))
+    for photos, status in (([picture(1)], 200), ([picture(1), picture(2)], 202)):
+        answer = registry.post_form(f"/people/{person['id']}/photos", {}, {"photos": photos})
+        assert (answer.status_code, len(answer.get_json()["photos"])) == (status, len(photos))
+        assert len(files()) == len(photos)
+
+
+def test_photos_that_are_not_mounted_are_not_lost(registry: Program, enrolled: Enrolled, app: Flask) -> None:
+    photo = enrolled("Anna")
+    folder = app.config["PORTAL"].photo_dir
+    folder.rename(folder.with_name("elsewhere"))
+    answer = registry.get(f"/photos/{photo.id}/content")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert "Nothing is lost" in answer.get_json()["detail"]
 
 
 def test_a_list_has_pages_that_belong_to_their_query(registry: Program, enrolled: Enrolled) -> None:

@@ -61,6 +61,13 @@ def test_a_photo_without_a_face_says_so(worker: Worker, registry: Program) -> No
     assert "No face was found" in found["message"]
 
 
+def test_pages_say_which_program_searched(registry: Program, alice: Visitor) -> None:
+    registry.post_form("/searches", {}, {"image": [picture()]})
+    for page in ("/", "/search"):
+        alice.get(page)
+        assert "key Registry" in alice.text, page
+
+
 @pytest.mark.parametrize(
     "limit", ["0", "101", "x", "-1", "1.5", "²", pytest.param("9" * 5000, id="5000 digits")]
 )

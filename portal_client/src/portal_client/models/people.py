@@ -50,6 +50,8 @@ class PersonInList:
     name: str
     created_at: datetime
     updated_at: datetime
+    # Whom they were merged into: only in a list of those who changed.
+    merged_into_id: int | None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from portal_client.calls import Call, Listing, without_none
+from portal_client.calls import Call, Listing, moment, without_none
 from portal_client.models import DecidedPair, Pair, Scan, Scans
 from portal_client.reading import model
 
@@ -27,8 +27,6 @@ def list_pairs(
     updated_after: a feed of what changed since that moment (which has a time zone), without other filters.
     limit: how many are fetched at once.
     """
-    if updated_after is not None and updated_after.tzinfo is None:
-        raise ValueError("updated_after needs a time zone.")
     return Listing(
         "/duplicates",
         Pair,
@@ -36,7 +34,7 @@ def list_pairs(
             "status": status,
             "min_score": min_score,
             "batch_id": batch_id,
-            "updated_after": updated_after.isoformat() if updated_after else None,
+            "updated_after": moment(updated_after),
             "limit": limit,
         },
     )

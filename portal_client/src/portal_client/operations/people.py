@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from portal_client.calls import Call, Form, Listing, without_none
+from datetime import datetime
+
+from portal_client.calls import Call, Form, Listing, moment, without_none
 from portal_client.models import Person, PersonInList, Verification
 from portal_client.operations.faces import HELD_S, probe
 from portal_client.reading import model, nothing
 from portal_client.uploads import Source, Sources, uploads_of
 
 
-def list_people(query: str = "", *, limit: int | None = None) -> Listing[PersonInList]:
+def list_people(
+    query: str = "", *, updated_after: datetime | None = None, limit: int | None = None
+) -> Listing[PersonInList]:
     """Enrolled people; each word of `query` begins a word of the name or the external ID.
 
-    limit: how many are fetched at once.
+    updated_after: a feed of who changed since that moment (which has a time zone), without a query. limit:
+    how many are fetched at once.
     """
-    return Listing("/people", PersonInList, {"query": query or None, "limit": limit})
+    wanted = {"query": query or None, "updated_after": moment(updated_after), "limit": limit}
+    return Listing("/people", PersonInList, wanted)
 
 
 def enrol_person(external_id: str, name: str, photos: Sources, *, wait: float | None = None) -> Call[Person]:

@@ -22,6 +22,9 @@ def create(visitor: Visitor, **fields: object) -> str:
 def test_a_new_key_is_shown_once(alice: Visitor) -> None:
     assert "The key Case system is ready." in create(alice, expires_days="90")
     token = alice.one("[data-copy-text]").get_text()
+    # Who reads the browser's cookies later does not find it.
+    with alice.client.session_transaction() as kept:
+        assert token not in str(dict(kept))
     assert token.startswith("fpk_")
     alice.get("/settings/keys")
     assert token not in alice.text
