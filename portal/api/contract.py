@@ -53,7 +53,7 @@ class _Plugin(FlaskPlugin):
         path, parameters = super().parse_path(route, path_parameter_descriptions)
         for parameter in parameters:
             if parameter["schema"]["type"] == "integer":
-                parameter["schema"]["format"] = "int64"  # the number of a row
+                parameter["schema"] |= {"format": "int64", "minimum": 1, "maximum": 10**18 - 1}
         return path, parameters
 
 

@@ -39,8 +39,8 @@ def if_match(current: Callable[[], BaseModel]) -> Precondition:
     if "If-Match" not in request.headers:
         return unconditional
     wanted = request.if_match
-    # A compressed answer's tag says so behind a colon.
-    tags = {tag.partition(":")[0] for tag in wanted.as_set()}
+    # A compressed answer's tag says so behind a colon. Of an empty one werkzeug makes None.
+    tags = {tag.partition(":")[0] for tag in wanted.as_set() if tag}
 
     def judge() -> None:
         db.session().expire_all()  # as the rows are now, not as they were read before they were held

@@ -47,7 +47,7 @@ REQUEST_HEADERS = {
         maxLength=255,
         pattern="^[ -~]+$",
     ),
-    "X-Request-Id": _text("A name of your own for the request, else it gets one.", maxLength=128),
+    "X-Request-Id": _text("A name of your own for the request, of up to 128 characters; else it gets one."),
 }
 
 

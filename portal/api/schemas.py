@@ -24,9 +24,9 @@ from portal.text import is_text
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
-def in_full(text: str) -> str:
+def in_full(text: object) -> object:
     """A moment as it was written. Raises ValueError if day, time or zone are left out."""
-    if not RFC_3339.fullmatch(text):
+    if not isinstance(text, str) or not RFC_3339.fullmatch(text):
         raise ValueError("a moment is like 2026-01-31T12:00:00Z; write a + in a query as %2B")
     return text
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import IntegerConverter, Map
+from werkzeug.routing import IntegerConverter
 
-from portal.database import LARGEST_NUMBER
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.settings import Settings
 
@@ -19,10 +18,10 @@ KEPT_CONNECTIONS, MOST_CONNECTIONS = 10, 40
 
 
 class RowNumber(IntegerConverter):
-    """The number of a row in an address. One that no row can have is not found."""
+    """The number of a row in an address. One that no row will ever have is not found."""
 
-    def __init__(self, url_map: Map) -> None:
-        super().__init__(url_map, max=LARGEST_NUMBER)
+    # Not by `max`: werkzeug then says that the address takes other methods only.
+    regex = r"\d{1,18}"
 
 
 def init_app(app: Flask, settings: Settings) -> None:

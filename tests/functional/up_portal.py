@@ -33,7 +33,7 @@ class UpPortal:
         self.data_dir = data_dir
         others = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
         self._variables = {"PORTAL_MODEL_DIR": str(model_dir), "PORTAL_FACE_MODEL": "mbf"}
-        self._environment = others | self._variables | {"PORTAL_DATA_DIR": str(data_dir)}
+        self.environment = others | self._variables | {"PORTAL_DATA_DIR": str(data_dir)}
         self._program = str(Path(sys.executable).with_name("portal"))
         self._workers = workers
         self.start()
@@ -56,7 +56,7 @@ class UpPortal:
 
     def begin(self, *arguments: str) -> Running:
         """Start another `portal` command, which the caller closes."""
-        return Running([self._program, *arguments], self._environment)
+        return Running([self._program, *arguments], self.environment)
 
     def stop(self) -> None:
         try:
@@ -69,7 +69,7 @@ class UpPortal:
     def more_workers(self, number: int) -> Iterator[None]:
         """Have so many more workers than it started with."""
         before = self.one("SELECT count(*) FROM worker_process")
-        workers = [Running([sys.executable, "-m", "jobs.worker"], self._environment) for _ in range(number)]
+        workers = [Running([sys.executable, "-m", "jobs.worker"], self.environment) for _ in range(number)]
         try:
             wait_until(
                 lambda: self.one("SELECT count(*) FROM worker_process") == before + number,

@@ -1,0 +1,71 @@
+"""The contract against the API itself: what it allows and forbids is sent, and the answers are as it says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from portal import waiting
+from portal.extensions import db
+from portal.organizations.models import Organization
+from tests.make.people import add_person, add_photo
+from tests.make.searches import add_search
+from tests.portal.api.test_contract import PROMISED
+from tests.program import Program
+
+CONTRACT = json.loads(PROMISED.read_text())
+OPERATIONS = sorted((method, path) for path, methods in CONTRACT["paths"].items() for method in methods)
+EXAMPLES = 20
+
+
+@pytest.fixture
+def rows(app: Flask, clinic: Organization) -> None:
+    """Somebody to ask for: low numbers are tried most."""
+    with app.app_context():
+        for name in ("Anna", "Berta", "Cleo"):
+            photo = add_photo(db.session(), add_person(db.session(), clinic, name, name))
+            add_search(db.session(), clinic, candidates=(photo,))
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is waited for: no worker is there."""
+    nowhere = Redis(unix_socket_path="/nowhere", retry=Retry(NoBackoff(), 0))
+    monkeypatch.setattr(waiting, "connect", lambda _: nowhere)
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=lambda part: part.removeprefix("/api/v1"))
+def test_every_answer_is_one_that_the_contract_names(
+    method: str, path: str, mode: GenerationMode, app: Flask, registry: Program, rows: None, no_waits: None
+) -> None:
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
+    headers = registry.headers | {"Accept-Encoding": "identity"}
+    # What a schema can't say is refused as well: an external ID is in use, a face is one of another photo.
+    excluded = [positive_data_acceptance]
+    if "multipart/form-data" in CONTRACT["paths"][path][method].get("requestBody", {}).get("content", {}):
+        # A form has no numbers: what was to be a wrong type comes as text.
+        excluded.append(negative_data_rejection)
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=schema[path][method.upper()].as_strategy(generation_mode=mode))
+    def answered(case: Any) -> None:
+        case.call_and_validate(headers=headers, excluded_checks=excluded)
+
+    answered()
