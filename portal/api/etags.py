@@ -56,7 +56,7 @@ def conditional(view: Callable[..., Any]) -> Callable[..., Response]:
     @wraps(view)
     def answered(*args: Any, **kwargs: Any) -> Response:
         response = current_app.make_response(view(*args, **kwargs))
-        if request.method == "GET" and "ETag" in response.headers:
+        if request.method in {"GET", "HEAD"} and "ETag" in response.headers:
             response.make_conditional(request)
         return response
 
