@@ -146,7 +146,7 @@ def test_a_member_does_what_the_role_may(
         status, text = ask(app, visitor, route, scene)
         assert (route.endpoint, route.method, status) == (route.endpoint, route.method, expected)
         assert not text.startswith("/login"), route.endpoint
-        if route.changes and (expected in (201, 302) or (expected == 200 and route.script is not None)):
+        if route.changes and (expected in {201, 302} or (expected == 200 and route.script is not None)):
             assert state_of(app, clinic) != before, f"{route.endpoint} did nothing"
             scene = new_scene()
             before = state_of(app, clinic)
