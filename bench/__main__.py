@@ -5,13 +5,13 @@ python -m bench [--models DIR] [--faces DIR] [--model NAME …] [--photos N] [--
 
 from __future__ import annotations
 
-from bench import accuracy, api, arguments, bulk, engine, pairs, report, whole
+from bench import accuracy, api, arguments, bulk, engine, pairs, report, slow_clients, whole
 from bench.rows import show
 
 
 def main() -> None:
     given = arguments.parse(
-        "Measure the engine, the whole portal, pairs, reports, the API and bulk enrolment."
+        "Measure the engine, the whole portal, pairs, reports, the API, slow clients and bulk enrolment."
     )
     show(
         [
@@ -21,6 +21,7 @@ def main() -> None:
             *pairs.run(),
             *report.run(),
             *api.run(given.models, given.faces, given.model[0], given.photos),
+            *slow_clients.run(given.models, given.faces, given.model[0]),
             *bulk.run(given.models, given.faces, given.model[0], given.photos, given.rows),
         ]
     )

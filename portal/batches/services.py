@@ -23,7 +23,7 @@ from portal.batches.naming import Grouping, Label, guess
 from portal.batches.opening import BatchError, lock_open
 from portal.batches.progress import progress_of
 from portal.batches.reasons import ItemReason
-from portal.database import writing
+from portal.database import end_reading, writing
 from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_page
@@ -169,6 +169,8 @@ def items_needing_attention(session: Session, batch: Batch) -> Iterator[BatchIte
             .order_by(BatchItem.id)
             .limit(REPORTED_AT_ONCE)
         ).all()
+        # Nothing is held between two reads: a download may be slow.
+        end_reading(session)
         if not items:
             return
         yield from items
