@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any, cast
 
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, event
@@ -86,6 +87,11 @@ def insert_or_leave(session: Session, table: type[Base], unique: Sequence[str]) 
     return dialect.insert(table).on_conflict_do_nothing(index_elements=unique)
 
 
+# SQLite has one writer at a time. Threads of one process wait for their turn here: without a connection, so
+# that those who only read find one, and without asking again and again.
+_turn_to_write = Lock()
+
+
 @contextmanager
 def writing(session: Session) -> Iterator[Session]:
     """A transaction that writes: committed at the end, rolled back if anything is raised.
@@ -103,13 +109,16 @@ def writing(session: Session) -> Iterator[Session]:
     session.info["locked"] = []
     afterwards: dict[Callable[[], None], None] = {}
     session.info["afterwards"] = afterwards
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
     try:
-        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
-        yield session
-        session.commit()
-    except BaseException:
-        session.rollback()
-        raise
+        with _turn_to_write if is_sqlite else nullcontext():
+            try:
+                session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+                yield session
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
     finally:
         session.info["writing"] = False
     for call in afterwards:

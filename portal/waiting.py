@@ -6,6 +6,7 @@ Whoever waits holds a thread, and neither a connection to the database nor one t
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections import defaultdict
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import structlog
-from flask import current_app
+from flask import current_app, has_request_context, request
 from redis.exceptions import RedisError
 from sqlalchemy.orm import Session
 
@@ -25,6 +26,8 @@ CHANNELS = "portal:done:"
 # Shorter than a connection may stay silent: a Redis that is gone is noticed.
 LOOK_AFTER_S = 30.0
 AGAIN_AFTER_S = 1.0
+# A thread is not kept for a client that has gone.
+LOOK_FOR_CLIENT_S = 2.0
 
 log = structlog.get_logger()
 
@@ -60,7 +63,8 @@ def wait(session: Session, channel: str, seconds: float, is_done: Callable[[], b
     """Wait until `is_done` says so, which is asked at the beginning and whenever the channel tells.
 
     What the session reads for it is read afresh each time, and its connection is given back in between.
-    Returns whether it is done: False after `seconds`, if Redis does not answer, or if this process stops.
+    Returns whether it is done: False after `seconds`, if Redis does not answer, if this process stops, or if
+    the client has hung up.
     """
 
     def look() -> bool:
@@ -78,8 +82,24 @@ def wait(session: Session, channel: str, seconds: float, is_done: Callable[[], b
             told.clear()
             if look():
                 return True
-            told.wait(left)
+            while left > 0 and not told.wait(min(left, LOOK_FOR_CLIENT_S)):
+                if _client_is_gone():
+                    return False
+                left = deadline - time.monotonic()
     return look()
+
+
+def _client_is_gone() -> bool:
+    """Whether the client of this request has hung up, as far as the server lets us see."""
+    client: socket.socket | None = request.environ.get("gunicorn.socket") if has_request_context() else None
+    if client is None:
+        return False
+    try:
+        return not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def end_all() -> None:

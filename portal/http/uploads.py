@@ -12,7 +12,8 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 from werkzeug.wrappers import Request
 
-from portal.database import Gone
+from portal.database import Gone, end_reading
+from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.photos.services import PhotoError, Upload
@@ -102,6 +103,7 @@ def stored_uploads(
     of more than MAX_PHOTO_BYTES.
     """
     uploads: list[Upload] = []
+    end_reading(db.session())  # flushing files may take long
 
     def receive() -> None:
         for file in files:

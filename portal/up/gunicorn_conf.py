@@ -17,6 +17,7 @@ from portal import logs
 from portal.http.bodies import MOST_AT_ONCE
 from portal.http.holding import EVERYONE, LIMITS
 from portal.up.children import die_with
+from portal.up.web_worker import MOST_WITHOUT_THREAD
 
 # One process: it waits for the database, Redis and disks most of the time, and its threads share the rest.
 workers = 1
@@ -24,7 +25,7 @@ worker_class = "portal.up.web_worker.Worker"
 # What is slow has a limit (http/holding.py); so many are left for everything else, and it needs few of them.
 threads = LIMITS[EVERYONE] + 200
 # Those of the threads, and others that wait without one: for a request to begin, or to be used again.
-MOST_CONNECTIONS = threads + 3000
+MOST_CONNECTIONS = threads + MOST_WITHOUT_THREAD + 100
 # An upload has a connection and a file, and what is slow is not all there is.
 MOST_FILES = 2 * MOST_CONNECTIONS
 timeout = 60

@@ -30,11 +30,11 @@ ACCEPTED_TOGETHER = 64
 READ_BYTES = 64 * 1024
 # A head has so long to come, and a connection to be used again.
 HEAD_S = 20.0
-# So many connections may wait for a head; then the one that has waited longest makes way.
-MOST_WITHOUT_HEAD = 2000
+# So many connections may be there without a thread; then the one that has been silent longest makes way.
+MOST_WITHOUT_THREAD = 3000
 # What a client still sends when it has been answered is thrown away for so long, and so much of it: closed at
 # once, the connection would be reset, and the answer lost (RFC 9112, 9.6).
-LEAVING_S = 5.0
+LEAVING_S = 30.0
 LEAVING_BYTES = 16 * 1024**2
 # What is left of a body is here already, or the connection is not used again.
 REST_OF_BODY_S = 0.05
@@ -63,9 +63,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                     raise
                 return
             self.nr_conns += 1
-            if len(self.pending_conns) >= MOST_WITHOUT_HEAD:
-                self._forget(self.pending_conns.popleft())
+            self._make_room()
             self._await_head(TConn(self.cfg, client, address, listener.getsockname()), b"")
+
+    def _make_room(self) -> None:
+        without_thread = (self.keepalived_conns, self.pending_conns, self._leaving)
+        if sum(map(len, without_thread)) >= MOST_WITHOUT_THREAD:
+            self._forget(next(filter(None, without_thread)).popleft())
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
         """The next request on a connection begins."""
