@@ -59,6 +59,18 @@ def test_pages_on_which_there_is_something(
     _check(page, axe)
 
 
+def test_a_webhook_from_its_form_to_its_secret(ada: Staff, new_page: NewPage, axe: str) -> None:
+    page = new_page(ada)
+    page.goto("/settings/webhooks")
+    _check(page, axe)
+    page.get_by_label("Address").fill("https://receiver.example/hooks")
+    page.get_by_role("button", name="Add the webhook").click()
+    expect(page.get_by_text("The secret is ready.")).to_be_visible()
+    page.get_by_role("button", name="Send a test event").click()
+    expect(page.get_by_text("A test event is on its way.")).to_be_visible()
+    _check(page, axe)
+
+
 @pytest.mark.parametrize("path", ["/login", "/no-such-page", "/invitations/no-such-invitation"])
 def test_pages_for_strangers(path: str, first_run: object, new_page: NewPage, axe: str) -> None:
     page = new_page()
