@@ -11,13 +11,11 @@ from sqlalchemy.orm import Session, selectinload
 from portal.audit.services import Action, Actor, record
 from portal.database import now, writing
 from portal.examination.models import Examination, ExaminedPhoto, Kind
-from portal.installation.services import current_face_model
 from portal.organizations.models import Organization
 from portal.people.models import Person
 from portal.photos.services import Upload
 from portal.queues import enqueue_examination
 from portal.storage import PhotoStore
-from portal.text import TextError
 from portal.work.models import WorkState
 
 # Whoever asked has long given up.
@@ -105,20 +103,6 @@ def enqueue_due(session: Session) -> None:
         select(Examination.id).where(Examination.state == WorkState.QUEUED).order_by(Examination.id)
     ):
         enqueue_examination(examination_id)
-
-
-def check_face_model(session: Session, fingerprint: str) -> int:
-    """The dimension of templates that another program made with this face model.
-
-    fingerprint: as the portal gives it with its own templates. Raises TextError if the portal uses another.
-    """
-    model = current_face_model(session)
-    if model is None or model.fingerprint != fingerprint:
-        raise TextError(
-            "This is not the fingerprint of the portal's face model. Templates of two face models can't be "
-            "compared: send the photo."
-        )
-    return model.dimension
 
 
 def _delete(session: Session, store: PhotoStore, ids: Sequence[int]) -> None:

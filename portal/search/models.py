@@ -11,6 +11,9 @@ from portal.organizations.models import Organization
 from portal.people.models import Person
 from portal.photos.models import Face, FaceColumns, UploadedPhoto
 
+# The format of a probe that is no photo.
+TEMPLATE = "TEMPLATE"
+
 
 class Search(UploadedPhoto, Base):
     __tablename__ = "search"
@@ -45,6 +48,11 @@ class Search(UploadedPhoto, Base):
     faces: Mapped[list[ProbeFace]] = relationship(
         back_populates="search", order_by="ProbeFace.id", passive_deletes=True
     )
+
+    @property
+    def is_by_template(self) -> bool:
+        """Whether a program sent a template: there is no photo, and no picture."""
+        return self.media_format == TEMPLATE
 
     @property
     def searcher(self) -> str:

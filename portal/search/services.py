@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
 from portal.database import now, writing
+from portal.installation.models import Installation
 from portal.keys.idempotency import forget_answers
 from portal.locks import lock
 from portal.organizations.models import Organization
@@ -18,7 +20,7 @@ from portal.paging import Cursor, Page, fetch_page
 from portal.photos.models import Face
 from portal.photos.services import PhotoError, Upload
 from portal.queues import enqueue_search
-from portal.search.models import Candidate, ProbeFace, Search
+from portal.search.models import TEMPLATE, Candidate, ProbeFace, Search
 from portal.search.restriction import EVERYBODY, Restriction, check_restriction
 from portal.storage import PhotoStore
 from portal.work.claims import requeue
@@ -28,6 +30,8 @@ PAGE_SIZE = 30
 LIMIT, MOST_CANDIDATES = 20, 100
 EXPIRED_AT_ONCE = 200
 RETENTION = Actor(None, "retention")
+# What the row of a face has where none was detected.
+NOT_DETECTED: dict[str, Any] = {"box": [], "landmarks": [], "detection_score": 0.0, "quality": {}}
 
 
 @dataclass(frozen=True)
@@ -56,23 +60,7 @@ def create_searches(
     """
     check_restriction(session, organization, wanted.restriction)
     with writing(session):
-        searches = [
-            Search(
-                organization_id=organization.id,
-                searched_by_id=actor.user_id,
-                searched_by_name="" if actor.user_id else actor.name,
-                sha256=upload.file.sha256,
-                file_key=upload.file.key,
-                file_name=upload.name[-255:],
-                size_bytes=upload.file.size_bytes,
-                limit=wanted.limit,
-                min_score=wanted.min_score,
-                all_faces=wanted.all_faces,
-                restrict_to=wanted.restriction.external_ids,
-                restrict_to_batch_id=wanted.restriction.batch_id,
-            )
-            for upload in uploads
-        ]
+        searches = [_new_search(organization, actor, upload, wanted) for upload in uploads]
         session.add_all(searches)
         session.flush()
         for search in searches:
@@ -82,9 +70,55 @@ def create_searches(
     return searches
 
 
+def create_template_search(
+    session: Session,
+    organization: Organization,
+    actor: Actor,
+    upload: Upload,
+    template: bytes,
+    wanted: Wanted,
+) -> Search:
+    """Search the organization's people for a template, which is stored as `upload`; queued when this returns.
+
+    template: float32, little-endian, unit length, of the installation's present face model. There is no
+    photo, and so neither pictures nor a detection. Raises RestrictionError.
+    """
+    check_restriction(session, organization, wanted.restriction)
+    with writing(session):
+        search = _new_search(organization, actor, upload, wanted)
+        search.media_format = TEMPLATE
+        session.add(search)
+        session.flush()
+        model = session.scalars(select(Installation.face_model_id)).one()
+        face = ProbeFace(search_id=search.id, face_model_id=model, template=template, **NOT_DETECTED)
+        session.add(face)
+        session.flush()
+        search.face_id = face.id
+        _record(session, organization, actor, Action.SEARCH_CREATED, search)
+    enqueue_search(search.id)
+    return search
+
+
 def create_search(session: Session, organization: Organization, actor: Actor, upload: Upload) -> Search:
     """Search the organization's people for the main face in a stored photo; queued when this returns."""
     return create_searches(session, organization, actor, [upload])[0]
+
+
+def _new_search(organization: Organization, actor: Actor, upload: Upload, wanted: Wanted) -> Search:
+    return Search(
+        organization_id=organization.id,
+        searched_by_id=actor.user_id,
+        searched_by_name="" if actor.user_id else actor.name,
+        sha256=upload.file.sha256,
+        file_key=upload.file.key,
+        file_name=upload.name[-255:],
+        size_bytes=upload.file.size_bytes,
+        limit=wanted.limit,
+        min_score=wanted.min_score,
+        all_faces=wanted.all_faces,
+        restrict_to=wanted.restriction.external_ids,
+        restrict_to_batch_id=wanted.restriction.batch_id,
+    )
 
 
 def find_search(session: Session, organization: Organization, search_id: int) -> Search | None:

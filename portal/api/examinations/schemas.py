@@ -7,18 +7,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from portal.api.schemas import Binary, Quality, Strict
+from portal.api.templates import FINGERPRINT, TEMPLATE
 from portal.examination.models import Examination, ExaminedPhoto
 from portal.installation.models import FaceModel as FaceModelRow
-
-FINGERPRINT = Field(
-    None,
-    description="The fingerprint of the face model that made a template: that of the portal's own.",
-    examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
-)
-TEMPLATE = Field(
-    None,
-    description="In place of a photo, the template of a face: its float32 numbers, little-endian, in base64.",
-)
 
 
 class FaceModel(BaseModel):

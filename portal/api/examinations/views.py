@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import struct
-from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -30,6 +27,7 @@ from portal.api.forms import Form, received
 from portal.api.people.finding import person_of
 from portal.api.problems import FieldError, Problem, ProblemDetails
 from portal.api.schemas import NoFields, message_of
+from portal.api.templates import template_of
 from portal.examination import services
 from portal.examination.models import Examination, Kind
 from portal.examination.services import Probe
@@ -39,15 +37,12 @@ from portal.installation.services import current_face_model
 from portal.keys.models import Scope
 from portal.people.models import Person
 from portal.storage import photo_store
-from portal.text import TextError
 from portal.waiting import examination_done, wait
 from portal.work.models import UNFINISHED, WorkState
 
 blueprint = Blueprint("api_examinations", __name__, url_prefix="/api/v1")
 
 ANSWERED_WITHIN_S = 60
-# A template has unit length, but for rounding.
-LENGTH_TOLERANCE = 1e-3
 
 
 @blueprint.post("/detections")
@@ -182,26 +177,7 @@ def _probe(
     photos = form.photos.get(image, [])
     if bool(photos) == (template is not None):
         raise _wrong(image, f"Send a photo as {image}, or a template as {field}: one of the two.")
-    if template is None:
-        return photos[0]
-    try:
-        dimension = services.check_face_model(db.session(), fingerprint or "")
-    except TextError as error:
-        raise _wrong("face_model", str(error)) from error
-    return _template(field, template, dimension)
-
-
-def _template(field: str, text: str, dimension: int) -> bytes:
-    try:
-        content = b64decode(text, validate=True)
-    except ValueError as error:
-        raise _wrong(field, "The template is not in base64.") from error
-    if len(content) != 4 * dimension:
-        raise _wrong(field, f"A template has {dimension} float32 numbers; these are {len(content)} bytes.")
-    length = math.hypot(*struct.unpack(f"<{dimension}f", content))
-    if not abs(length - 1) <= LENGTH_TOLERANCE:
-        raise _wrong(field, f"A template has unit length; that of this one is {length:.4g}.")
-    return content
+    return photos[0] if template is None else template_of(field, template, fingerprint)
 
 
 def _wrong(field: str, words: str) -> Problem:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 from portal.api.schemas import Binary, Moment, Quality, Score, Strict, Text, message_of
+from portal.api.templates import FINGERPRINT, TEMPLATE
 from portal.calibration.bands import Band, Bands
 from portal.database import LARGEST_NUMBER
 from portal.search.models import Candidate as CandidateRow
+from portal.search.models import ProbeFace
 from portal.search.models import Search as SearchRow
 from portal.search.restriction import MOST_EXTERNAL_IDS
 from portal.search.services import LIMIT, MOST_CANDIDATES
@@ -33,10 +37,10 @@ class SearchedFace(BaseModel):
     """A face of the searched photo; one that was compared has a candidate list."""
 
     face: int = Field(description="its number")
-    box: list[float]
-    landmarks: list[list[float]]
-    detection_score: float
-    quality: Quality
+    box: list[float] | None = Field(description="null, as the next three, where a template was sent")
+    landmarks: list[list[float]] | None
+    detection_score: float | None
+    quality: Quality | None
     candidates: list[Candidate] | None = Field(
         description="best first; null for a face that was not compared"
     )
@@ -81,10 +85,7 @@ class Search(BaseModel):
             faces=[
                 SearchedFace(
                     face=face.id,
-                    box=face.box,
-                    landmarks=face.landmarks,
-                    detection_score=face.detection_score,
-                    quality=Quality.model_validate(face.quality),
+                    **_detected(face),
                     candidates=None
                     if face.threshold is None
                     else [_candidate(one, face.threshold, bands) for one in face.candidates],
@@ -95,6 +96,18 @@ class Search(BaseModel):
             threshold=main.threshold if main else None,
             created_at=search.created_at,
         )
+
+
+def _detected(face: ProbeFace) -> dict[str, Any]:
+    """What was found of a face in a photo; nothing where a template was sent."""
+    if not face.box:
+        return dict.fromkeys(("box", "landmarks", "detection_score", "quality"))
+    return {
+        "box": face.box,
+        "landmarks": face.landmarks,
+        "detection_score": face.detection_score,
+        "quality": Quality.model_validate(face.quality),
+    }
 
 
 def _candidate(candidate: CandidateRow, threshold: float, bands: Bands) -> Candidate:
@@ -125,10 +138,17 @@ class SearchFields(Strict):
     )
 
 
-class SearchForm(SearchFields):
-    """A photo to search for."""
+class OneSearchFields(SearchFields):
+    """What one search is to find; a template may stand for the photo."""
 
-    image: Binary
+    template: str | None = TEMPLATE
+    face_model: str | None = FINGERPRINT
+
+
+class SearchForm(OneSearchFields):
+    """A photo to search for, or a template."""
+
+    image: Binary | None = None
 
 
 class SearchBatchForm(SearchFields):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from io import BytesIO
 
 from flask import Blueprint, abort, url_for
 
@@ -15,19 +17,23 @@ from portal.api.problems import FieldError, Problem
 from portal.api.schemas import WaitQuery
 from portal.api.searches.schemas import (
     MOST_IMAGES,
+    OneSearchFields,
     Search,
     SearchBatchForm,
     Searches,
     SearchFields,
     SearchForm,
 )
+from portal.api.templates import template_of
 from portal.batches.services import find_batch
 from portal.calibration.bands import UNCALIBRATED
 from portal.calibration.services import meaning_for_search
 from portal.extensions import db
 from portal.http.security import accepts_upload
+from portal.http.uploads import removed_if_refused
 from portal.keys.models import Scope
 from portal.photos.reasons import MAX_PHOTO_BYTES
+from portal.photos.services import Upload
 from portal.search import services
 from portal.search.models import Search as SearchRow
 from portal.search.restriction import Restriction, RestrictionError
@@ -50,9 +56,19 @@ def _begun(search_id: int, query: WaitQuery) -> tuple[Search, int, dict[str, str
 @accepts_upload(streamed=True)
 @operation(Scope.READ, "searches", {200: Search, 202: Search}, query=WaitQuery, form=SearchForm, again=_begun)
 def create_search(query: WaitQuery) -> tuple[Search, int, dict[str, str]]:
-    """Search for the main face of a photo, or for all. Answers 200 if it is done within `wait`, else 202."""
-    (search_id,) = _create("image", 1)
-    return _begun(search_id, query)
+    """Search for the main face of a photo, or all; 200 if it is done within `wait`, else 202."""
+    with received(
+        photo_store(), current_organization(), {"image": 1}, OneSearchFields, optional=True
+    ) as form:
+        photos, template = form.photos.get("image", []), form.fields.template
+        if bool(photos) == (template is not None):
+            words = "Send a photo as image, or a template as template: one of the two."
+            raise Problem(422, words, [FieldError(field="image", message=words)])
+        if template is None:
+            (search,) = _searches(photos, form.fields)
+        else:
+            search = _template_search(template, form.fields)
+    return _begun(search.id, query)
 
 
 @blueprint.post("/batch")
@@ -60,7 +76,8 @@ def create_search(query: WaitQuery) -> tuple[Search, int, dict[str, str]]:
 @operation(Scope.READ, "searches", {200: Searches, 202: Searches}, query=WaitQuery, form=SearchBatchForm)
 def create_searches(query: WaitQuery) -> tuple[Searches, int]:
     """Search for several photos, a search each. Answers 200 if all are done within `wait`, else 202."""
-    search_ids = _create("images", MOST_IMAGES)
+    with received(photo_store(), current_organization(), {"images": MOST_IMAGES}, SearchFields) as form:
+        search_ids = [search.id for search in _searches(form.photos["images"], form.fields)]
     done = _wait(search_ids, query.wait)
     return Searches(items=[_answer(_search(search_id)) for search_id in search_ids]), 200 if done else 202
 
@@ -75,18 +92,33 @@ def get_search(search_id: int) -> Search:
     return _answer(search)
 
 
-def _create(field: str, most: int) -> list[int]:
-    """The searches that the form of this request asks for, in the order of its photos."""
-    session, organization = db.session(), current_organization()
-    with received(photo_store(), organization, {field: most}, SearchFields) as form:
-        wanted = _wanted(form.fields)
-        try:
-            searches = services.create_searches(
-                session, organization, current_actor(), form.photos[field], wanted
-            )
-        except RestrictionError as error:
-            raise Problem(422, str(error), [FieldError(field="restrict_to", message=str(error))]) from error
-    return [search.id for search in searches]
+def _searches(photos: Sequence[Upload], fields: SearchFields) -> list[SearchRow]:
+    with _restriction_told():
+        return services.create_searches(
+            db.session(), current_organization(), current_actor(), photos, _wanted(fields)
+        )
+
+
+def _template_search(text: str, fields: OneSearchFields) -> SearchRow:
+    organization, store = current_organization(), photo_store()
+    template = template_of("template", text, fields.face_model)
+    uploads: list[Upload] = []
+
+    def receive() -> None:
+        uploads.append(Upload(store.receive(organization.id, BytesIO(template), len(template)), "template"))
+
+    with removed_if_refused(store, uploads, receive), _restriction_told():
+        return services.create_template_search(
+            db.session(), organization, current_actor(), uploads[0], template, _wanted(fields)
+        )
+
+
+@contextmanager
+def _restriction_told() -> Iterator[None]:
+    try:
+        yield
+    except RestrictionError as error:
+        raise Problem(422, str(error), [FieldError(field="restrict_to", message=str(error))]) from error
 
 
 def _wanted(fields: SearchFields) -> Wanted:

@@ -15,7 +15,8 @@ from portal.waiting import tell, wait
 from tests.databases import on_both_databases
 from tests.make.batches import add_batch, drop, finish
 from tests.make.photos import mate, picture, side_by_side
-from tests.portal.api.test_people import enrol
+from tests.portal.api.test_examinations import template_of
+from tests.portal.api.test_people import Files, enrol
 from tests.portal.conftest import Answered
 from tests.program import Program
 from tests.run.workers import Worker
@@ -161,6 +162,49 @@ def test_several_photos_are_searched_for_in_their_order(worker: Worker, registry
     found = [registry.get(f"/searches/{one['id']}").get_json() for one in answer.get_json()["items"]]
     assert [names(one["faces"][0]) for one in found[:2]] == [["Anna_Kournikova"], ["Ahmed_Chalabi"]]
     assert found[2]["reason"] == "no_face"
+
+
+@on_both_databases
+@pytest.mark.usefixtures("crowd")
+def test_a_template_finds_whom_its_photo_finds(
+    answered: Answered, worker: Worker, registry: Program, bob: Visitor, lfw: Path, files: Files
+) -> None:
+    probe = mate(lfw, "Ahmed_Chalabi", 2)
+    template, fingerprint = template_of(answered, registry, probe)
+    fields = {"template": template, "face_model": fingerprint, "limit": "2"}
+    answer = answered(lambda: registry.post_form("/searches?wait=60", fields, {}))
+    (face,) = answer.get_json()["faces"]
+    assert face["candidates"] == found_by(worker, registry, probe)["faces"][0]["candidates"][:2]
+    assert (face["box"], face["landmarks"], face["detection_score"], face["quality"]) == (None,) * 4
+    number = answer.get_json()["id"]
+    bob.get(f"/search/{number}")
+    assert "a template that a program sent; there is no photo" in bob.page.get_text(" ")
+    assert len(bob.page.select("[data-candidate]")) == 2
+    bob.get("/search")
+    assert bob.page.select(f"[data-search='{number}']")
+    bob.post(f"/search/{number}/repeat")
+    worker.work()
+    assert registry.get(f"/searches/{number}").get_json()["faces"] == [face]
+    there = len(files())
+    bob.post(f"/search/{number}/delete")
+    assert len(files()) == there - 1
+
+
+def test_a_search_needs_a_photo_or_a_template_and_keeps_nothing_of_a_refused_one(
+    answered: Answered, registry: Program, lfw: Path, files: Files
+) -> None:
+    template, fingerprint = template_of(answered, registry, mate(lfw, "Ahmed_Chalabi", 1))
+    sent = {"template": template, "face_model": fingerprint}
+    for fields, photos, field in (
+        ({}, [], "image"),
+        (sent, [picture()], "image"),
+        ({"template": template}, [], "face_model"),
+        ({**sent, "template": template[4:]}, [], "template"),
+        ({**sent, "restrict_to": "nobody"}, [], "restrict_to"),
+    ):
+        answer = registry.post_form("/searches", fields, {"image": photos})
+        assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (422, field)
+    assert files() == []
 
 
 def test_two_images_are_one_too_many(registry: Program) -> None:

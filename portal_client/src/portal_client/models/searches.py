@@ -28,10 +28,11 @@ class SearchedFace:
     """A face of the searched photo; one that was compared has candidates, best first."""
 
     face: int
-    box: list[float]
-    landmarks: list[list[float]]
-    detection_score: float
-    quality: Quality
+    # These four are None where a template was sent.
+    box: list[float] | None
+    landmarks: list[list[float]] | None
+    detection_score: float | None
+    quality: Quality | None
     candidates: list[Candidate] | None
 
 

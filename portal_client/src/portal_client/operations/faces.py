@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 
-from portal_client.calls import Call, Form
+from portal_client.calls import Call, Fields, Form
 from portal_client.models import Comparison, Detection
 from portal_client.reading import model
 from portal_client.uploads import Source, upload_of
@@ -42,9 +42,12 @@ def compare_faces(
 
 
 def probe(
-    images: Mapping[str, Source | None], templates: Mapping[str, bytes | None], face_model: str | None
+    images: Mapping[str, Source | None],
+    templates: Mapping[str, bytes | None],
+    face_model: str | None,
+    others: Fields | None = None,
 ) -> Form:
     """A form of photos and of templates in place of photos, by the names of their fields."""
     encoded = {name: b64encode(one).decode() for name, one in templates.items() if one is not None}
     photos = [(name, upload_of(image)) for name, image in images.items() if image is not None]
-    return Form({**encoded, "face_model": face_model}, photos)
+    return Form({**(others or {}), **encoded, "face_model": face_model}, photos)

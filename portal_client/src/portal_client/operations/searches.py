@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from portal_client.calls import Call, Form
 from portal_client.models import Search, Searches
+from portal_client.operations.faces import probe
 from portal_client.reading import model
-from portal_client.uploads import Source, Sources, upload_of, uploads_of
+from portal_client.uploads import Source, Sources, uploads_of
 
 
 def create_search(
-    image: Source,
+    image: Source | None = None,
     *,
+    template: bytes | None = None,
+    face_model: str | None = None,
     limit: int | None = None,
     min_score: float | None = None,
     all_faces: bool | None = None,
@@ -22,12 +25,14 @@ def create_search(
 ) -> Call[Search]:
     """Search for the main face of a photo, or for all faces.
 
+    A template may come in place of the photo, with the fingerprint of its face model.
+
     limit: the longest candidate list. min_score: candidates below it are left out. restrict_to: external IDs
     of the only people to compare with; restrict_to_batch: those whom a batch enrolled. wait: so many seconds,
     60 at most, the answer may be held back until the search is done.
     """
     fields = _fields(limit, min_score, all_faces, restrict_to, restrict_to_batch)
-    form = Form(fields, [("image", upload_of(image))])
+    form = probe({"image": image}, {"template": template}, face_model, fields)
     return Call("POST", "/searches", model(Search), {"wait": wait}, form=form, held_s=wait or 0)
 
 

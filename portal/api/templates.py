@@ -1,0 +1,55 @@
+"""Templates that other programs made, in place of photos."""
+
+from __future__ import annotations
+
+import math
+import struct
+from base64 import b64decode
+
+from pydantic import Field
+
+from portal.api.problems import FieldError, Problem
+from portal.extensions import db
+from portal.installation.services import current_face_model
+
+TEMPLATE = Field(
+    None,
+    description="In place of a photo, the template of a face: its float32 numbers, little-endian, in base64.",
+)
+FINGERPRINT = Field(
+    None,
+    description="The fingerprint of the face model that made a template: that of the portal's own.",
+    examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+)
+# A template has unit length, but for rounding.
+LENGTH_TOLERANCE = 1e-3
+
+
+def template_of(field: str, text: str, fingerprint: str | None) -> bytes:
+    """The template in a field: float32, little-endian, unit length.
+
+    fingerprint: of the face model that made it. Raises Problem (422) if that is not the portal's, or the
+    template is none of it.
+    """
+    model = current_face_model(db.session())
+    if model is None or model.fingerprint != fingerprint:
+        words = (
+            "This is not the fingerprint of the portal's face model. Templates of two face models can't be "
+            "compared: send the photo."
+        )
+        raise _wrong("face_model", words)
+    try:
+        content = b64decode(text, validate=True)
+    except ValueError as error:
+        raise _wrong(field, "The template is not in base64.") from error
+    if len(content) != 4 * model.dimension:
+        words = f"A template has {model.dimension} float32 numbers; these are {len(content)} bytes."
+        raise _wrong(field, words)
+    length = math.hypot(*struct.unpack(f"<{model.dimension}f", content))
+    if not abs(length - 1) <= LENGTH_TOLERANCE:
+        raise _wrong(field, f"A template has unit length; that of this one is {length:.4g}.")
+    return content
+
+
+def _wrong(field: str, words: str) -> Problem:
+    return Problem(422, words, [FieldError(field=field, message=words)])
