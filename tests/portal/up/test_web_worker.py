@@ -129,15 +129,6 @@ def test_an_upload_that_has_stopped_is_cut_and_makes_room(served: Callable[..., 
     assert answer_to(again).status == 400
 
 
-def test_who_goes_on_sending_after_the_answer_holds_up_nobody(served: Callable[..., Served]) -> None:
-    portal = served()
-    for _ in range(2 * THREADS):
-        refused_at_once = portal.client(beginning("/api/v1/searches", 10**6, Authorization="Bearer none"))
-        assert answer_to(refused_at_once).status == 401
-        refused_at_once.sendall(b"x")
-    assert portal.get("/first-run").status == 200
-
-
 def test_what_is_waited_for_leaves_places_to_others_and_is_answered_when_the_server_stops(
     served: Callable[..., Served], app: Flask, settings: Settings, clinic: Organization, school: Organization
 ) -> None:
