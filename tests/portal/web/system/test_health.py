@@ -125,6 +125,7 @@ def test_metrics_count_over_all_organizations(
         ("portal_photos", "queued"): 1,
         ("portal_searches", "done"): 1,
         ("portal_workers",): 1,
+        ("portal_held_requests",): 0,
         ("portal_worker_memory_bytes", "1"): 123_000_000,
         ("portal_redis_up",): 1,
         # A message for each organization with photos, and the one that the search was sent with.
