@@ -15,6 +15,7 @@ import pytest
 
 from portal.batches.importing import RECEIVED_AT_ONCE
 from portal.batches.unpacking import ENTRIES_AT_ONCE
+from portal.http.bodies import MOST_AT_ONCE
 from portal.removal.undoing import AT_ONCE as UNDONE_AT_ONCE
 from portal.storage import CHUNK_BYTES
 from tests.functional.bulk import PARCEL_FILES, Photos, Sending
@@ -155,11 +156,11 @@ def test_a_connection_that_breaks_after_another_one_went_on_adds_nothing(
     sending = Sending(otto)
     number, _ = sending.archive(archive)
     server = busy.processes("gunicorn")
-    with sending.half_of_piece(archive, number, 0, 5 * CHUNK_BYTES) as connection:
-        # Half of this is two and a half chunks: the last of them is not written yet.
-        wait_until(lambda: sending.archive(archive)[1] == 2 * CHUNK_BYTES, "a part of a ZIP")
+    with sending.half_of_piece(archive, number, 0, 5 * MOST_AT_ONCE) as connection:
+        # Half of this is two and a half pieces: the last of them is not written yet.
+        wait_until(lambda: sending.archive(archive)[1] == 2 * MOST_AT_ONCE, "a part of a ZIP")
         own_port = connection.getsockname()[1]
-        sending.send_piece(archive, number, 2 * CHUNK_BYTES, 3 * CHUNK_BYTES)
+        sending.send_piece(archive, number, 2 * MOST_AT_ONCE, 3 * MOST_AT_ONCE)
 
     def noticed() -> bool:
         connections = [one for process in server for one in process.net_connections("tcp")]
