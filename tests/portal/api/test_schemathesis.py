@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+from threading import Event
 from typing import Any
 
 import pytest
 import schemathesis
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from portal import waiting
@@ -39,9 +38,10 @@ def rows(app: Flask, clinic: Organization) -> None:
 
 @pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is waited for: no worker is there."""
-    nowhere = Redis(unix_socket_path="/nowhere", retry=Retry(NoBackoff(), 0))
-    monkeypatch.setattr(waiting, "connect", lambda _: nowhere)
+    """Nothing is waited for, as when the server stops: no worker is there."""
+    stopping = Event()
+    stopping.set()
+    monkeypatch.setattr(waiting, "_stopping", stopping)
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
@@ -49,10 +49,12 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_answer_is_one_that_the_contract_names(
     method: str, path: str, mode: GenerationMode, app: Flask, registry: Program, rows: None, no_waits: None
 ) -> None:
-    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
+    schema = schemathesis.openapi.from_dict(CONTRACT)
+    schema.app = app
     headers = registry.headers | {"Accept-Encoding": "identity"}
     # What a schema can't say is refused as well: an external ID is in use, a face is one of another photo.
-    excluded = [positive_data_acceptance]
+    # That no worker is free (503) is for the contract, not for these checks, an answer like others.
+    excluded = [positive_data_acceptance, not_a_server_error]
     if "multipart/form-data" in CONTRACT["paths"][path][method].get("requestBody", {}).get("content", {}):
         # A form has no numbers: what was to be a wrong type comes as text.
         excluded.append(negative_data_rejection)
@@ -66,6 +68,6 @@ def test_every_answer_is_one_that_the_contract_names(
     )
     @given(case=schema[path][method.upper()].as_strategy(generation_mode=mode))
     def answered(case: Any) -> None:
-        case.call_and_validate(headers=headers, excluded_checks=excluded)
+        assert case.call_and_validate(headers=headers, excluded_checks=excluded).status_code != 500
 
     answered()
