@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -24,9 +26,29 @@ from portal.batches.services import decide_naming, find_unfinished, start_batch
 from portal.chunks import chunks
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
-from portal.storage import FileTooLarge, PhotoStore
+from portal.storage import FileTooLarge, PhotoStore, Readable
 
 RECEIVED_AT_ONCE = 64
+# What lies beside photos and is not meant to be one: manifests, and what face recognition programs cached.
+NO_PHOTOS = (".csv", ".pkl", ".pickle")
+
+
+class Opened(Readable, Protocol):
+    """A photo of a source while it is read."""
+
+    def close(self) -> None: ...
+
+
+class UnreadablePhoto(Exception):
+    """A photo of a source can't be read; the store is well."""
+
+
+@dataclass(frozen=True)
+class SourcePhoto:
+    """A photo of a source: how it is announced, and how it is read; both may raise UnreadablePhoto."""
+
+    dropped: DroppedFile
+    open: Callable[[], Opened]
 
 
 @dataclass(frozen=True)
@@ -80,7 +102,7 @@ def find_photos(source: Source) -> list[str]:
         paths = [
             path
             for path in sorted(_files(source.folder))
-            if not is_system_file(normal_path(path)) and not path.lower().endswith(".csv")
+            if not is_system_file(normal_path(path)) and not path.lower().endswith(NO_PHOTOS)
         ]
     if not paths:
         raise BatchError(f"There is no photo in {source.folder}.")
@@ -130,28 +152,48 @@ def import_source(
     if source.manifest is not None and not batch.has_manifest:
         with source.manifest.open("rb") as file:
             add_manifest(session, batch, read_manifest(file))
-    wanted: list[tuple[int, str]] = []
-    for part in chunks(paths, AT_ONCE):
-        files = [DroppedFile(normal_path(path), _size(source.folder / path)) for path in part]
-        items = announce(session, batch, files)
+    photos = [
+        SourcePhoto(
+            DroppedFile(normal_path(path), _size(source.folder / path)),
+            partial(_SourceFile, source.folder / path),
+        )
+        for path in paths
+    ]
+    hand_over(session, batch, photos, store, tell, left_out=_hidden(source))
+    return batch
+
+
+def hand_over(
+    session: Session,
+    batch: Batch,
+    photos: Sequence[SourcePhoto],
+    store: PhotoStore,
+    tell: Callable[[int, int], None],
+    *,
+    left_out: int = 0,
+) -> None:
+    """Hand all photos of a source over to the workers but those that were handed over before.
+
+    left_out: how many hidden files of the system were among them. Raises NotOpen.
+    """
+    wanted: list[tuple[int, SourcePhoto]] = []
+    for part in chunks(photos, AT_ONCE):
+        items = announce(session, batch, [photo.dropped for photo in part])
         wanted += [
-            (item.id, path)
-            for item, path in zip(items, part, strict=True)
+            (item.id, photo)
+            for item, photo in zip(items, part, strict=True)
             if item.state == ItemState.EXPECTED
         ]
     if not batch.announced:
-        announce_all(session, batch, _hidden(source))
-    done = len(paths) - len(wanted)
-    tell(len(paths), done)
+        announce_all(session, batch, left_out)
+    done = len(photos) - len(wanted)
+    tell(len(photos), done)
     for some in chunks(wanted, RECEIVED_AT_ONCE):
         with store.together():
-            arrivals = [
-                _arrival(item_id, source.folder / path, organization, store) for item_id, path in some
-            ]
+            arrivals = [_arrival(item_id, photo, batch.organization_id, store) for item_id, photo in some]
         receive(session, batch, arrivals, store)
         done += len(some)
-        tell(len(paths), done)
-    return batch
+        tell(len(photos), done)
 
 
 def _hand_over_zip(session: Session, batch: Batch, source: Source, store: PhotoStore) -> None:
@@ -198,10 +240,6 @@ def _size(path: Path) -> int:
         return 0
 
 
-class _UnreadableFile(Exception):
-    """A file of the source can't be read; the store is well."""
-
-
 class _SourceFile:
     """A file of the source, whose faults are told from those of the store."""
 
@@ -213,24 +251,22 @@ class _SourceFile:
         try:
             if self._file is None:
                 if not self._path.is_file():  # a pipe would be waited for
-                    raise _UnreadableFile
+                    raise UnreadablePhoto
                 self._file = self._path.open("rb")
             return self._file.read(size)
         except OSError as error:
-            raise _UnreadableFile from error
+            raise UnreadablePhoto from error
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
 
 
-def _arrival(item_id: int, path: Path, organization: Organization, store: PhotoStore) -> Arrival:
-    file = _SourceFile(path)
+def _arrival(item_id: int, photo: SourcePhoto, organization_id: int, store: PhotoStore) -> Arrival:
     try:
-        return Arrival(item_id, store.receive(organization.id, file, MAX_PHOTO_BYTES))
+        with closing(photo.open()) as file:
+            return Arrival(item_id, store.receive(organization_id, file, MAX_PHOTO_BYTES))
     except FileTooLarge:
         return Arrival(item_id, None, ItemReason.TOO_LARGE)
-    except _UnreadableFile:
+    except UnreadablePhoto:
         return Arrival(item_id, None, ItemReason.NOT_ARRIVED)
-    finally:
-        file.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -24,6 +25,9 @@ from portal.extensions import db
 from portal.installation.workers import live_workers
 from portal.organizations.models import Organization
 from portal.storage import photo_store
+
+# Told how many photos there are, and how many were handed over.
+Tell = Callable[[int, int], None]
 
 POLL_S = 0.5
 MOVING = (Status.RECEIVING, Status.RUNNING)
@@ -101,9 +105,9 @@ def _import_and_watch(
 ) -> BatchProgress:
     """Import a source and show how far it is. Raises BatchError, ManifestError."""
     paths = find_photos(source)
-    with progress_bars() as bars:
-        handing = bars.add_task("Handed over", total=None)
-        batch = import_source(
+
+    def hand_over(tell: Tell) -> Batch:
+        return import_source(
             session,
             organization,
             COMMAND,
@@ -113,8 +117,17 @@ def _import_and_watch(
             grouping=grouping,
             label=label,
             known=known,
-            tell=lambda total, done: bars.update(handing, total=total, completed=done),
+            tell=tell,
         )
+
+    return _watched(session, hand_over)
+
+
+def _watched(session: Session, hand_over: Callable[[Tell], Batch]) -> BatchProgress:
+    """Hand a batch over, and show how far that and the workers are."""
+    with progress_bars() as bars:
+        handing = bars.add_task("Handed over", total=None)
+        batch = hand_over(lambda total, done: bars.update(handing, total=total, completed=done))
         return _watch(session, batch, bars)
 
 
