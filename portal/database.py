@@ -140,6 +140,15 @@ def end_reading(session: Session) -> None:
     session.commit()
 
 
+@contextmanager
+def snapshot(session: Session) -> Iterator[Session]:
+    """A session of its own that sees the database as it is at one moment, and keeps nobody from writing."""
+    with Session(session.get_bind()) as reading:
+        if reading.get_bind().dialect.name == "postgresql":
+            reading.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        yield reading
+
+
 def locked_tables(session: Session) -> list[str]:
     """The tables of which the present transaction has locked rows. Raises RuntimeError outside `writing`."""
     if not session.info.get("writing"):

@@ -80,6 +80,8 @@ class Action(StrEnum):
     WEBHOOK_REPLAYED = "webhook.replayed"
     WEBHOOK_DELETED = "webhook.deleted"
     LICENCE_ANSWERED = "installation.licence_answered"
+    DATA_EXPORTED = "organization.exported"
+    DATA_IMPORTED = "organization.imported"
     AUDIT_READ = "audit.read"
 
 

@@ -76,6 +76,8 @@ NAMES: dict[Action, str] = {
     Action.WEBHOOK_REPLAYED: "Webhook event sent again",
     Action.WEBHOOK_DELETED: "Webhook deleted",
     Action.LICENCE_ANSWERED: "Licence of the face model answered",
+    Action.DATA_EXPORTED: "Everything exported",
+    Action.DATA_IMPORTED: "Export imported",
     Action.AUDIT_READ: "Audit read",
 }
 
@@ -200,6 +202,11 @@ SENTENCES: dict[Action, Callable[[Details], tuple[str, str]]] = {
     Action.WEBHOOK_DELETED: lambda d: (f"Deleted the webhook to {d['to']}.", ""),
     Action.LICENCE_ANSWERED: lambda d: (
         f"Answered about the licence of the face model {d['model']}: {LICENCES[d['answer']]}.",
+        "",
+    ),
+    Action.DATA_EXPORTED: lambda _: ("Exported everything of the organization.", ""),
+    Action.DATA_IMPORTED: lambda d: (
+        f"Imported an export of {d['from']}: {d['people']} people and {_photos(d['photos'])}.",
         "",
     ),
     Action.AUDIT_READ: lambda d: (f"Read the audit{_filters(d)}.", ""),

@@ -27,6 +27,8 @@ from portal.work.models import WorkState
 
 # Files unpacked between two checks whether a search waits.
 ENTRIES_AT_ONCE = 32
+# By these a ZIP is an export of a portal, in which no name says who is on a photo.
+OF_AN_EXPORT = {"manifest.json", "people.jsonl", "photos.jsonl"}
 
 
 def claim_archive(session: Session, worker: str, archive_id: int) -> tuple[BatchArchive, Batch] | None:
@@ -101,6 +103,11 @@ def _prepare(
     entries: Sequence[Entry],
 ) -> None:
     """Find out how the names in a ZIP become people: by the manifest in it, or by themselves."""
+    if {entry.path for entry in entries} >= OF_AN_EXPORT:
+        raise ArchiveError(
+            "This ZIP is an export of a portal. Whoever runs this portal can take it in, with the command "
+            "portal import."
+        )
     manifests = [entry for entry in entries if _is_csv(entry)]
     reader = f"ZIP {archive.id}"
     read = batch.has_manifest and batch.manifest_reader == reader

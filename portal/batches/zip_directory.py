@@ -55,7 +55,7 @@ class ZipDirectory:
 
     def __init__(self, file: IO[bytes]) -> None:
         """Raises ArchiveError."""
-        end = _find_end(file)
+        end = find_end(file)
         self._position = end.position - end.size
         # What lies before the ZIP (a program that unpacks it, say) is not counted in its offsets.
         self._before = self._position - end.offset
@@ -123,7 +123,7 @@ def _with_zip64(extra: bytes, values: tuple[int, int, int]) -> Iterator[int]:
     return (next(large, value) if value == SEE_ZIP64 else value for value in values)
 
 
-class _End(NamedTuple):
+class End(NamedTuple):
     """What the end of a ZIP says of its directory; `position` is where the directory must have ended."""
 
     position: int
@@ -132,7 +132,9 @@ class _End(NamedTuple):
     offset: int
 
 
-def _find_end(file: IO[bytes]) -> _End:
+def find_end(
+    file: IO[bytes], most_entries: int = MOST_ENTRIES, largest_directory: int = LARGEST_DIRECTORY
+) -> End:
     """Raises ArchiveError where there is no end, or one whose directory is not to be read."""
     length = file.seek(0, os.SEEK_END)
     tail_at = max(0, length - END.size - LONGEST_COMMENT)
@@ -144,13 +146,14 @@ def _find_end(file: IO[bytes]) -> _End:
             _, disk, first_disk, here, entries, size, offset, comment_length = END.unpack_from(tail, at)
             # The same four bytes in a comment are no end: the comment they announce ends elsewhere.
             if at + END.size + comment_length == len(tail):
-                end = _End(tail_at + at, entries, size, offset)
-                return _checked(file, *_in_zip64(file, end, (disk, first_disk, here)))
+                end = End(tail_at + at, entries, size, offset)
+                zip64, disks = _in_zip64(file, end, (disk, first_disk, here))
+                return _checked(file, zip64, disks, most_entries, largest_directory)
         at = tail.rfind(END_SIGNATURE, 0, at)
     raise _no_end(file, length)
 
 
-def _in_zip64(file: IO[bytes], end: _End, disks: tuple[int, int, int]) -> tuple[_End, tuple[int, int, int]]:
+def _in_zip64(file: IO[bytes], end: End, disks: tuple[int, int, int]) -> tuple[End, tuple[int, int, int]]:
     """The end, or that of ZIP64 if the end's own fields are too small and there is one.
 
     Of the disks come their number, that on which the directory begins, and how many entries are on this one.
@@ -166,7 +169,7 @@ def _in_zip64(file: IO[bytes], end: _End, disks: tuple[int, int, int]) -> tuple[
         fields = _unpack_at(file, END_64, at, locator_at)
         if fields[0] == END_64_SIGNATURE:
             _, _, _, _, disk, first_disk, here, entries, size, offset = fields
-            return _End(at, entries, size, offset), (disk, first_disk, here)
+            return End(at, entries, size, offset), (disk, first_disk, here)
     raise _damaged()
 
 
@@ -178,18 +181,20 @@ def _unpack_at(file: IO[bytes], structure: struct.Struct, position: int, end: in
     return structure.unpack(file.read(structure.size))
 
 
-def _checked(file: IO[bytes], end: _End, disks: tuple[int, int, int]) -> _End:
+def _checked(
+    file: IO[bytes], end: End, disks: tuple[int, int, int], most_entries: int, largest_directory: int
+) -> End:
     if disks != (0, 0, end.entries):
         raise _in_parts()
     if end.entries == 0:
         raise ArchiveError("The ZIP is empty. Make it again with the photos in it.")
-    if end.entries > MOST_ENTRIES:
+    if end.entries > most_entries:
         raise ArchiveError(
-            f"The ZIP has {end.entries:,} entries; {MOST_ENTRIES:,} are allowed. Divide it into several."
+            f"The ZIP has {end.entries:,} entries; {most_entries:,} are allowed. Divide it into several."
         )
-    if end.size > LARGEST_DIRECTORY:
+    if end.size > largest_directory:
         raise ArchiveError(
-            f"The names of the files in the ZIP take more than {LARGEST_DIRECTORY // 1024**2} MiB. "
+            f"The names of the files in the ZIP take more than {largest_directory // 1024**2} MiB. "
             "Divide it into several."
         )
     position = end.position - end.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ THRESHOLD = 0.4
 def made_up_model(name: str = "made-up", **values: Any) -> FaceModel:
     """A face model of short templates, which is not stored yet."""
     usual = {
-        "fingerprint": f"{name:0>64}",
+        "fingerprint": hashlib.sha256(name.encode()).hexdigest(),
         "name": name,
         "source": name,
         "engine": "insightface",
