@@ -32,6 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from portal.web.duplicates.pair_views import blueprint as pairs
     from portal.web.duplicates.scan_views import blueprint as scans
     from portal.web.duplicates.views import blueprint as duplicates
+    from portal.web.export.views import blueprint as export
     from portal.web.keys.views import blueprint as keys
     from portal.web.organizations.views import blueprint as organizations
     from portal.web.people.views import blueprint as people
@@ -46,7 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         part.init_app(app)
     errors.init_app(app, error_pages.HANDLERS, problems.HANDLERS)
     for blueprint in (
-        *(system, accounts, members, organizations, keys, webhooks, calibration, audit, dashboard),
+        *(system, accounts, members, organizations, keys, webhooks, export, calibration, audit, dashboard),
         *(people, enrolment, batches, batch_uploads, search, duplicates, pairs, scans),
     ):
         app.register_blueprint(blueprint)

@@ -48,7 +48,7 @@ def test_pages_on_which_nothing_is_yet(path: str, erin: Staff, new_page: NewPage
     "path",
     [
         *("/", "/people", "/people?query=nobody-of-this-name", "/people/new", "/search"),
-        *("/members", "/settings", "/audit", "/account"),
+        *("/members", "/settings", "/settings/export", "/audit", "/account"),
     ],
 )
 def test_pages_on_which_there_is_something(

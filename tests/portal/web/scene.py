@@ -322,6 +322,8 @@ ROUTES = [
     Route("scans.schedule", "POST", ADMINS, 302, 302, form=lambda _: {"hour": "3"}),
     Route("scans.photos", "GET", EVERYBODY, 200, 200),
     Route("scans.confirm", "POST", STAFF, 302, 404, lambda scene: {"photo_id": scene.odd.photo_id}),
+    Route("export.index", "GET", ADMINS, 200, 200),
+    Route("export.download", "POST", ADMINS, 200, 200),
     Route("keys.index", "GET", ADMINS, 200, 200),
     Route(
         "keys.create",
