@@ -22,7 +22,8 @@ PARTS = {
         Listed("create-api-key", "keys", "Make an API key for another program, and print it."),
     ],
     "People and photos": [
-        Listed("import", "batches", "Enrol many: a folder, a ZIP, or a CSV manifest with its photos."),
+        Listed("import", "importing", "Enrol many: from photos, an export or another system."),
+        Listed("export", "exporting", "Write all of an organization to a ZIP that import takes."),
     ],
     "Duplicates": [
         Listed("scan-duplicates", "duplicates", "Compare all people of an organization with each other."),

@@ -1,33 +1,20 @@
-"""`portal import`: one bar for what is handed over, another for what the workers did."""
+"""A batch at the terminal: one bar for what is handed over, another for what the workers did."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
-import click
-from rich.progress import Progress
 from sqlalchemy.orm import Session
 
 from portal.batches.announcing import naming_of
-from portal.batches.importing import Source, find_photos, find_source, import_source
-from portal.batches.models import Batch, ItemState, KnownPeople
-from portal.batches.naming import Grouping, Label, Naming
-from portal.batches.progress import Progress as BatchProgress
-from portal.batches.progress import Status, progress_of
+from portal.batches.models import Batch, ItemState
+from portal.batches.naming import Grouping, Label
+from portal.batches.progress import Progress, Status, progress_of
 from portal.batches.reasons import words_of
-from portal.console.common import COMMAND, answer, application, progress_bars, the_organization
-from portal.console.exit_codes import ExitCode
-from portal.console.options import data_dir_option, example, json_option, organization_option
-from portal.extensions import db
+from portal.console.common import Tell, progress_bars
 from portal.installation.workers import live_workers
-from portal.organizations.models import Organization
-from portal.storage import photo_store
-
-# Told how many photos there are, and how many were handed over.
-Tell = Callable[[int, int], None]
 
 POLL_S = 0.5
 MOVING = (Status.RECEIVING, Status.RUNNING)
@@ -39,118 +26,37 @@ STATES = {
 }
 
 
-@click.command("import", epilog=example("portal import photos/ --organization harbour --label external_id"))
-@click.argument("path", type=click.Path(path_type=Path))
-@organization_option
-@click.option(
-    "--grouping",
-    type=click.Choice([grouping.value for grouping in Grouping]),
-    help="Whether the folder or the file says who is on a photo.  [default: taken from the names]",
-)
-@click.option(
-    "--label",
-    type=click.Choice([label.value for label in Label]),
-    help="What those names are.  [default: taken from the names]",
-)
-@click.option(
-    "--known",
-    type=click.Choice([known.value for known in KnownPeople]),
-    default=KnownPeople.ADD.value,
-    show_default=True,
-    help="Add photos to people who are enrolled already, or skip those people.",
-)
-@json_option
-@data_dir_option
-@click.pass_context
-def import_command(
-    context: click.Context,
-    path: Path,
-    slug: str,
-    grouping: str | None,
-    label: str | None,
-    known: str,
-    as_json: bool,
-    data_dir: Path | None,
-) -> None:
-    """Enrol many: a folder, a ZIP, or a CSV manifest with its photos.
+def watched(session: Session, hand_over: Callable[[Callable[[int, int], None]], Batch]) -> Progress:
+    """Hand a batch over, and show how far that and the workers are.
 
-    A folder or a ZIP has one folder or one file per person. Running it again is safe: photos that are already
-    there are not enrolled twice, and an interrupted import goes on. The exit code is 3 where photos need
-    attention.
+    hand_over: calls what it is given with how many photos there are, and how many were handed over.
     """
-    # While the portal is not up it is no news that Redis does not answer; the command says so at its end.
-    logging.getLogger("portal.queues").setLevel(logging.ERROR)
-    with application(data_dir):
-        progress = _import_and_watch(
-            db.session(),
-            the_organization(slug),
-            find_source(path),
-            grouping=Grouping(grouping) if grouping else None,
-            label=Label(label) if label else None,
-            known=KnownPeople(known),
-        )
-        naming = naming_of(progress.batch)
-        answer("\n".join(_lines(progress, naming)), _as_object(progress, naming), as_json=as_json)
-        context.exit(ExitCode.PARTLY if _something_was_not_taken(progress) else ExitCode.DONE)
+    with progress_bars() as tell:
+        batch = hand_over(partial(tell, "Handed over"))
+        return _watch(session, batch, tell)
 
 
-def _import_and_watch(
-    session: Session,
-    organization: Organization,
-    source: Source,
-    *,
-    grouping: Grouping | None,
-    label: Label | None,
-    known: KnownPeople,
-) -> BatchProgress:
-    """Import a source and show how far it is. Raises BatchError, ManifestError."""
-    paths = find_photos(source)
-
-    def hand_over(tell: Tell) -> Batch:
-        return import_source(
-            session,
-            organization,
-            COMMAND,
-            source,
-            paths,
-            photo_store(),
-            grouping=grouping,
-            label=label,
-            known=known,
-            tell=tell,
-        )
-
-    return _watched(session, hand_over)
-
-
-def _watched(session: Session, hand_over: Callable[[Tell], Batch]) -> BatchProgress:
-    """Hand a batch over, and show how far that and the workers are."""
-    with progress_bars() as bars:
-        handing = bars.add_task("Handed over", total=None)
-        batch = hand_over(lambda total, done: bars.update(handing, total=total, completed=done))
-        return _watch(session, batch, bars)
-
-
-def _watch(session: Session, batch: Batch, bars: Progress) -> BatchProgress:
+def _watch(session: Session, batch: Batch, tell: Tell) -> Progress:
     """Watch until the batch is at rest, or no worker processes it."""
-    working = bars.add_task("Processed", total=None)
     while True:
         session.rollback()  # the next check begins a transaction that sees what was committed meanwhile
         session.expire_all()
         progress = progress_of(session, batch)
         ended = progress.counts.total - progress.counts.on_the_way
-        bars.update(working, total=progress.counts.total, completed=ended)
+        tell("Processed", progress.counts.total, ended)
         if progress.status not in MOVING or not live_workers(session):
             return progress
         time.sleep(POLL_S)
 
 
-def _something_was_not_taken(progress: BatchProgress) -> bool:
+def something_was_not_taken(progress: Progress) -> bool:
+    """Whether photos need attention, or a ZIP can't be used."""
     return bool(progress.counts.states[ItemState.ATTENTION] or _unusable_archives(progress))
 
 
-def _lines(progress: BatchProgress, naming: Naming | None) -> list[str]:
-    lines = []
+def lines_of(progress: Progress) -> list[str]:
+    """What became of a batch, for a reader."""
+    lines, naming = [], naming_of(progress.batch)
     if naming is not None:
         who = {Grouping.FOLDER: "folder", Grouping.FILE: "file name"}[naming.grouping]
         what = {Label.EXTERNAL_ID: "external IDs", Label.NAME: "names of people"}[naming.label]
@@ -169,7 +75,9 @@ def _lines(progress: BatchProgress, naming: Naming | None) -> list[str]:
     return lines
 
 
-def _as_object(progress: BatchProgress, naming: Naming | None) -> dict[str, object]:
+def object_of(progress: Progress) -> dict[str, object]:
+    """What became of a batch, for a program."""
+    naming = naming_of(progress.batch)
     return {
         "batch_id": progress.batch.id,
         "status": progress.status,
@@ -182,7 +90,7 @@ def _as_object(progress: BatchProgress, naming: Naming | None) -> dict[str, obje
     }
 
 
-def _reasons(progress: BatchProgress) -> dict[str, int]:
+def _reasons(progress: Progress) -> dict[str, int]:
     """Why photos need attention, by code, most frequent first."""
     found = [
         (reason, count)
@@ -192,6 +100,6 @@ def _reasons(progress: BatchProgress) -> dict[str, int]:
     return dict(sorted(found, key=lambda one: -one[1]))
 
 
-def _unusable_archives(progress: BatchProgress) -> dict[str, str]:
+def _unusable_archives(progress: Progress) -> dict[str, str]:
     """ZIPs that can't be used, by their names, and why."""
     return {archive.file_name: archive.problem for archive in progress.archives if archive.problem}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from flask import Flask
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from portal import create_app, migrations
 from portal.audit.services import Actor
@@ -21,6 +21,8 @@ from portal.organizations.services import find_organization
 from portal.settings import Settings
 
 COMMAND = Actor(None, "portal command")
+# What is done, how many there are (None: not known yet), and how many are done.
+Tell = Callable[[str, int | None, int], None]
 
 
 def answer(words: str, result: Mapping[str, object], *, as_json: bool) -> None:
@@ -28,17 +30,26 @@ def answer(words: str, result: Mapping[str, object], *, as_json: bool) -> None:
     click.echo(json.dumps(result, ensure_ascii=False) if as_json else words)
 
 
-def progress_bars() -> Progress:
-    """Bars on standard error, where that is a terminal."""
+@contextmanager
+def progress_bars() -> Iterator[Tell]:
+    """Bars on standard error, where that is a terminal: one for each thing that is told of."""
     console = Console(stderr=True)
-    return Progress(
+    tasks: dict[str, TaskID] = {}
+    with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
-    )
+    ) as bars:
+
+        def tell(what: str, total: int | None, done: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=None)
+            bars.update(tasks[what], total=total, completed=done)
+
+        yield tell
 
 
 @contextmanager
@@ -68,6 +79,11 @@ def the_password(variable: str | None) -> str:
             "Password", hide_input=True, confirmation_prompt="The same again", err=True
         )
         return password
+    return from_environment(variable)
+
+
+def from_environment(variable: str) -> str:
+    """What an environment variable holds. Raises ClickException if that is nothing."""
     if not os.environ.get(variable):
         raise click.ClickException(f"The environment variable {variable} is not set.")
     return os.environ[variable]

@@ -75,12 +75,11 @@ def export_duplicates_command(slug: str, status: str, at: datetime | None, data_
 
 def _watch(session: Session, scan: DuplicateScan) -> None:
     """Watch until the scan has ended, or no worker processes it."""
-    with progress_bars() as bars:
-        bar = bars.add_task("Faces compared", total=None)
+    with progress_bars() as tell:
         while True:
             session.rollback()  # the next check begins a transaction that sees what was committed meanwhile
             session.refresh(scan)
-            bars.update(bar, total=scan.faces, completed=scan.compared_faces)
+            tell("Faces compared", scan.faces, scan.compared_faces)
             if scan.state not in UNFINISHED or not live_workers(session):
                 return
             time.sleep(POLL_S)

@@ -44,6 +44,8 @@ class Export:
     # Lines of "id sha256 key", those of one SHA-256 together.
     files: IO[bytes]
     photos: int = 0
+    # Photos whose files are gone, or damaged: known when the ZIP is written.
+    left_out: list[fmt.LeftOutRow] = field(default_factory=list)
 
 
 @dataclass

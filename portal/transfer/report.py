@@ -33,7 +33,6 @@ def write_report(path: Path, rows: Iterable[NotTaken]) -> None:
         file.writelines(csv_lines(COLUMNS, cells))
 
 
-def summary(rows: Iterable[NotTaken]) -> list[str]:
-    """Lines that say how many were not taken for which reason, the most frequent first."""
-    counts = Counter((row.what, row.reason) for row in rows)
-    return [f"{count:,} × {what}: {reason}" for (what, reason), count in counts.most_common()]
+def counted(rows: Iterable[NotTaken]) -> list[tuple[tuple[str, str], int]]:
+    """What was not taken for which reason, and how many of it, the most frequent first."""
+    return Counter((row.what, row.reason) for row in rows).most_common()

@@ -39,11 +39,10 @@ class _Sink(io.RawIOBase):
 def pieces(export: Export, store: PhotoStore, tell: Callable[[int, int], None]) -> Iterator[bytes]:
     """The bytes of the ZIP. `tell` is called with how many photos there are, and how many are in it."""
     sink = _Sink()
-    left_out: list[fmt.LeftOutRow] = []
     with zipfile.ZipFile(sink, "w") as archive:
-        for _ in _members(archive, export, store, left_out, tell):
+        for _ in _members(archive, export, store, tell):
             yield sink.take()
-        lines = "".join(f"{row.model_dump_json()}\n" for row in left_out)
+        lines = "".join(f"{row.model_dump_json()}\n" for row in export.left_out)
         archive.writestr(_info(export, fmt.LEFT_OUT, zipfile.ZIP_DEFLATED), lines)
     yield sink.take()
 
@@ -52,7 +51,6 @@ def _members(
     archive: zipfile.ZipFile,
     export: Export,
     store: PhotoStore,
-    left_out: list[fmt.LeftOutRow],
     tell: Callable[[int, int], None],
 ) -> Iterator[None]:
     """Write everything but the last member; what was written can be taken whenever this yields."""
@@ -73,7 +71,7 @@ def _members(
         copies = [(int(photo_id), key) for photo_id, _, key in same]
         content = next((one for _, key in copies if (one := _sound(store, key, sha256))), None)
         if content is None:
-            left_out += (fmt.LeftOutRow(photo=photo_id) for photo_id, _ in copies)
+            export.left_out += (fmt.LeftOutRow(photo=photo_id) for photo_id, _ in copies)
         else:
             archive.writestr(_info(export, fmt.photo_member(sha256)), content)
             for photo_id, key in copies:

@@ -251,3 +251,50 @@ def test_makes_an_api_key_and_prints_it_alone(data_dir: Path) -> None:
     assert again.returncode == 1
     assert "There is a key named Case system already." in again.stderr
     assert portal(data_dir, *command, "Other", "--scope", "everything").returncode == 2
+
+
+def test_exports_an_organization_and_takes_it_back(data_dir: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.zip"
+    done = portal(data_dir, "export", str(target), "--organization", "clinica-sao-jose")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0 people, 0 photos, 0 faces, 0 pairs" in done.stdout
+    assert target.stat().st_mode & 0o777 == 0o600
+    with zipfile.ZipFile(target) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist()[0] == "manifest.json"
+    again = refused(portal(data_dir, "export", str(target), "--organization", "clinica-sao-jose"))
+    assert "exists already" in again
+    skip = portal(data_dir, "import", str(target), "--organization", "clinica-sao-jose", "--known", "skip")
+    assert skip.returncode == ExitCode.WRONG_USE
+    assert "--known is not for exports" in skip.stderr
+    nobody = refused(portal(data_dir, "import", str(target), "--organization", "clinica-sao-jose"))
+    assert "No face model has been chosen yet" in nobody
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("https://localhost:1",), "name it with --api-key-env"),
+        (("photos", "--collection", "staff"), "--collection is for"),
+    ],
+)
+def test_says_what_an_import_needs(data_dir: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = portal(data_dir, "import", *arguments, "--organization", "clinica-sao-jose")
+    assert (done.returncode, done.stdout) == (ExitCode.WRONG_USE, "")
+    assert said in done.stderr
+
+
+def test_says_that_there_is_no_key_for_compreface(data_dir: Path) -> None:
+    command = ("import", "https://localhost:1", "--api-key-env", "NOT_SET", "--organization")
+    assert "NOT_SET is not set" in refused(portal(data_dir, *command, "clinica-sao-jose"))
+
+
+def test_says_what_to_do_when_the_disk_is_full(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.storage.RESERVE_BYTES", 1 << 62)
+    (tmp_path / "new" / "A1").mkdir(parents=True)
+    (tmp_path / "new" / "A1" / "1.jpg").write_bytes(picture())
+    done = portal(data_dir, "import", str(tmp_path / "new"), "--organization", "clinica-sao-jose")
+    assert done.returncode == 1
+    assert "Make room, and run the same command again." in done.stderr

@@ -16,33 +16,40 @@ from portal.console.exit_codes import ExitCode
 from portal.database import writing
 from portal.keys.tokens import is_token
 from portal.organizations.models import Organization
+from portal.organizations.services import create_organization
 from portal.pairs.models import DuplicateScan
 from portal.settings import Settings
+from portal.storage import photo_store
 from portal.work.models import WorkState
 from tests.make.face_models import face_model
+from tests.make.pairs import add_pair
+from tests.make.people import TESTER, add_person
 from tests.make.photos import picture
 from tests.needs import free_face_model
+from tests.portal.conftest import Enrolled
 from tests.run.commands import portal
 
 DOC = Path(__file__).parents[3] / "docs" / "command-line.md"
 PASSWORD = "a long walk by the lake"
 
 
-def documented(command: str) -> dict[str, Any]:
+def documented(command: str, of: str = "") -> dict[str, Any]:
     """The example of a command's object in the documentation."""
-    found = re.search(rf"\| `{command}` \| `(\{{.*?\}})` \|", DOC.read_text())
+    found = re.search(rf"\| `{command}`{of} \| `(\{{.*?\}})` \|", DOC.read_text())
     assert found, command
     example: dict[str, Any] = json.loads(found[1])
     return example
 
 
-def result(data_dir: Path, *command: str, code: int = ExitCode.DONE, **variables: str) -> dict[str, Any]:
-    """The object that a command prints, whose fields are as documented."""
+def result(
+    data_dir: Path, *command: str, code: int = ExitCode.DONE, of: str = "", **variables: str
+) -> dict[str, Any]:
+    """The object that a command prints, whose fields are as documented. of: what else the example names."""
     done = portal(data_dir, *command, "--json", **variables)
     assert (done.returncode, done.stderr) == (code, "")
     assert done.stdout.count("\n") == 1
     found: dict[str, Any] = json.loads(done.stdout)
-    assert list(found) == list(documented(command[0]))
+    assert list(found) == list(documented(command[0], of))
     return found
 
 
@@ -81,6 +88,29 @@ def test_says_what_became_of_an_import(harbour: Path, tmp_path: Path) -> None:
     command = ("import", str(photos), "--organization", "harbour")
     found = result(harbour, *command, code=ExitCode.PARTLY)
     assert found == documented("import") | {"batch_id": found["batch_id"]}
+
+
+def test_says_what_an_export_holds_and_what_was_taken_of_it(
+    settings: Settings, clinic: Organization, session: Session, enrolled: Enrolled, tmp_path: Path
+) -> None:
+    add_pair(session, enrolled("Ben"), enrolled("Cleo"))
+    file = str(tmp_path / "harbour.zip")
+    found = result(settings.data_dir, "export", file, "--organization", clinic.slug)
+    assert found == {"file": file, "people": 2, "photos": 2, "faces": 2, "pairs": 1, "left_out": 0}
+    add_person(session, create_organization(session, TESTER, "Elsewhere"), "Ben", "Benno")
+    command = ("import", file, "--organization", "elsewhere")
+    found = result(settings.data_dir, *command, code=ExitCode.PARTLY, of=" of an export")
+    not_taken = found.pop("not_taken")
+    assert found == {"people": 1, "photos": 1, "pairs": 0, "waiting": 0, "same_face_model": True}
+    assert [(row["what"], row["count"]) for row in not_taken] == [("person", 1), ("photo", 1), ("pair", 1)]
+
+
+def test_an_export_without_the_file_of_a_photo_says_so(
+    settings: Settings, clinic: Organization, enrolled: Enrolled, tmp_path: Path
+) -> None:
+    photo_store().delete(enrolled("Ben").file_key)
+    command = ("export", str(tmp_path / "harbour.zip"), "--organization", clinic.slug)
+    assert result(settings.data_dir, *command, code=ExitCode.PARTLY)["left_out"] == 1
 
 
 def test_says_how_far_a_scan_is_while_the_portal_is_not_up(
