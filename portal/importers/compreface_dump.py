@@ -43,7 +43,10 @@ class _Dump:
 
 def read_dump(path: Path, collection: str | None) -> Foreign:
     """All examples of one face collection, named by its API key. Raises ImportFailed."""
-    dump = _read(path)
+    try:
+        dump = _read(path)
+    except OSError as error:
+        raise ImportFailed(f"{path} can't be read: {error.strerror or error}.") from error
     if not dump.subjects:
         raise ImportFailed(
             f"{path} has no subjects of CompreFace. Make it with: pg_dump --format=plain --file={path.name}"

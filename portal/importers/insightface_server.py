@@ -28,9 +28,12 @@ GONE = "The file of the face crop is not there any more."
 
 
 def is_database(path: Path) -> bool:
-    """Whether a file is a SQLite database."""
-    with path.open("rb") as file:
-        return file.read(len(BEGINNING)) == BEGINNING
+    """Whether a file is a SQLite database; what can't be opened is none."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(BEGINNING)) == BEGINNING
+    except OSError:
+        return False
 
 
 def read_database(path: Path, collection: str | None) -> Foreign:

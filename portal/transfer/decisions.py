@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import insert, select, tuple_
@@ -20,7 +20,7 @@ from portal.pairs.models import DuplicatePair, PairEvent, PairEventKind, PairSta
 from portal.people.models import Person
 from portal.photos.models import Face, Photo
 from portal.transfer import format as fmt
-from portal.transfer.into import Into, Taken
+from portal.transfer.into import Into, Taken, Tell
 from portal.transfer.report import NotTaken
 from portal.transfer.staging import Staged
 
@@ -32,7 +32,7 @@ DECIDED_OTHERWISE = "Something else was decided about the two here, and that sta
 FOUND_AGAIN = "Nothing was decided about the two: the present face model compares them itself."
 
 
-def take_pairs(into: Into, staged: Staged, taken: Taken, tell: Callable[[str, int, int], None]) -> None:
+def take_pairs(into: Into, staged: Staged, taken: Taken, tell: Tell) -> None:
     """Take the pairs of people who were taken. What was decided here is never changed."""
     session = into.session
     total, done = staged.count("pairs"), 0

@@ -6,7 +6,6 @@ each of them whole: an import that was interrupted is run again, finds what is t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -20,7 +19,7 @@ from portal.organizations.models import Organization
 from portal.queues import enqueue_comparison, enqueue_enrolment
 from portal.storage import PhotoStore
 from portal.transfer.decisions import take_pairs
-from portal.transfer.into import Into, Taken
+from portal.transfer.into import Into, Taken, Tell
 from portal.transfer.opening import ExportError, opened
 from portal.transfer.report import NotTaken
 from portal.transfer.staging import staged
@@ -36,12 +35,11 @@ def import_export(
     actor: Actor,
     path: Path,
     store: PhotoStore,
-    tell: Callable[[str, int, int], None],
+    tell: Tell,
 ) -> tuple[Taken, bool]:
     """Take an export; returns what was taken, and whether the face model is the same.
 
-    `tell` is called with what is being done, how many there are, and how many are done. Raises ExportError;
-    if it is about the export, nothing was taken.
+    Raises ExportError; if it is about the export, nothing was taken.
     """
     model = current_face_model(session)
     if model is None:

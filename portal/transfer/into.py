@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
@@ -11,6 +12,9 @@ from portal.installation.models import FaceModel
 from portal.organizations.models import Organization
 from portal.storage import PhotoStore
 from portal.transfer.report import NotTaken
+
+# Told what is being done, how many there are of it, and how many are done.
+Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ Row = TypeVar("Row", bound=fmt.Row)
 
 
 class ExportError(ValueError):
-    """Why an export can't be taken, in words for staff; nothing of it was."""
+    """Why an export can't be made or taken, in words for staff."""
 
 
 class ExportFile:

@@ -17,6 +17,7 @@ from typing import IO, Any, BinaryIO, TypeVar, cast
 from portal.storage import PhotoStore
 from portal.transfer import format as fmt
 from portal.transfer import npy
+from portal.transfer.into import Tell
 from portal.transfer.opening import ExportError, ExportFile
 
 # Templates have unit length, but for what rounding to float32 leaves.
@@ -102,7 +103,6 @@ RULES = {
 }
 
 Row = TypeVar("Row", bound=fmt.Row)
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -125,6 +125,18 @@ class Staged:
         """The rows whose bodies a query selects."""
         return [kind.model_validate_json(body) for (body,) in self.database.execute(query, values)]
 
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Forget what was noted here of new rows if these are not committed: other rows may get their ids."""
+        self.database.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self.database.execute("ROLLBACK TO part")
+            raise
+        finally:
+            self.database.execute("RELEASE part")
+
     def count(self, table: str) -> int:
         """How many rows a table has."""
         return int(self.database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
@@ -132,10 +144,7 @@ class Staged:
 
 @contextmanager
 def staged(export: ExportFile, store: PhotoStore, tell: Tell) -> Iterator[Staged]:
-    """Read and check all of an export, photos included. Raises ExportError.
-
-    `tell` is called with what is done, how many photos there are, and how many were checked.
-    """
+    """Read and check all of an export, photos included. Raises ExportError."""
     with closing(sqlite3.connect("", isolation_level=None)) as database, store.temporary_file() as templates:
         database.executescript(TABLES)
         database.execute("BEGIN")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy.exc import IntegrityError
 
@@ -14,7 +14,7 @@ from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.storage import PhotoStore
 from portal.transfer import format as fmt
 from portal.transfer.inserting import insert_matched
-from portal.transfer.into import Into, Taken
+from portal.transfer.into import Into, Taken, Tell
 from portal.transfer.matching import Cluster, clusters, match
 from portal.transfer.opening import ExportError
 from portal.transfer.staging import Staged
@@ -28,7 +28,7 @@ class _Changed(Exception):
     """Someone changed these people between the look at them and the lock on them."""
 
 
-def take_people(into: Into, staged: Staged, taken: Taken, tell: Callable[[str, int, int], None]) -> None:
+def take_people(into: Into, staged: Staged, taken: Taken, tell: Tell) -> None:
     """Take all people who can be taken, with their photos and faces. Raises ExportError."""
     total = staged.count("people")
     done = 0
@@ -57,7 +57,7 @@ def _take(into: Into, staged: Staged, some: Sequence[Cluster], taken: Taken) -> 
                 for found in planned:
                     for photo in found.photos:
                         keys[photo.id] = _store_photo(staged, organization, store, photo)
-            with writing(session):
+            with staged.all_or_nothing(), writing(session):
                 lock_face_model(session, into.face_model.id)
                 if match(session, organization, some, hold=True) != planned:
                     raise _Changed

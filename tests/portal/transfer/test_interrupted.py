@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from portal.organizations.models import Organization
@@ -19,9 +20,11 @@ from portal.photos.models import Photo
 from portal.removal.services import delete_person
 from portal.settings import Settings
 from portal.storage import photo_store
-from portal.transfer import matching
+from portal.transfer import inserting, matching
+from portal.transfer.decisions import LEFT_OUT
 from portal.transfer.exporting import exported
 from portal.transfer.zipping import pieces
+from portal.work.models import WorkState
 from tests.databases import on_both_databases
 from tests.make.exports import export, rows, take
 from tests.make.merges import merge
@@ -39,7 +42,8 @@ from portal.extensions import db
 from portal.organizations.services import find_organization
 from portal.settings import Settings
 from portal.storage import photo_store
-from portal.transfer import matching
+from portal.transfer import inserting, matching
+from portal.transfer.decisions import LEFT_OUT
 from portal.transfer.importing import import_export
 
 def tell(what, total, done):
@@ -172,6 +176,42 @@ def test_person_renamed_just_then_is_left_out(
     taken = take(session, elsewhere, path)
     assert {row.reason for row in taken.not_taken} == {matching.OTHER_NAME}
     assert session.scalars(select(Photo).where(Photo.organization_id == elsewhere.id)).all() == []
+
+
+def test_numbers_of_an_attempt_that_failed_mean_nobody(
+    session: Session,
+    clinic: Organization,
+    elsewhere: Organization,
+    enrolled: Enrolled,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_pair(session, enrolled("Ben"), enrolled("Cleo"))
+    path = export(session, clinic, tmp_path / "export.zip")
+    insert, look = inserting.insert_matched, matching.match
+    failed: list[bool] = []
+
+    def insert_and_fail_once(*given: object) -> list[WorkState]:
+        states = insert(*given)  # type: ignore[arg-type]
+        if not failed:
+            failed.append(True)
+            raise IntegrityError("", None, ValueError("someone was faster"))
+        return states
+
+    def match_and_meet_another(*given: object, **options: object) -> list[matching.Match]:
+        # The row of this one gets the number that the first attempt had for Ben.
+        if failed and not options and not external_ids(session, elsewhere):
+            add_person(session, elsewhere, "Ben", "Benno")
+        return look(*given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("portal.transfer.taking.insert_matched", insert_and_fail_once)
+    monkeypatch.setattr("portal.transfer.taking.match", match_and_meet_another)
+    taken = take(session, elsewhere, path)
+    assert {(row.what, row.reason) for row in taken.not_taken} == {
+        ("person", matching.OTHER_NAME),
+        ("photo", matching.OTHER_NAME),
+        ("pair", LEFT_OUT),
+    }
 
 
 @on_both_databases
