@@ -10,6 +10,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from portal_client import (
 )
 from tests.functional.mates import Mate
 from tests.functional.up_portal import BROWSING, UpPortal
+from tests.run.own_thread import in_own_thread
 from tests.run.programs import PATIENCE_S
 from tests.waiting import wait_until
 
@@ -229,7 +231,7 @@ def test_async_it_is_the_same(portal: UpPortal, key: str, people: Iterator[Mate]
             names = [one.name async for one in client.list_people(mate.external_id)]
             return person.id, best.person_id, names
 
-    enrolled, found, names = asyncio.run(enrol_and_search())
+    enrolled, found, names = in_own_thread(lambda: asyncio.run(enrol_and_search()))
     assert (found, names) == (enrolled, [mate.name])
 
 
@@ -273,7 +275,7 @@ def test_the_examples_of_the_readme(
     # The last one closes the client.
     for example in examples:
         program = example.replace("http://127.0.0.1:8000", portal.url).replace("fpk_…", key)
-        exec(compile(program, str(README), "exec"), names)
+        in_own_thread(partial(exec, compile(program, str(README), "exec"), names))
     assert names["search"].status == "done"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from portal_client import AsyncClient, Client, Retries
+from tests.run.own_thread import in_own_thread
 from tests.run.scripted_server import ScriptedServer, scripted_server
 
 KEY = "fpk_of_this_test"
@@ -24,7 +26,8 @@ class Both:
     def call(self, operation: str, *arguments: Any, retries: Retries = QUICK, **named: Any) -> Any:
         """What an operation answers; a list as a whole."""
         if self.is_async:
-            return asyncio.run(self._call(operation, *arguments, retries=retries, **named))
+            called = partial(self._call, operation, *arguments, retries=retries, **named)
+            return in_own_thread(lambda: asyncio.run(called()))
         with Client(self._url, KEY, retries=retries) as client:
             answer = getattr(client, operation)(*arguments, **named)
             return list(answer) if isinstance(answer, Iterator) else answer

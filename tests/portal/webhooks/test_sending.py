@@ -16,6 +16,7 @@ import trustme
 from portal.database import now
 from portal.webhooks import sending
 from portal.webhooks.sending import Answer, Problem, Sender
+from tests.run.own_thread import in_own_thread
 from tests.run.receivers import answer, receiver
 
 HEADERS = {"webhook-id": "evt_1"}
@@ -28,7 +29,7 @@ def send(address: str, *, private_allowed: bool = True, timeout_s: float = sendi
         async with Sender(private_allowed=private_allowed, timeout_s=timeout_s) as sender:
             return await sender.send(address, "{}", HEADERS)
 
-    return asyncio.run(once())
+    return in_own_thread(lambda: asyncio.run(once()))
 
 
 def test_what_arrives_is_the_body_with_its_headers() -> None:
@@ -116,7 +117,10 @@ def test_a_name_is_resolved_once_and_only_what_was_checked_is_connected_to() -> 
         async with Sender(private_allowed=False, resolve=rebinding, transport=transport) as sender:
             return [await sender.send("https://example.org/hooks", "{}", HEADERS) for _ in range(2)]
 
-    assert asyncio.run(twice()) == [Answer(200), Answer(problem=Problem.PRIVATE_ADDRESS)]
+    assert in_own_thread(lambda: asyncio.run(twice())) == [
+        Answer(200),
+        Answer(problem=Problem.PRIVATE_ADDRESS),
+    ]
     assert asked == ["example.org:443"] * 2
     (request,) = requests
     assert str(request.url) == "https://93.184.216.34/hooks"
@@ -133,7 +137,7 @@ def test_one_inner_address_among_others_is_enough_to_refuse() -> None:
         async with Sender(private_allowed=False, resolve=both, transport=transport) as sender:
             return await sender.send("https://example.org/", "{}", HEADERS)
 
-    assert asyncio.run(once()) == Answer(problem=Problem.PRIVATE_ADDRESS)
+    assert in_own_thread(lambda: asyncio.run(once())) == Answer(problem=Problem.PRIVATE_ADDRESS)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_the_certificate_is_that_of_the_name_and_not_of_the_ip_address(
             return await sender.send(address, "{}", HEADERS)
 
     with receiver(tls=served) as one:
-        assert asyncio.run(once(one.address.replace("127.0.0.1", name))) == expected
+        assert in_own_thread(lambda: asyncio.run(once(one.address.replace("127.0.0.1", name)))) == expected
         assert len(one.received) == (1 if expected.is_success else 0)
 
 
