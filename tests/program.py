@@ -31,7 +31,7 @@ class Program:
         headers = self.headers | options.pop("headers", {})
         # Where the test has an app context open, the request still gets one of its own, as if served.
         response = Context().run(
-            lambda: self._client.open(API + path, method=method, headers=headers, **options)
+            lambda: self._client.open(API + path, method=method, headers=headers, buffered=True, **options)
         )
         response.request.environ["wsgi.input"].close()
         return response

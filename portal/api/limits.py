@@ -48,5 +48,5 @@ def add_headers(response: Response) -> Response:
     response.headers["RateLimit-Policy"] = f'"{name}";q={limit.limit.amount};w={window}'
     response.headers["RateLimit"] = f'"{name}";r={left};t={seconds}'
     if response.status_code == 429:
-        response.headers["Retry-After"] = str(seconds)
+        response.headers.setdefault("Retry-After", str(seconds))
     return response
