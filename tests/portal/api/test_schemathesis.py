@@ -24,7 +24,7 @@ from tests.program import Program
 
 CONTRACT = json.loads(PROMISED.read_text())
 OPERATIONS = sorted((method, path) for path, methods in CONTRACT["paths"].items() for method in methods)
-EXAMPLES = 20
+EXAMPLES = 8
 
 
 @pytest.fixture
