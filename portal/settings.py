@@ -35,7 +35,7 @@ SECRETS = frozenset({"PORTAL_DATABASE_URL", "PORTAL_REDIS_URL", "PORTAL_SECRET_K
 LONGEST_SOCKET_PATH = 100
 
 
-# A hundred a second: what programs need, and less than what stops the portal.
+# Requests a minute, 500 a second: what programs need, and less than what stops the portal.
 API_RATE = 30_000
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 

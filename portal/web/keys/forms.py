@@ -13,10 +13,10 @@ from portal.keys.services import EXPIRES_DAYS, NAME_LENGTH
 
 # What a scope allows, in the words of the choice and of the list.
 SCOPES: dict[Scope, str] = {
-    Scope.READ: "Look people up, and search by photo.",
+    Scope.READ: "Look at people, photos and duplicates, search by photo, and compare photos.",
     Scope.ENROL: "Enrol, change and delete people and their photos.",
-    Scope.DECIDE: "Decide on duplicates. The API does not offer this yet.",
-    Scope.ADMIN: "All of these.",
+    Scope.DECIDE: "Decide on duplicates, merge people, and start scans.",
+    Scope.ADMIN: "All of these, and get templates.",
 }
 FIRST, LAST = EXPIRES_DAYS.start, EXPIRES_DAYS.stop - 1
 DAYS = f"Enter a number of days, {FIRST} to {LAST}, or leave it empty."
