@@ -11,6 +11,7 @@ from portal.audit.models import AuditEvent
 from portal.audit.services import Action, Actor, record
 from portal.batches.models import FORGOTTEN, Batch, BatchItem, Decision, ItemState
 from portal.database import now, writing
+from portal.keys.idempotency import forget_answers
 from portal.locks import lock_rows
 from portal.merging.moving import reveal_hidden_copies
 from portal.organizations.models import Organization
@@ -55,6 +56,8 @@ def undo_some(session: Session, batch_id: int, store: PhotoStore) -> bool:
         keys += delete_photos(session, organization, photo_ids)
         reveal_hidden_copies(session, organization, photos)
         _delete_people(session, organization, batch, people, photos)
+        if photo_ids:
+            forget_answers(session, organization.id)
         session.execute(
             update(BatchItem)
             .where(BatchItem.id.in_([item.id for item in items]))

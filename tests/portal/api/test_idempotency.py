@@ -28,7 +28,9 @@ from portal.organizations.models import Organization
 from portal.people.models import Person
 from portal.storage import photo_store
 from tests.databases import on_both_databases
+from tests.make.batches import finish
 from tests.make.photos import picture
+from tests.portal.api.test_batches import decide, send, start
 from tests.portal.api.test_people import enrol
 from tests.program import Program, program
 from tests.run.workers import Worker
@@ -240,6 +242,22 @@ def test_with_a_person_the_answers_are_deleted_that_may_show_them(
     assert (known.status, known.headers, known.body) == (None, None, None)
     assert enrol_once(registry).status_code == 404
     assert people(session) == 0
+
+
+def test_with_the_photos_of_a_batch_that_is_undone_the_answers_are_deleted_that_show_them(
+    worker: Worker, registry: Program, session: Session
+) -> None:
+    person = registry.post_form("/people", {"external_id": "a1", "name": "Anna"}, {"photos": [picture(2)]})
+    batch = start(registry)
+    send(registry, batch, {"a1/1.jpg": picture(3)})
+    finish(worker)
+    path, key = f"/people/{person.get_json()['id']}/photos", {"Idempotency-Key": "photo"}
+    whole = registry.post_form(path, {}, {"photos": [picture(1)]}, **key).get_json()
+    assert len(whole["photos"]) == 3
+    assert decide(registry, batch, "undo").status_code == 200
+    finish(worker)
+    (known,) = session.scalars(select(IdempotentRequest))
+    assert (known.status, known.body) == (None, None)
 
 
 def test_a_day_later_a_key_is_new_and_the_sweep_forgets_it(
