@@ -10,7 +10,7 @@ from typing import Generic, TypeVar, get_origin
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from portal.api.problems import FieldError, Problem, invalid
+from portal.api.problems import Problem, invalid
 from portal.http.uploads import FormPart, form_parts, removed_if_refused, shown_name
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
@@ -61,7 +61,7 @@ def received(
 
     with removed_if_refused(store, uploads, read):
         for name in () if optional else photos.keys() - came.keys():
-            raise _wrong(name, f"Send a photo as {name}.")
+            raise Problem.of_field(name, f"Send a photo as {name}.")
         yield Form(checked(fields, texts), came)
 
 
@@ -76,12 +76,12 @@ def checked(fields: type[Fields], texts: Mapping[str, Sequence[str]]) -> Fields:
 
 def _take_text(part: FormPart, texts: dict[str, list[str]], fields: type[BaseModel]) -> None:
     if part.name not in fields.model_fields:
-        raise _wrong(part.name, f"The field {part.name} is not one of this form.")
+        raise Problem.of_field(part.name, f"The field {part.name} is not one of this form.")
     if part.name in texts and not _is_list(fields, part.name):
-        raise _wrong(part.name, f"The field {part.name} comes twice.")
+        raise Problem.of_field(part.name, f"The field {part.name} comes twice.")
     came = texts.setdefault(part.name, [])
     if len(came) == MOST_OF_A_FIELD:
-        raise _wrong(part.name, f"The field {part.name} comes more than {MOST_OF_A_FIELD:,} times.")
+        raise Problem.of_field(part.name, f"The field {part.name} comes more than {MOST_OF_A_FIELD:,} times.")
     came.append(part.text())
 
 
@@ -95,20 +95,16 @@ def _take_photo(
     already = came.setdefault(part.name, [])
     if len(already) >= photos.get(part.name, 0):
         wanted = ", ".join(f"{name} ({most} at most)" for name, most in photos.items())
-        raise _wrong(part.name, f"Photos come as {wanted}.")
+        raise Problem.of_field(part.name, f"Photos come as {wanted}.")
     name = shown_name(part.file_name or "")
     try:
         stored = store.receive(organization.id, part, MAX_PHOTO_BYTES)
     except FileTooLarge as error:
         words = f"{name} is larger than {MAX_PHOTO_BYTES // 1024**2} MiB."
-        raise Problem(413, words, [FieldError(field=part.name, message=words)]) from error
+        raise Problem.of_field(part.name, words, 413) from error
     already.append(Upload(stored, name))
     return already[-1]
 
 
 def _is_list(fields: type[BaseModel], name: str) -> bool:
     return get_origin(fields.model_fields[name].annotation) is list
-
-
-def _wrong(name: str, words: str) -> Problem:
-    return Problem(422, words, [FieldError(field=name, message=words)])

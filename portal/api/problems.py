@@ -58,6 +58,11 @@ class Problem(ValueError):
         self.status, self.detail, self.errors = status, detail, errors
         self.headers = headers or {}
 
+    @classmethod
+    def of_field(cls, field: str, detail: str, status: int = 422) -> Problem:
+        """A request that is refused because of one field."""
+        return cls(status, detail, [FieldError(field=field, message=detail)])
+
 
 def phrase_of(status: int) -> str:
     """The words of a status code."""
@@ -109,18 +114,18 @@ def wrong_method(error: MethodNotAllowed) -> Response:
 
 def wrong_field(error: PersonError) -> Response:
     """A value that a person can't have."""
-    return answer(Problem(422, str(error), [FieldError(field=error.field, message=str(error))]))
+    return answer(Problem.of_field(error.field, str(error)))
 
 
 def wrong_photo(error: PhotoError) -> Response:
     """A photo that can't be taken."""
-    return answer(Problem(422, str(error), [FieldError(field="photos", message=str(error))]))
+    return answer(Problem.of_field("photos", str(error)))
 
 
 def damaged_cursor(_: CursorError) -> Response:
     """A cursor that is none, or that of another list."""
     words = "The cursor is damaged, or comes from a list with other filters. Start at the first page."
-    return answer(Problem(400, words, [FieldError(field="cursor", message=words)]))
+    return answer(Problem.of_field("cursor", words, 400))
 
 
 def too_many(_: RateLimitExceeded) -> Response:

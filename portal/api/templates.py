@@ -8,7 +8,7 @@ from base64 import b64decode
 
 from pydantic import Field
 
-from portal.api.problems import FieldError, Problem
+from portal.api.problems import Problem
 from portal.extensions import db
 from portal.installation.services import current_face_model
 
@@ -37,19 +37,15 @@ def template_of(field: str, text: str, fingerprint: str | None) -> bytes:
             "This is not the fingerprint of the portal's face model. Templates of two face models can't be "
             "compared: send the photo."
         )
-        raise _wrong("face_model", words)
+        raise Problem.of_field("face_model", words)
     try:
         content = b64decode(text, validate=True)
     except ValueError as error:
-        raise _wrong(field, "The template is not in base64.") from error
+        raise Problem.of_field(field, "The template is not in base64.") from error
     if len(content) != 4 * model.dimension:
         words = f"A template has {model.dimension} float32 numbers; these are {len(content)} bytes."
-        raise _wrong(field, words)
+        raise Problem.of_field(field, words)
     length = math.hypot(*struct.unpack(f"<{model.dimension}f", content))
     if not abs(length - 1) <= LENGTH_TOLERANCE:
-        raise _wrong(field, f"A template has unit length; that of this one is {length:.4g}.")
+        raise Problem.of_field(field, f"A template has unit length; that of this one is {length:.4g}.")
     return content
-
-
-def _wrong(field: str, words: str) -> Problem:
-    return Problem(422, words, [FieldError(field=field, message=words)])

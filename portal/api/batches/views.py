@@ -29,7 +29,7 @@ from portal.api.batches.schemas import (
 )
 from portal.api.contract import operation
 from portal.api.cursors import bound, unbound
-from portal.api.problems import FieldError, Problem, ProblemDetails, answer
+from portal.api.problems import Problem, ProblemDetails, answer
 from portal.batches import announcing, correcting, manifest_rows, receiving_archives, services
 from portal.batches.announcing import DroppedFile
 from portal.batches.manifest import ManifestError, read_manifest
@@ -112,12 +112,12 @@ def send_manifest(batch_id: int) -> ManifestRows:
     with photo_store().temporary_file() as file:
         for part in form_parts(request):
             if part.name != "manifest":
-                raise _wrong(part.name, "The manifest comes as manifest.")
+                raise Problem.of_field(part.name, "The manifest comes as manifest.")
             came = True
             while chunk := part.read(CHUNK_BYTES):
                 file.write(chunk)
         if not came:
-            raise _wrong("manifest", "Send the manifest as manifest.")
+            raise Problem.of_field("manifest", "Send the manifest as manifest.")
         file.seek(0)
         return ManifestRows(rows=manifest_rows.add_manifest(db.session(), batch, read_manifest(file)))
 
@@ -130,7 +130,7 @@ def announce_files(batch_id: int, json: Files) -> AnnouncedFiles:
     dropped = []
     for number, file in enumerate(json.files):
         if not (path := normal_path(file.path)):
-            raise _wrong(f"files.{number}.path", "This path has no name of a file.")
+            raise Problem.of_field(f"files.{number}.path", "This path has no name of a file.")
         dropped.append(DroppedFile(path, file.size_bytes))
     items = announcing.announce(db.session(), _batch(batch_id), dropped)
     return AnnouncedFiles(items=[Announced.of(item) for item in items])
@@ -188,7 +188,7 @@ def send_piece(batch_id: int, archive_id: int, query: PieceQuery) -> ArchiveProg
     before = receiving_archives.resume_archive(session, batch, archive, store)
     piece = next(iter(form_parts(request)), None)
     if piece is None or piece.name != "piece":
-        raise _wrong("piece", "Send the piece as piece.")
+        raise Problem.of_field("piece", "Send the piece as piece.")
     size = receiving_archives.receive_piece(session, batch, archive, query.offset, piece, store)
     if query.offset != before:
         raise Problem(409, f"This piece was not taken: the next one begins at {size}.")
@@ -226,7 +226,3 @@ def _batch(batch_id: int) -> BatchRow:
 
 def _answer(batch: BatchRow) -> Batch:
     return Batch.at(progress_of(db.session(), batch))
-
-
-def _wrong(field: str, words: str) -> Problem:
-    return Problem(422, words, [FieldError(field=field, message=words)])

@@ -17,7 +17,7 @@ from portal.api.duplicates.schemas import (
     Scan,
     Scans,
 )
-from portal.api.problems import FieldError, Problem, ProblemDetails
+from portal.api.problems import Problem, ProblemDetails
 from portal.calibration.services import bands_for_pairs
 from portal.duplicates import judging, pairs
 from portal.duplicates.judging import PairError
@@ -42,7 +42,7 @@ def list_pairs(query: PairsQuery) -> Pairs:
     if query.updated_after is not None:
         if (query.status, query.min_score, query.batch_id) != (None, None, None):
             words = "A feed has all pairs that changed: send updated_after without other filters."
-            raise Problem(422, words, [FieldError(field="updated_after", message=words)])
+            raise Problem.of_field("updated_after", words)
         page = pairs.list_changed(session, organization, query.updated_after, cursor, query.limit)
     else:
         wanted = Filter(query.status, query.min_score, batch_id=query.batch_id)
@@ -65,7 +65,7 @@ def get_pair(pair_id: int) -> Pair:
 def decide_pair(pair_id: int, json: PairDecision) -> DecidedPair:
     """Decide about a pair, or undo what was decided, with the merge if there was one."""
     if json.decision != Decision.MERGE and (json.survivor_id, json.name_of) != (None, None):
-        raise _wrong("survivor_id", "survivor_id and name_of are for the decision merge.")
+        raise Problem.of_field("survivor_id", "survivor_id and name_of are for the decision merge.")
     pair, session, actor = _pair(pair_id), db.session(), current_actor()
     remarks: list[str] = []
     try:
@@ -122,10 +122,12 @@ def _merge(pair: DuplicatePair, json: PairDecision) -> None:
     """Raises Problem, and what judging.decide_and_merge raises."""
     two = {pair.a_id: pair.a, pair.b_id: pair.b}
     if json.survivor_id not in two:
-        raise _wrong("survivor_id", "To merge, send as survivor_id the person_id of one of the two.")
+        raise Problem.of_field(
+            "survivor_id", "To merge, send as survivor_id the person_id of one of the two."
+        )
     name_of = json.survivor_id if json.name_of is None else json.name_of
     if name_of not in two:
-        raise _wrong("name_of", "Send as name_of the person_id of one of the two.")
+        raise Problem.of_field("name_of", "Send as name_of the person_id of one of the two.")
     survivor = two.pop(json.survivor_id)
     (absorbed,) = two.values()
     judging.decide_and_merge(
@@ -153,7 +155,3 @@ def _pair(pair_id: int) -> DuplicatePair:
 def _scan(scan_id: int) -> DuplicateScan:
     scan = scans.find_scan(db.session(), current_organization(), scan_id)
     return scan or abort(404, "There is no scan with this ID.")
-
-
-def _wrong(field: str, words: str) -> Problem:
-    return Problem(422, words, [FieldError(field=field, message=words)])

@@ -176,9 +176,5 @@ def _probe(
     """The photo or the template that came; exactly one of them. Raises Problem."""
     photos = form.photos.get(image, [])
     if bool(photos) == (template is not None):
-        raise _wrong(image, f"Send a photo as {image}, or a template as {field}: one of the two.")
+        raise Problem.of_field(image, f"Send a photo as {image}, or a template as {field}: one of the two.")
     return photos[0] if template is None else template_of(field, template, fingerprint)
-
-
-def _wrong(field: str, words: str) -> Problem:
-    return Problem(422, words, [FieldError(field=field, message=words)])

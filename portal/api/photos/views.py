@@ -8,7 +8,7 @@ from portal.api.access import current_actor, current_organization
 from portal.api.contract import operation
 from portal.api.etags import if_match, tagged
 from portal.api.photos.schemas import MainFace, Photo
-from portal.api.problems import FieldError, Problem, ProblemDetails
+from portal.api.problems import Problem, ProblemDetails
 from portal.extensions import db
 from portal.http.pictures import send_original
 from portal.keys.models import Scope
@@ -85,7 +85,7 @@ def choose_main_face(photo_id: int, json: MainFace) -> PhotoAnswer:
             if_match(lambda: Photo.of(_photo(photo_id))),
         )
     except photo_services.PhotoError as error:
-        raise Problem(422, str(error), [FieldError(field="face_id", message=str(error))]) from error
+        raise Problem.of_field("face_id", str(error)) from error
     services.record_view(db.session(), organization, actor, photo.person)
     return tagged(Photo.of(_photo(photo_id)), 202)
 

@@ -13,7 +13,7 @@ from flask import Blueprint, abort, url_for
 from portal.api.access import current_actor, current_organization
 from portal.api.contract import operation
 from portal.api.forms import received
-from portal.api.problems import FieldError, Problem
+from portal.api.problems import Problem
 from portal.api.schemas import WaitQuery
 from portal.api.searches.schemas import (
     MOST_IMAGES,
@@ -63,7 +63,7 @@ def create_search(query: WaitQuery) -> tuple[Search, int, dict[str, str]]:
         photos, template = form.photos.get("image", []), form.fields.template
         if bool(photos) == (template is not None):
             words = "Send a photo as image, or a template as template: one of the two."
-            raise Problem(422, words, [FieldError(field="image", message=words)])
+            raise Problem.of_field("image", words)
         if template is None:
             (search,) = _searches(photos, form.fields)
         else:
@@ -118,14 +118,14 @@ def _restriction_told() -> Iterator[None]:
     try:
         yield
     except RestrictionError as error:
-        raise Problem(422, str(error), [FieldError(field="restrict_to", message=str(error))]) from error
+        raise Problem.of_field("restrict_to", str(error)) from error
 
 
 def _wanted(fields: SearchFields) -> Wanted:
     batch_id = fields.restrict_to_batch
     if batch_id is not None and find_batch(db.session(), current_organization(), batch_id) is None:
         words = f"There is no batch with the ID {batch_id}."
-        raise Problem(422, words, [FieldError(field="restrict_to_batch", message=words)])
+        raise Problem.of_field("restrict_to_batch", words)
     restriction = Restriction(fields.restrict_to or None, batch_id)
     return Wanted(fields.limit, fields.min_score, fields.all_faces, restriction)
 
