@@ -28,7 +28,7 @@ def _text(description: str, **schema: Any) -> JSON:
 
 RESPONSE_HEADERS = {
     "ETag": _text("another one whenever anything in the answer is different", examples=['"5f6e0d1c"']),
-    "Location": _text("where the person or search is", examples=["/api/v1/people/1"]),
+    "Location": _text("where what was begun or enrolled is", examples=["/api/v1/people/1"]),
     "RateLimit": _text("what is left: r requests for t seconds", examples=['"requests";r=5998;t=60']),
     "RateLimit-Policy": _text("the limit: q requests in w seconds", examples=['"requests";q=30000;w=60']),
     "Retry-After": _text("seconds after which to ask again", examples=["5"]),

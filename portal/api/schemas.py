@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from portal.batches.reasons import words_of
+from portal.installation.models import FaceModel as FaceModelRow
 from portal.text import is_text
 
 # RFC 3339, 5.6. Pydantic takes more than that: numbers, days.
@@ -43,6 +44,7 @@ Moment = Annotated[datetime, PlainSerializer(lambda at: at.astimezone(UTC).strft
 Score = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 Binary = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
 Since = Annotated[AwareDatetime, BeforeValidator(in_full), AfterValidator(in_utc)]
+NextCursor = Annotated[str | None, Field(description="for the next page; null on the last one")]
 Wait = Annotated[float, Field(ge=0, le=60, description="Seconds to wait for the work to be done.")]
 
 
@@ -69,6 +71,18 @@ class NoQuery(Strict):
     """No parameter at all: what is sent nevertheless is refused, not passed over."""
 
 
+class CursorQuery(Strict):
+    """Where a page begins."""
+
+    cursor: str | None = None
+
+
+class PageQuery(CursorQuery):
+    """Where a page begins, and how long it is."""
+
+    limit: int = Field(50, ge=1, le=200)
+
+
 class WaitQuery(Strict):
     """How long to wait for the work."""
 
@@ -85,3 +99,16 @@ class Quality(BaseModel):
 
     word: str = Field(examples=["good"])
     reasons: list[str] = Field(examples=[[]])
+
+
+class FaceModel(BaseModel):
+    """What made the templates: those of two face models can't be compared."""
+
+    name: str
+    fingerprint: str = Field(description="SHA-256 over the SHA-256 of its files")
+    dimension: int = Field(description="how many float32 numbers a template has")
+
+    @classmethod
+    def of(cls, model: FaceModelRow) -> FaceModel:
+        """The face model of a row."""
+        return cls.model_validate(model, from_attributes=True)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
-from portal.api.schemas import Binary, Moment, Strict, Text, message_of
+from portal.api.schemas import Binary, CursorQuery, Moment, NextCursor, Strict, Text, message_of
 from portal.batches.announcing import AT_ONCE, AnnouncedItem
 from portal.batches.models import PATH_LENGTH, BatchArchive, BatchItem, ItemState, KnownPeople
 from portal.batches.models import Batch as BatchRow
@@ -86,13 +86,8 @@ class Batch(BatchInList):
     @classmethod
     def at(cls, progress: Progress) -> Batch:
         """The batch and how far it is."""
-        batch = progress.batch
         return cls(
-            id=batch.id,
-            source=batch.source,
-            created_by=batch.created_by,
-            created_at=batch.created_at,
-            finished_at=batch.finished_at,
+            **BatchInList.of(progress.batch).model_dump(),
             status=progress.status,
             counts=progress.counts.states,
             wants_files=progress.wants_files,
@@ -106,13 +101,7 @@ class Batches(BaseModel):
     """A page of batches, newest first."""
 
     items: list[BatchInList]
-    next_cursor: str | None = Field(description="for the next page; null on the last one")
-
-
-class CursorQuery(Strict):
-    """Where a page begins."""
-
-    cursor: str | None = None
+    next_cursor: NextCursor
 
 
 class ItemsQuery(CursorQuery):
@@ -154,7 +143,7 @@ class Items(BaseModel):
     """A page of photos of a batch."""
 
     items: list[Item]
-    next_cursor: str | None = Field(description="for the next page; null on the last one")
+    next_cursor: NextCursor
 
 
 class File(Strict):

@@ -15,7 +15,6 @@ from portal.api.batches.schemas import (
     BatchInList,
     BatchPhotosForm,
     Choice,
-    CursorQuery,
     Files,
     Item,
     Items,
@@ -30,6 +29,7 @@ from portal.api.batches.schemas import (
 from portal.api.contract import operation
 from portal.api.cursors import bound, unbound
 from portal.api.problems import Problem, ProblemDetails, answer
+from portal.api.schemas import CursorQuery
 from portal.batches import announcing, correcting, manifest_rows, receiving_archives, services
 from portal.batches.announcing import DroppedFile
 from portal.batches.manifest import ManifestError, read_manifest

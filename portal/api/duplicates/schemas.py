@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
-from portal.api.schemas import Moment, Score, Since, Strict, Text
+from portal.api.schemas import Moment, NextCursor, PageQuery, Score, Since, Strict, Text
 from portal.calibration.bands import Band, Bands
 from portal.database import LARGEST_NUMBER
 from portal.duplicates.judging import NOTE_LENGTH
@@ -84,10 +84,10 @@ class Pairs(BaseModel):
     """A page of pairs."""
 
     items: list[Pair]
-    next_cursor: str | None = Field(description="for the next page; null on the last one")
+    next_cursor: NextCursor
 
 
-class PairsQuery(Strict):
+class PairsQuery(PageQuery):
     """Which pairs to list."""
 
     status: PairStatus | None = Field(
@@ -102,8 +102,6 @@ class PairsQuery(Strict):
         description="A feed: all pairs that changed after this moment, in the order in which they did; also "
         "those that need no decision any more. Not to be combined with other filters.",
     )
-    cursor: str | None = None
-    limit: int = Field(50, ge=1, le=200)
 
 
 class Decision(StrEnum):

@@ -6,23 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from portal.api.schemas import Binary, Quality, Strict
+from portal.api.schemas import Binary, FaceModel, Quality, Strict
 from portal.api.templates import FINGERPRINT, TEMPLATE
 from portal.examination.models import Examination, ExaminedPhoto
-from portal.installation.models import FaceModel as FaceModelRow
-
-
-class FaceModel(BaseModel):
-    """What made the templates: those of two face models can't be compared."""
-
-    name: str
-    fingerprint: str = Field(description="SHA-256 over the SHA-256 of its files")
-    dimension: int = Field(description="how many float32 numbers a template has")
-
-    @classmethod
-    def of(cls, model: FaceModelRow) -> FaceModel:
-        """The face model of a row."""
-        return cls.model_validate(model, from_attributes=True)
 
 
 class ExaminedFace(BaseModel):

@@ -16,7 +16,6 @@ from portal.api.examinations.schemas import (
     Detection,
     DetectionForm,
     DetectionQuery,
-    FaceModel,
     Verification,
     VerificationFields,
     VerificationForm,
@@ -26,7 +25,7 @@ from portal.api.examinations.schemas import (
 from portal.api.forms import Form, received
 from portal.api.people.finding import person_of
 from portal.api.problems import FieldError, Problem, ProblemDetails
-from portal.api.schemas import NoFields, message_of
+from portal.api.schemas import FaceModel, NoFields, message_of
 from portal.api.templates import template_of
 from portal.examination import services
 from portal.examination.models import Examination, Kind

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from portal.api.examinations.schemas import FaceModel
-from portal.api.schemas import Moment
+from portal.api.schemas import FaceModel, Moment
 from portal.calibration.bands import Bands
 from portal.calibration.curves import ErrorRates
 from portal.calibration.curves import Interval as IntervalOfRate

@@ -6,9 +6,9 @@ from flask import Blueprint
 
 from portal.api.access import current_organization
 from portal.api.contract import operation
-from portal.api.examinations.schemas import FaceModel
 from portal.api.organization.schemas import PhotoCounts, Scores, Statistics, Threshold
 from portal.api.problems import Problem, ProblemDetails
+from portal.api.schemas import FaceModel
 from portal.calibration.bands import pair_bands, search_bands
 from portal.calibration.curves import error_rates_at
 from portal.calibration.services import current, curves_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from portal.api.photos.schemas import Photo, Photos
-from portal.api.schemas import Moment, Since, Strict
+from portal.api.schemas import Moment, NextCursor, PageQuery, Since, Strict
 from portal.people.models import Person as PersonRow
 
 
@@ -37,18 +37,16 @@ class People(BaseModel):
     """A page of people."""
 
     items: list[PersonInList]
-    next_cursor: str | None = Field(description="for the next page; null on the last one")
+    next_cursor: NextCursor
 
 
-class PeopleQuery(Strict):
+class PeopleQuery(PageQuery):
     """Which people to list."""
 
     query: str = Field("", max_length=200, description="Each word begins a word of the name or external ID.")
     updated_after: Since | None = Field(
         None, description="Those who changed since then, in the order of their changes."
     )
-    cursor: str | None = None
-    limit: int = Field(50, ge=1, le=200)
 
 
 class PersonFields(Strict):
