@@ -47,6 +47,11 @@ def photos_done(organization_id: int) -> str:
     return f"{CHANNELS}photos:{organization_id}"
 
 
+def request_done(request_id: int) -> str:
+    """The channel on which the answer to a request with an Idempotency-Key is told, or that there is none."""
+    return f"{CHANNELS}request:{request_id}"
+
+
 # The channel on which it is told that webhooks have something to deliver.
 DELIVERIES = f"{CHANNELS}deliveries"
 

@@ -28,7 +28,7 @@ from portal.keys.idempotency import (
     renew_claim,
 )
 from portal.keys.models import IdempotentRequest
-from portal.waiting import CHANNELS, tell, wait
+from portal.waiting import request_done, tell, wait
 
 HEADER = "Idempotency-Key"
 LONGEST = 255
@@ -83,7 +83,7 @@ def _claimed_or_known(name: str, *, is_repeatable: bool) -> Claim | IdempotentRe
 
     if isinstance(found, Claim):
         return found
-    if not wait(session, _channel(found.id), PATIENCE_S, is_settled):
+    if not wait(session, request_done(found.id), PATIENCE_S, is_settled):
         raise Problem(
             409,
             f"The first request with this {HEADER} is still running. Ask again.",
@@ -112,7 +112,7 @@ def _carried_out(claim: Claim, view: Callable[[], Any]) -> Response:
     except BaseException as error:
         session.rollback()
         is_held = release(session, claim)
-        tell(_channel(claim.request_id))
+        tell(request_done(claim.request_id))
         if is_held or not isinstance(error, Exception):
             raise
         words = f"Another request with this {HEADER} took over, as this one gave no sign for too long."
@@ -139,7 +139,7 @@ def _kept(claim: Claim, fingerprint: str, response: Response) -> Response:
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     answer = Answer(response.status_code, headers, response.get_data())
     answer = record_answer(db.session(), claim, fingerprint, answer)
-    tell(_channel(claim.request_id))
+    tell(request_done(claim.request_id))
     return _sent(answer)
 
 
@@ -161,7 +161,3 @@ def _fingerprinted(while_it_comes: Callable[[], None]) -> FingerprintedStream:
 def _is_streamed() -> bool:
     upload = upload_of(request.endpoint)
     return upload is not None and upload.streamed
-
-
-def _channel(request_id: int) -> str:
-    return f"{CHANNELS}request:{request_id}"

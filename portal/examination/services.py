@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
@@ -85,15 +85,21 @@ def find_examination(session: Session, organization: Organization, examination_i
     )
 
 
-def delete_examination(session: Session, examination_id: int, store: PhotoStore) -> None:
-    """Delete an examination with its photos, also while a worker has it; one that is gone is passed over."""
-    _delete(session, store, [examination_id])
+def delete_examination(
+    session: Session, organization: Organization, examination_id: int, store: PhotoStore
+) -> None:
+    """Delete an examination of this organization with its photos, also while a worker has it.
+
+    One that is gone, or another's, is passed over.
+    """
+    mine = Examination.id == examination_id, Examination.organization_id == organization.id
+    _delete(session, store, select(Examination.id).where(*mine))
 
 
 def expire_examinations(session: Session, store: PhotoStore) -> None:
     """Delete those whose answer nobody waits for any more: called by the sweep."""
-    old = session.scalars(select(Examination.id).where(Examination.created_at < now() - KEPT_FOR)).all()
-    if old:
+    old = select(Examination.id).where(Examination.created_at < now() - KEPT_FOR)
+    if session.scalar(old.limit(1)) is not None:
         _delete(session, store, old)
 
 
@@ -105,8 +111,9 @@ def enqueue_due(session: Session) -> None:
         enqueue_examination(examination_id)
 
 
-def _delete(session: Session, store: PhotoStore, ids: Sequence[int]) -> None:
+def _delete(session: Session, store: PhotoStore, which: Select[int]) -> None:
     with writing(session):
+        ids = session.scalars(which).all()
         keys = session.scalars(
             select(ExaminedPhoto.file_key).where(
                 ExaminedPhoto.examination_id.in_(ids), ExaminedPhoto.file_key.is_not(None)

@@ -100,9 +100,8 @@ def key_of(session: Session, token: str) -> ApiKey | None:
 
 def is_usable_still(session: Session, key: ApiKey) -> bool:
     """Whether a key that was usable when it was read is so now, as the caller's transaction sees it."""
-    revoked = select(ApiKey.revoked_at, ApiKey.expires_at).where(ApiKey.id == key.id)
-    row = session.execute(revoked).one_or_none()
-    return row is not None and row.revoked_at is None and (row.expires_at is None or row.expires_at > now())
+    there = session.get(ApiKey, key.id, populate_existing=True)
+    return there is not None and there.is_usable()
 
 
 def note_use(session: Session, key: ApiKey) -> None:

@@ -84,6 +84,11 @@ class WebhookEndpoint(Base):
     def is_on(self) -> bool:
         return self.off_reason is None
 
+    @property
+    def signs_with_both(self) -> bool:
+        """Whether the secret before the present one is still in force."""
+        return self.previous_until is not None and self.previous_until > now()
+
 
 class WebhookEvent(Base):
     """Something that happened, written in the transaction of the act itself: ids and states, nothing else."""

@@ -23,7 +23,7 @@ from portal.webhooks.models import (
     WebhookEndpoint,
 )
 from portal.webhooks.outbox import emit_test, wake
-from portal.webhooks.signing import SHOWN_LENGTH, new_salt, secret_of
+from portal.webhooks.signing import SHOWN_LENGTH, can_sign, new_salt, secret_of
 from portal.webhooks.targets import TargetError, clean_target, origin_of
 
 # Every event is written once for each.
@@ -97,7 +97,7 @@ def find_endpoint(session: Session, organization: Organization, endpoint_id: int
 
 def count_off(session: Session, organization: Organization) -> int:
     """How many endpoints are off without an admin having switched them off."""
-    off = _of(organization).where(WebhookEndpoint.off_reason.not_in([OffReason.STAFF]))
+    off = _of(organization).where(WebhookEndpoint.off_reason != OffReason.STAFF)
     return session.scalar(select(func.count()).select_from(off.subquery())) or 0
 
 
@@ -107,11 +107,6 @@ def count_waiting(session: Session, endpoint: WebhookEndpoint) -> int:
         WebhookDelivery.endpoint_id == endpoint.id, WebhookDelivery.state == DeliveryState.WAITING
     )
     return session.scalar(select(func.count()).select_from(waiting.limit(MOST_COUNTED).subquery())) or 0
-
-
-def signs_with_both(endpoint: WebhookEndpoint) -> bool:
-    """Whether the secret before the present one is still in force."""
-    return endpoint.previous_until is not None and endpoint.previous_until > now()
 
 
 def change_endpoint(
@@ -156,7 +151,7 @@ def rotate_secret(session: Session, actor: Actor, rules: Rules, endpoint: Webhoo
         if endpoint.shown != shown:
             raise WebhookError("The secret has already been replaced. If the new one is lost, do it again.")
         # One that the portal can't make any more signs nothing.
-        known = secret_of(endpoint.salt, rules.secret_key)[:SHOWN_LENGTH] == endpoint.shown
+        known = can_sign(endpoint, rules.secret_key)
         endpoint.previous_salt = endpoint.salt if known else None
         endpoint.previous_until = now() + OVERLAP if known else None
         endpoint.salt, endpoint.shown = salt, secret[:SHOWN_LENGTH]
@@ -177,7 +172,7 @@ def switch_on(session: Session, actor: Actor, rules: Rules, endpoint: WebhookEnd
     """Go on with an endpoint, from the first event that it did not take. Raises WebhookError, and Gone."""
     with writing(session):
         _lock(session, endpoint)
-        if secret_of(endpoint.salt, rules.secret_key)[:SHOWN_LENGTH] != endpoint.shown:
+        if not can_sign(endpoint, rules.secret_key):
             raise WebhookError("The portal can't sign with this secret any more. Replace the secret first.")
         if endpoint.is_on:
             return

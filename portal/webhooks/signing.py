@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from standardwebhooks.webhooks import Webhook
 
-from portal.webhooks.models import WebhookEvent
+from portal.webhooks.models import WebhookEndpoint, WebhookEvent
 
 PURPOSE = b"face portal webhook secret"
 SALT_BYTES = 32
@@ -32,6 +32,11 @@ def secret_of(salt: bytes, secret_key: str) -> str:
     """The secret that belongs to a salt: "whsec_" and 256 bits in Base64, as Standard Webhooks has it."""
     derived = hmac.digest(secret_key.encode(), PURPOSE + salt, sha256)
     return "whsec_" + b64encode(derived).decode()
+
+
+def can_sign(endpoint: WebhookEndpoint, secret_key: str) -> bool:
+    """Whether the endpoint's secret is still the one that was shown: not under another secret key."""
+    return secret_of(endpoint.salt, secret_key)[:SHOWN_LENGTH] == endpoint.shown
 
 
 def body_of(event: WebhookEvent) -> str:

@@ -24,7 +24,7 @@ from portal.webhooks.models import (
     WebhookEvent,
 )
 from portal.webhooks.sending import Answer
-from portal.webhooks.signing import SHOWN_LENGTH, body_of, secret_of
+from portal.webhooks.signing import body_of, can_sign, secret_of
 from portal.webhooks.targets import origin_of
 
 DELIVERER = Actor(None, "webhooks")
@@ -195,13 +195,11 @@ def _first_waiting(session: Session, endpoint: WebhookEndpoint) -> WebhookDelive
 
 def _secrets_of(session: Session, endpoint: WebhookEndpoint, secret_key: str) -> list[str]:
     """The secrets to sign with; none, and the endpoint is off, if the portal's secret key is another one."""
-    secret = secret_of(endpoint.salt, secret_key)
-    if secret[:SHOWN_LENGTH] != endpoint.shown:
+    if not can_sign(endpoint, secret_key):
         _switch_off(session, endpoint, OffReason.KEY_CHANGED)
         return []
-    if endpoint.previous_salt is None or endpoint.previous_until is None or endpoint.previous_until < now():
-        return [secret]
-    return [secret, secret_of(endpoint.previous_salt, secret_key)]
+    before = endpoint.previous_salt if endpoint.signs_with_both else None
+    return [secret_of(salt, secret_key) for salt in (endpoint.salt, before) if salt is not None]
 
 
 def _fail(session: Session, endpoint: WebhookEndpoint, delivery: WebhookDelivery, answer: Answer) -> None:

@@ -162,7 +162,7 @@ def _answered(examination_id: int, images: tuple[str, ...]) -> Iterator[Examinat
             raise Problem(422, words, errors)
         yield examination
     finally:
-        services.delete_examination(session, examination_id, photo_store())
+        services.delete_examination(session, organization, examination_id, photo_store())
 
 
 def _probe(

@@ -190,7 +190,6 @@ def _page(endpoint: WebhookEndpoint, form: EndpointForm | None = None, secret: s
         form=form or EndpointForm(formdata=None, obj=endpoint),
         secret=secret,
         waiting=services.count_waiting(db.session(), endpoint),
-        signs_with_both=services.signs_with_both(endpoint),
         deliveries=page.items,
         states=STATES,
         words=EVENTS,
