@@ -17,7 +17,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from portal import extensions, logs
     from portal.api import app as api
     from portal.api import problems
-    from portal.http import access, compression, errors, holding, security
+    from portal.http import access, bodies, compression, errors, holding, security
     from portal.settings import Settings
     from portal.web import configuration, pages
     from portal.web import errors as error_pages
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app = Flask(__name__, template_folder="../templates", static_folder="../static")
     configuration.init_app(app, settings or Settings.from_environment())
-    for part in (logs, holding, security, compression, extensions, sessions, access, pages):
+    for part in (logs, holding, bodies, security, compression, extensions, sessions, access, pages):
         part.init_app(app)
     errors.init_app(app, error_pages.HANDLERS, problems.HANDLERS)
     for blueprint in (

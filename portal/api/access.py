@@ -14,8 +14,8 @@ from portal.api.problems import Problem
 from portal.audit.services import Actor
 from portal.extensions import db
 from portal.http.access import DECLARATION
+from portal.http.bodies import upload_of
 from portal.http.holding import hold_if_slow
-from portal.http.security import upload_of
 from portal.keys.models import ApiKey, Scope
 from portal.keys.services import is_usable_still, key_of, note_use
 from portal.organizations.models import Organization

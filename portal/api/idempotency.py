@@ -15,7 +15,7 @@ from portal.api.fingerprints import FingerprintedStream
 from portal.api.problems import Problem
 from portal.database import now
 from portal.extensions import db
-from portal.http.security import upload_of
+from portal.http.bodies import upload_of
 from portal.keys.idempotency import (
     CLAIMED,
     Answer,

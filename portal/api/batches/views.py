@@ -41,7 +41,7 @@ from portal.batches.progress import progress_of
 from portal.batches.receiving import receive
 from portal.extensions import db
 from portal.http.arrivals import stored_arrivals
-from portal.http.security import accepts_upload
+from portal.http.bodies import accepts_upload
 from portal.http.uploads import CHUNK_BYTES, form_parts
 from portal.keys.models import Scope
 from portal.storage import photo_store

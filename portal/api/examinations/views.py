@@ -31,7 +31,7 @@ from portal.examination import services
 from portal.examination.models import Examination, Kind
 from portal.examination.services import Probe
 from portal.extensions import db
-from portal.http.security import accepts_upload
+from portal.http.bodies import accepts_upload
 from portal.installation.services import current_face_model
 from portal.keys.models import Scope
 from portal.people.models import Person

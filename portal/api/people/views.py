@@ -24,7 +24,7 @@ from portal.api.problems import Problem
 from portal.api.schemas import NoFields, WaitQuery
 from portal.enrolment.adding import add_more_photos, create_person
 from portal.extensions import db
-from portal.http.security import accepts_upload
+from portal.http.bodies import accepts_upload
 from portal.keys.models import Scope
 from portal.people import services
 from portal.people.models import Person as PersonRow

@@ -29,7 +29,7 @@ from portal.batches.services import find_batch
 from portal.calibration.bands import UNCALIBRATED
 from portal.calibration.services import meaning_for_search
 from portal.extensions import db
-from portal.http.security import accepts_upload
+from portal.http.bodies import accepts_upload
 from portal.http.uploads import removed_if_refused
 from portal.keys.models import Scope
 from portal.photos.reasons import MAX_PHOTO_BYTES

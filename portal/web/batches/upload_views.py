@@ -21,7 +21,7 @@ from portal.batches.receiving import receive
 from portal.database import LARGEST_NUMBER
 from portal.extensions import db
 from portal.http.arrivals import stored_arrivals
-from portal.http.security import accepts_upload
+from portal.http.bodies import accepts_upload
 from portal.http.uploads import CHUNK_BYTES, form_parts
 from portal.storage import photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires

@@ -31,7 +31,7 @@ from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES
 from portal.csv_cells import csv_lines, safe_cell
 from portal.extensions import csrf, db
-from portal.http.security import accepts_upload
+from portal.http.bodies import accepts_upload
 from portal.http.uploads import form_parts, stored_uploads
 from portal.paging import CursorError
 from portal.photos.reasons import Reason

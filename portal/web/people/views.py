@@ -12,7 +12,7 @@ from portal.calibration.services import bands_for_pairs
 from portal.duplicates.pairs import pairs_of_person
 from portal.enrolment.adding import add_more_photos, create_person
 from portal.extensions import db
-from portal.http.security import accepts_upload
+from portal.http.bodies import accepts_upload
 from portal.http.uploads import stored_uploads
 from portal.merging import merging
 from portal.paging import CursorError

@@ -13,8 +13,8 @@ from portal.accounts.roles import Permission
 from portal.calibration import words
 from portal.calibration.services import meaning_for_search
 from portal.extensions import db
+from portal.http.bodies import accepts_upload
 from portal.http.pictures import send_picture
-from portal.http.security import accepts_upload
 from portal.http.uploads import stored_uploads
 from portal.paging import CursorError
 from portal.photos.services import PhotoError
