@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from flask_wtf import FlaskForm
-from wtforms import IntegerField, SelectMultipleField, StringField
+from wtforms import IntegerField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import InputRequired, NumberRange, Optional
-from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.keys.models import Scope
 from portal.keys.services import EXPIRES_DAYS, NAME_LENGTH
+from portal.web.checkboxes import CheckboxesField
 
 # What a scope allows, in the words of the choice and of the list.
 SCOPES: dict[Scope, str] = {
@@ -20,13 +20,6 @@ SCOPES: dict[Scope, str] = {
 }
 FIRST, LAST = EXPIRES_DAYS.start, EXPIRES_DAYS.stop - 1
 DAYS = f"Enter a number of days, {FIRST} to {LAST}, or leave it empty."
-
-
-class CheckboxesField(SelectMultipleField):
-    """Any of several choices."""
-
-    widget = ListWidget(prefix_label=False)
-    option_widget = CheckboxInput()
 
 
 class KeyForm(FlaskForm):  # type: ignore[misc]

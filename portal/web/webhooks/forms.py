@@ -7,7 +7,7 @@ from wtforms import StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import InputRequired
 
-from portal.web.keys.forms import CheckboxesField
+from portal.web.checkboxes import CheckboxesField
 from portal.web.webhooks.words import EVENTS
 from portal.webhooks.models import Event
 from portal.webhooks.targets import ADDRESS_LENGTH
