@@ -41,6 +41,7 @@ def examine(examination_id: int) -> None:
     worker, model = process.current().worker.name, process.current().face_model_id
     examination = claim_examination(db.session(), worker, examination_id, model)
     if examination is None:
+        tell(examination_done(examination_id))  # it may have failed just now
         return
     has_claimed(Examination, [examination_id])
     try:

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(12), nullable=False),
         sa.Column("person_id", IDENTIFIER),
         sa.Column("with_templates", sa.Boolean(), nullable=False),
+        sa.Column("face_model_id", IDENTIFIER),
         sa.Column("failed_place", sa.Integer()),
         sa.Column("score", sa.Double()),
         sa.Column("threshold", sa.Double()),
@@ -36,6 +37,9 @@ def upgrade() -> None:
             ["organization_id"],
             ["organization.id"],
             name=op.f("fk_examination_organization_id_organization"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["face_model_id"], ["face_model.id"], name=op.f("fk_examination_face_model_id_face_model")
         ),
         sa.ForeignKeyConstraint(
             ["person_id"], ["person.id"], name=op.f("fk_examination_person_id_person"), ondelete="CASCADE"

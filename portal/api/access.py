@@ -67,6 +67,12 @@ def current_key() -> ApiKey:
     return cast(ApiKey, g.api_key)
 
 
+def refuse_revoked_key() -> None:
+    """Called when a body has come, before what is not written down as an act of the key. Raises Problem (401)."""
+    if not is_usable_still(db.session(), current_key()):
+        raise _refused(UNUSABLE)
+
+
 def current_organization() -> Organization:
     """The organization that the key acts for."""
     return current_key().organization

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from base64 import b64decode
+from dataclasses import dataclass
 
 from pydantic import Field
 
@@ -25,8 +26,16 @@ FINGERPRINT = Field(
 LENGTH_TOLERANCE = 1e-3
 
 
-def template_of(field: str, text: str, fingerprint: str | None) -> bytes:
-    """The template in a field: float32, little-endian, unit length.
+@dataclass(frozen=True)
+class SentTemplate:
+    """A template (float32, little-endian, unit length) and the stored face model that made it."""
+
+    content: bytes
+    face_model_id: int
+
+
+def template_of(field: str, text: str, fingerprint: str | None) -> SentTemplate:
+    """The template in a field.
 
     fingerprint: of the face model that made it. Raises Problem (422) if that is not the portal's, or the
     template is none of it.
@@ -48,4 +57,4 @@ def template_of(field: str, text: str, fingerprint: str | None) -> bytes:
     length = math.hypot(*struct.unpack(f"<{model.dimension}f", content))
     if not abs(length - 1) <= LENGTH_TOLERANCE:
         raise Problem.of_field(field, f"A template has unit length; that of this one is {length:.4g}.")
-    return content
+    return SentTemplate(content, model.id)

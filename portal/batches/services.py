@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import exists, select
@@ -90,6 +90,12 @@ def find_item(session: Session, organization: Organization, item_id: int) -> Bat
     return session.scalar(
         select(BatchItem).where(BatchItem.id == item_id, BatchItem.organization_id == organization.id)
     )
+
+
+def unknown_items(session: Session, batch: Batch, ids: Collection[int]) -> list[int]:
+    """Those of the numbers that no item of this batch has."""
+    there = select(BatchItem.id).where(BatchItem.batch_id == batch.id, BatchItem.id.in_(ids))
+    return sorted(set(ids) - set(session.scalars(there)))
 
 
 def find_unfinished(session: Session, organization: Organization, source: str) -> Batch | None:

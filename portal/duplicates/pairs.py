@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from portal.organizations.models import Organization
@@ -18,6 +19,8 @@ from portal.people.models import Merge, Person
 from portal.photos.models import Face
 
 PAIRS_A_PAGE = 20
+# The score of a pair that can't be compared; see remeasuring.remeasure.
+NO_SCORE = -1.0
 # A person in this many open pairs is pointed out: a poor photo, or a face that resembles many.
 MANY_PAIRS = 5
 
@@ -156,6 +159,15 @@ def strongest(session: Session, organization: Organization, wanted: Filter, most
     return list(
         session.scalars(query.order_by(DuplicatePair.score.desc(), DuplicatePair.id.desc()).limit(most))
     )
+
+
+def says_something(pair: DuplicatePair | Row[Any]) -> bool:
+    """Whether anything follows from the score of a pair.
+
+    Of the very same photo nothing was learnt about two people; a pair that misses a face can't be compared.
+    """
+    compared = pair.face_a_id is not None and pair.face_b_id is not None and pair.score > NO_SCORE
+    return compared and not pair.same_photo
 
 
 def any_pair(session: Session, organization: Organization) -> bool:

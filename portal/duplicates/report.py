@@ -13,15 +13,13 @@ from portal.audit.services import Action, Actor, record
 from portal.calibration.bands import Bands
 from portal.csv_cells import csv_lines, safe_cell
 from portal.database import now, writing
-from portal.duplicates.pairs import Filter, conditions
+from portal.duplicates.pairs import Filter, conditions, says_something
 from portal.installation.models import FaceModel
 from portal.organizations.models import Organization
 from portal.pairs.models import DuplicatePair, PairEvent, PairStatus
 from portal.people.models import Merge, Person
 
 FETCHED_AT_ONCE = 1_000
-# The score of a pair that can't be compared; see remeasuring.remeasure.
-NO_SCORE = -1.0
 # Columns may be added behind; these keep their names and places.
 COLUMNS = (
     "pair_id",
@@ -168,7 +166,7 @@ def _as_of(organization: Organization, wanted: Filter, at: datetime) -> Select[*
 
 def _band(row: Row[*tuple[Any, ...]], bands: Bands) -> str:
     """What the score says, in a word; "" where nothing follows from it, as on the pages."""
-    if row.same_photo or row.face_a_id is None or row.face_b_id is None or row.score <= NO_SCORE:
+    if not says_something(row):
         return ""
     return bands.of(row.score) or "uncalibrated"
 

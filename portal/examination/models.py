@@ -9,6 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.database import Base, Identifier
+from portal.installation.models import FaceModel
 from portal.organizations.models import Organization
 from portal.people.models import Person
 from portal.work.models import Work
@@ -41,6 +42,8 @@ class Examination(Work, Base):
     person_id: Mapped[int | None] = mapped_column(ForeignKey(Person.id, ondelete="CASCADE"), index=True)
     # Whether the answer has the template of every face.
     with_templates: Mapped[bool]
+    # The face model that made the templates that came in place of photos; None without them.
+    face_model_id: Mapped[int | None] = mapped_column(ForeignKey(FaceModel.id))
     # The place of the photo for which `reason` is why nothing could be answered.
     failed_place: Mapped[int | None]
     # Similarity score (cosine, -1…1), and the threshold that was in force.

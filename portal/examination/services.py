@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 from portal.audit.services import Action, Actor, record
 from portal.database import now, writing
 from portal.examination.models import Examination, ExaminedPhoto, Kind
+from portal.locks import lock
 from portal.organizations.models import Organization
 from portal.people.models import Person
 from portal.photos.services import Upload
@@ -39,17 +40,22 @@ def begin_examination(
     *,
     person: Person | None = None,
     with_templates: bool = False,
+    face_model_id: int | None = None,
 ) -> int:
     """Ask for an examination, which is queued when this returns; returns its id.
 
-    person: whom a verification is about.
+    face_model_id: of the one that made the templates among the probes. person: whom a verification is about.
+    Raises Gone if they are no more.
     """
     with writing(session):
+        if person is not None:
+            lock(session, person, key_share=True)
         examination = Examination(
             organization_id=organization.id,
             kind=kind,
             person_id=person.id if person else None,
             with_templates=with_templates,
+            face_model_id=face_model_id,
         )
         session.add(examination)
         session.flush()

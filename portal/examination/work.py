@@ -64,10 +64,16 @@ class Answer:
 def claim_examination(
     session: Session, worker: str, examination_id: int, face_model_id: int
 ) -> ClaimedExamination | None:
-    """Claim a queued examination; None if it is gone or someone else's."""
+    """Claim a queued examination; None if it is gone, someone else's, or can't be answered any more.
+
+    That is where it has templates of another face model than the worker's: it has failed then.
+    """
     with writing(session):
         examination = lock_queued(session, Examination, examination_id)
         if examination is None:
+            return None
+        if examination.face_model_id not in (None, face_model_id):
+            close(examination, WorkState.FAILED, Reason.FACE_MODEL_CHANGED)
             return None
         claim(session, Examination, worker, [examination_id])
         enrolled = session.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from flask import abort
 from werkzeug.exceptions import HTTPException
@@ -34,7 +35,7 @@ def stored_arrivals(request: Request, batch: Batch, store: PhotoStore) -> list[A
         with store.together():
             for part in form_parts(request):
                 if part.file_name is None:
-                    continue
+                    abort(400, f"The field {part.name} is no file.")
                 if not NUMBER.fullmatch(part.name):
                     abort(400, "Send each photo under the ID that it has in the batch.")
                 if len(arrivals) == PHOTOS_A_REQUEST:
@@ -45,8 +46,13 @@ def stored_arrivals(request: Request, batch: Batch, store: PhotoStore) -> list[A
                 except FileTooLarge:
                     arrivals.append(Arrival(int(part.name), None, ItemReason.TOO_LARGE))
     except (HTTPException, OSError):
-        for arrival in arrivals:
-            if arrival.file is not None:
-                store.delete(arrival.file.key)
+        discard(arrivals, store)
         raise
     return arrivals
+
+
+def discard(arrivals: Sequence[Arrival], store: PhotoStore) -> None:
+    """Remove what was stored of photos that are not taken."""
+    for arrival in arrivals:
+        if arrival.file is not None:
+            store.delete(arrival.file.key)

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     NO_FACE = "no_face"
     SET_ASIDE = "set_aside"
     FILE_MISSING = "file_missing"
+    FACE_MODEL_CHANGED = "face_model_changed"
 
 
 # What happened, and what to do next.
@@ -46,5 +47,9 @@ WORDS: dict[Reason, tuple[str, str]] = {
     Reason.FILE_MISSING: (
         "The stored file is no longer there.",
         "Add the photo again, and tell whoever runs the portal.",
+    ),
+    Reason.FACE_MODEL_CHANGED: (
+        "The portal has another face model now than the one that made this template.",
+        "Send the photo.",
     ),
 }

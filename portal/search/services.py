@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
 from portal.database import now, writing
-from portal.installation.models import Installation
 from portal.keys.idempotency import forget_answers
 from portal.locks import lock
 from portal.organizations.models import Organization
@@ -76,12 +75,13 @@ def create_template_search(
     actor: Actor,
     upload: Upload,
     template: bytes,
+    face_model_id: int,
     wanted: Wanted,
 ) -> Search:
     """Search the organization's people for a template, which is stored as `upload`; queued when this returns.
 
-    template: float32, little-endian, unit length, of the installation's present face model. There is no
-    photo, and so neither pictures nor a detection. Raises RestrictionError.
+    template: float32, little-endian, unit length, made by this face model. There is no photo, and so neither
+    pictures nor a detection. Raises RestrictionError.
     """
     check_restriction(session, organization, wanted.restriction)
     with writing(session):
@@ -89,8 +89,7 @@ def create_template_search(
         search.media_format = TEMPLATE
         session.add(search)
         session.flush()
-        model = session.scalars(select(Installation.face_model_id)).one()
-        face = ProbeFace(search_id=search.id, face_model_id=model, template=template, **NOT_DETECTED)
+        face = ProbeFace(search_id=search.id, face_model_id=face_model_id, template=template, **NOT_DETECTED)
         session.add(face)
         session.flush()
         search.face_id = face.id

@@ -187,10 +187,9 @@ def _retry_after_s(response: httpx.Response) -> float:
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+        return max(0.0, (_in_utc(parsedate_to_datetime(text)) - now()).total_seconds())
+    except (ValueError, OverflowError):
         return 0.0
-    return max(0.0, (_in_utc(moment) - now()).total_seconds())
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, Response, abort, request, url_for
 
-from portal.api.access import current_actor, current_organization
+from portal.api.access import current_actor, current_organization, refuse_revoked_key
 from portal.api.batches.schemas import (
     Announced,
     AnnouncedFiles,
@@ -38,9 +40,9 @@ from portal.batches.models import Decision
 from portal.batches.naming import normal_path
 from portal.batches.opening import BatchError, NotOpen
 from portal.batches.progress import progress_of
-from portal.batches.receiving import receive
+from portal.batches.receiving import Arrival, receive
 from portal.extensions import db
-from portal.http.arrivals import stored_arrivals
+from portal.http.arrivals import discard, stored_arrivals
 from portal.http.bodies import accepts_upload
 from portal.http.uploads import CHUNK_BYTES, form_parts
 from portal.keys.models import Scope
@@ -119,6 +121,7 @@ def send_manifest(batch_id: int) -> ManifestRows:
         if not came:
             raise Problem.of_field("manifest", "Send the manifest as manifest.")
         file.seek(0)
+        refuse_revoked_key()
         return ManifestRows(rows=manifest_rows.add_manifest(db.session(), batch, read_manifest(file)))
 
 
@@ -132,6 +135,7 @@ def announce_files(batch_id: int, json: Files) -> AnnouncedFiles:
         if not (path := normal_path(file.path)):
             raise Problem.of_field(f"files.{number}.path", "This path has no name of a file.")
         dropped.append(DroppedFile(path, file.size_bytes))
+    refuse_revoked_key()
     items = announcing.announce(db.session(), _batch(batch_id), dropped)
     return AnnouncedFiles(items=[Announced.of(item) for item in items])
 
@@ -151,6 +155,12 @@ def send_photos(batch_id: int) -> AnnouncedFiles:
     """Send some of the photos, each as a field whose name is its ID; all are taken, or none of them."""
     batch, store = _batch(batch_id), photo_store()
     arrivals = stored_arrivals(request, batch, store)
+    try:
+        refuse_revoked_key()
+        _refuse_unknown(batch, arrivals)
+    except Problem:
+        discard(arrivals, store)
+        raise
     return AnnouncedFiles(
         items=[Announced.of(item) for item in receive(db.session(), batch, arrivals, store)]
     )
@@ -189,6 +199,7 @@ def send_piece(batch_id: int, archive_id: int, query: PieceQuery) -> ArchiveProg
     piece = next(iter(form_parts(request)), None)
     if piece is None or piece.name != "piece":
         raise Problem.of_field("piece", "Send the piece as piece.")
+    refuse_revoked_key()
     size = receiving_archives.receive_piece(session, batch, archive, query.offset, piece, store)
     if query.offset != before:
         raise Problem(409, f"This piece was not taken: the next one begins at {size}.")
@@ -217,6 +228,13 @@ def decide_batch(batch_id: int, json: BatchDecision) -> Batch:
     except BatchError as error:
         raise Problem(409, str(error)) from error
     return _answer(_batch(batch_id))
+
+
+def _refuse_unknown(batch: BatchRow, arrivals: Sequence[Arrival]) -> None:
+    """All photos are taken, or none of them. Raises Problem."""
+    unknown = services.unknown_items(db.session(), batch, {arrival.item_id for arrival in arrivals})
+    if unknown:
+        raise Problem.of_field(str(unknown[0]), f"This batch has no photo with the ID {unknown[0]}.")
 
 
 def _batch(batch_id: int) -> BatchRow:

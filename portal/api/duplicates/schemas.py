@@ -10,6 +10,7 @@ from portal.api.schemas import Moment, NextCursor, PageQuery, Score, Since, Stri
 from portal.calibration.bands import Band, Bands
 from portal.database import LARGEST_NUMBER
 from portal.duplicates.judging import NOTE_LENGTH
+from portal.duplicates.pairs import NO_SCORE, says_something
 from portal.pairs.models import DuplicatePair, DuplicateScan, PairStatus
 from portal.people.models import Person
 from portal.photos.models import Face
@@ -44,7 +45,10 @@ class Pair(BaseModel):
     status: PairStatus
     needs_decision: bool = Field(description="whether it is in the queue of the staff")
     score: float | None = Field(description="similarity score: cosine, -1 to 1; null if nothing is compared")
-    band: Band | None = Field(description="what the score says, by the calibration; null without one")
+    band: Band | None = Field(
+        description="what the score says, by the calibration; null without one, "
+        "or where nothing follows from it: the very same photo, a photo that was removed"
+    )
     same_photo: bool = Field(description="whether both faces are from the very same photo")
     threshold: float = Field(description="the threshold for duplicates that is in force")
     found_at: Moment
@@ -60,13 +64,13 @@ class Pair(BaseModel):
     def of(cls, pair: DuplicatePair, bands: Bands) -> Pair:
         """The pair of a row."""
         # A pair of which a person has no usable photo any more is kept below all scores.
-        score = None if pair.score <= -1 else pair.score
+        score = None if pair.score <= NO_SCORE else pair.score
         return cls(
             id=pair.id,
             status=pair.status,
             needs_decision=pair.group_id is not None,
             score=score,
-            band=None if score is None else bands.of(score),
+            band=bands.of(pair.score) if says_something(pair) else None,
             same_photo=pair.same_photo,
             threshold=pair.threshold,
             found_at=pair.found_at,

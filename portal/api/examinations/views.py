@@ -26,15 +26,15 @@ from portal.api.forms import Form, received
 from portal.api.people.finding import person_of
 from portal.api.problems import FieldError, Problem, ProblemDetails
 from portal.api.schemas import FaceModel, NoFields, message_of
-from portal.api.templates import template_of
+from portal.api.templates import SentTemplate, template_of
 from portal.examination import services
 from portal.examination.models import Examination, Kind
-from portal.examination.services import Probe
 from portal.extensions import db
 from portal.http.bodies import accepts_upload
 from portal.installation.services import current_face_model
 from portal.keys.models import Scope
 from portal.people.models import Person
+from portal.photos.services import Upload
 from portal.storage import photo_store
 from portal.waiting import examination_done, wait
 from portal.work.models import UNFINISHED, WorkState
@@ -59,8 +59,9 @@ def detect_faces(query: DetectionQuery) -> Detection:
         words = f"The key {current_key().name} may not have templates: it needs the scope admin."
         raise Problem(403, words)
     with received(photo_store(), current_organization(), {"image": 1}, NoFields) as form:
-        began = _begin(Kind.DETECTION, form.photos["image"], with_templates=query.templates)
-    with _answered(began, ("image",)) as examination:
+        probes = form.photos["image"]
+        began = _begin(Kind.DETECTION, probes, with_templates=query.templates)
+    with _answered(began, probes, ("image",)) as examination:
         (photo,) = examination.photos
         model = current_face_model(db.session()) if query.templates else None
         return Detection.model_validate(
@@ -87,7 +88,7 @@ def compare_faces() -> Comparison:
             _probe(form, "image_b", "template_b", form.fields.template_b, form.fields.face_model),
         ]
         began = _begin(Kind.COMPARISON, probes)
-    with _answered(began, images) as examination:
+    with _answered(began, probes, images) as examination:
         return Comparison.model_validate(comparison_of(examination, images))
 
 
@@ -106,7 +107,7 @@ def verify_person(person_id: int) -> Verification:
     with received(photo_store(), current_organization(), wanted, VerificationFields, optional=True) as form:
         probe = _probe(form, "image", "template", form.fields.template, form.fields.face_model)
         began = _begin(Kind.VERIFICATION, [probe], person=person)
-    with _answered(began, ("image",)) as examination:
+    with _answered(began, [probe], ("image",)) as examination:
         if examination.score is None:
             raise Problem(409, "This person has no usable photo to compare with.")
         return Verification.model_validate(
@@ -119,21 +120,29 @@ def verify_person(person_id: int) -> Verification:
 
 
 def _begin(
-    kind: Kind, probes: Sequence[Probe], *, person: Person | None = None, with_templates: bool = False
+    kind: Kind,
+    probes: Sequence[Upload | SentTemplate],
+    *,
+    person: Person | None = None,
+    with_templates: bool = False,
 ) -> int:
+    models = [probe.face_model_id for probe in probes if isinstance(probe, SentTemplate)]
     return services.begin_examination(
         db.session(),
         current_organization(),
         current_actor(),
         kind,
-        probes,
+        [probe.content if isinstance(probe, SentTemplate) else probe for probe in probes],
+        face_model_id=models[0] if models else None,
         person=person,
         with_templates=with_templates,
     )
 
 
 @contextmanager
-def _answered(examination_id: int, images: tuple[str, ...]) -> Iterator[Examination]:
+def _answered(
+    examination_id: int, probes: Sequence[Upload | SentTemplate], images: tuple[str, ...]
+) -> Iterator[Examination]:
     """The examination once it is done; it is deleted afterwards, whatever happens.
 
     images: the fields that its photos came in. Raises Problem if no worker was free, or a photo is of no use.
@@ -151,7 +160,7 @@ def _answered(examination_id: int, images: tuple[str, ...]) -> Iterator[Examinat
 
     try:
         if not wait(session, examination_done(examination_id), ANSWERED_WITHIN_S, is_done):
-            words = f"No worker was free within {ANSWERED_WITHIN_S} seconds. Send it again later."
+            words = "No worker was free in time. Send it again later."
             raise Problem(503, words, headers={"Retry-After": "10"})
         examination = found()
         if examination.state == WorkState.FAILED:
@@ -163,6 +172,10 @@ def _answered(examination_id: int, images: tuple[str, ...]) -> Iterator[Examinat
         yield examination
     finally:
         services.delete_examination(session, organization, examination_id, photo_store())
+        # With the person of a verification its rows may have gone, which knew the photo.
+        for probe in probes:
+            if isinstance(probe, Upload):
+                photo_store().delete(probe.file.key)
 
 
 def _probe(
@@ -171,7 +184,7 @@ def _probe(
     field: str,
     template: str | None,
     fingerprint: str | None,
-) -> Probe:
+) -> Upload | SentTemplate:
     """The photo or the template that came; exactly one of them. Raises Problem."""
     photos = form.photos.get(image, [])
     if bool(photos) == (template is not None):

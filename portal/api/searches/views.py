@@ -105,11 +105,21 @@ def _template_search(text: str, fields: OneSearchFields) -> SearchRow:
     uploads: list[Upload] = []
 
     def receive() -> None:
-        uploads.append(Upload(store.receive(organization.id, BytesIO(template), len(template)), "template"))
+        uploads.append(
+            Upload(
+                store.receive(organization.id, BytesIO(template.content), len(template.content)), "template"
+            )
+        )
 
     with removed_if_refused(store, uploads, receive), _restriction_told():
         return services.create_template_search(
-            db.session(), organization, current_actor(), uploads[0], template, _wanted(fields)
+            db.session(),
+            organization,
+            current_actor(),
+            uploads[0],
+            template.content,
+            template.face_model_id,
+            _wanted(fields),
         )
 
 

@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from portal.batches.models import BatchItem
+from portal.extensions import db
+from portal.keys.models import ApiKey
+from portal.keys.services import revoke_key
+from portal.storage import PhotoStore
 from tests.databases import on_both_databases
 from tests.make.batches import finish, zipped
+from tests.make.people import TESTER
 from tests.make.photos import mate, picture
 from tests.portal.api.test_people import Files
 from tests.program import Program
@@ -147,3 +156,35 @@ def test_a_photo_under_another_name_than_its_id_is_refused(registry: Program, fi
     form = {"manifest": (io.BytesIO(b"x"), "list.csv"), "other": (io.BytesIO(b"x"), "list.csv")}
     refused = registry.send("POST", f"{batch}/manifest", data=form)
     assert refused.status_code == 422
+
+
+def test_all_photos_of_a_form_are_taken_or_none(registry: Program, files: Files) -> None:
+    batch = start(registry)
+    (item,) = announce(registry, batch, {"a1/1.jpg": picture()})
+    sent = {str(item["id"]): [picture()], "999999": [picture(1)]}
+    answer = registry.post_form(f"{batch}/photos", {}, sent)
+    assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (422, "999999")
+    answer = registry.post_form(f"{batch}/photos", {"3": "no file"}, {str(item["id"]): [picture()]})
+    assert (answer.status_code, "3 is no file" in answer.get_json()["detail"]) == (400, True)
+    assert files() == []
+    assert registry.get(batch).get_json()["counts"]["expected"] == 1
+
+
+def test_a_key_that_is_revoked_while_photos_come_enrols_none(
+    app: Flask, registry: Program, files: Files, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = start(registry)
+    (item,) = announce(registry, batch, {"a1/1.jpg": picture()})
+    received = PhotoStore.receive
+
+    def revoked_meanwhile(*arguments: Any) -> Any:
+        with app.app_context():
+            (key,) = db.session.scalars(select(ApiKey))
+            revoke_key(db.session(), TESTER, key)
+        return received(*arguments)
+
+    monkeypatch.setattr(PhotoStore, "receive", revoked_meanwhile)
+    answer = registry.post_form(f"{batch}/photos", {}, {str(item["id"]): [picture()]})
+    assert answer.status_code == 401
+    assert files() == []
+    assert session.scalars(select(BatchItem.state)).all() == ["expected"]

@@ -6,12 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from portal import paging
 from portal.audit.models import AuditEvent
+from portal.database import writing
+from portal.organizations.models import Organization
+from portal.pairs.models import DuplicatePair
 from portal.people.models import Person
 from tests.databases import on_both_databases
+from tests.make.calibrations import add_calibration
 from tests.portal.conftest import Paired
 from tests.program import Program
 
@@ -40,6 +45,17 @@ def test_pairs_are_listed_by_score_and_filtered(registry: Program, paired: Paire
     (pair,) = (one for one in registry.get("/duplicates").get_json()["items"] if one["id"] == weak.id)
     assert (pair["a"]["external_id"], pair["b"]["external_id"], pair["score"]) == ("A", "B", 0.5)
     assert (pair["status"], pair["needs_decision"], pair["band"]) == ("open", True, None)
+
+
+def test_a_score_from_which_nothing_follows_has_no_band(
+    registry: Program, paired: Paired, session: Session, clinic: Organization
+) -> None:
+    pair = paired("A", "B", 0.9)
+    add_calibration(session, clinic)
+    assert registry.get(f"/duplicates/{pair.id}").get_json()["band"] == "strong"
+    with writing(session):
+        session.execute(update(DuplicatePair).values(same_photo=True))
+    assert registry.get(f"/duplicates/{pair.id}").get_json()["band"] is None
 
 
 @on_both_databases

@@ -16,11 +16,14 @@ from sqlalchemy.orm import Session
 
 from portal.api.examinations import views
 from portal.database import now, writing
-from portal.examination.models import Examination
+from portal.examination import services
+from portal.examination.models import Examination, Kind
 from portal.examination.services import KEPT_FOR
+from portal.examination.work import claim_examination
 from portal.keys.models import Scope
 from portal.organizations.models import Organization
 from tests.databases import on_both_databases
+from tests.make.people import TESTER
 from tests.make.photos import mate, picture, side_by_side
 from tests.portal.api.test_people import Events, Files, enrol
 from tests.portal.conftest import Answered
@@ -188,3 +191,38 @@ def test_what_nobody_waits_for_any_more_is_deleted(
     sweep(app)
     session.rollback()
     assert (files(), session.scalars(select(Examination)).all()) == ([], [])
+
+
+def test_with_a_person_who_is_deleted_meanwhile_the_photo_goes_too(
+    answered: Answered,
+    worker: Worker,
+    registry: Program,
+    lfw: Path,
+    files: Files,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for moment in ("while it is waited for", "before it is begun"):
+        person = enrol(registry, moment, mate(lfw, "Ahmed_Chalabi", 1))
+        worker.work()
+
+        def deleted(*arguments: Any, real: Any, number: int = person["id"], **named: Any) -> Any:
+            assert registry.send("DELETE", f"/people/{number}").status_code == 204
+            return real(*arguments, **named)
+
+        with monkeypatch.context() as patch:
+            target, name = (views, "wait") if "waited" in moment else (services, "begin_examination")
+            patch.setattr(target, name, partial(deleted, real=getattr(target, name)))
+            photo = {"image": [mate(lfw, "Ahmed_Chalabi", 2)]}
+            answer = registry.post_form(f"/people/{person['id']}/verifications", {}, photo)
+        assert (answer.status_code, files()) == (404, [])
+
+
+def test_a_template_of_a_face_model_that_was_changed_meanwhile_is_not_compared(
+    worker: Worker, session: Session, clinic: Organization
+) -> None:
+    model = worker.process.face_model_id
+    probes = [bytes(8), bytes(8)]
+    number = services.begin_examination(session, clinic, TESTER, Kind.COMPARISON, probes, face_model_id=model)
+    assert claim_examination(session, "host:1:x", number, model + 1) is None
+    failed = session.get_one(Examination, number)
+    assert (failed.state, failed.reason) == ("failed", "face_model_changed")

@@ -82,6 +82,7 @@ def test_what_breaks_off_and_what_is_not_there_are_told() -> None:
         (503, "120", 120),
         (429, "in an hour", 3600),
         (503, "soon", 0),
+        (503, "Fri, 31 Dec 99999999999999999999 00:00:00 GMT", 0),
         (503, "-5", 0),
         (500, "120", 0),
     ],
