@@ -83,8 +83,17 @@ def current_actor() -> Actor:
     return Actor(None, f"key {g.api_key.name}", request.remote_addr or "", _note)
 
 
-def _note(session: Session, subject_id: int | None) -> None:
+def current_onlooker() -> Actor:
+    """As current_actor, for what changes nothing that lasts: sent again, it may be carried out again."""
+    return Actor(None, f"key {g.api_key.name}", request.remote_addr or "", _check)
+
+
+def _check(session: Session, _subject_id: int | None) -> None:
     if not is_usable_still(session, g.api_key):
         raise _refused(UNUSABLE)
+
+
+def _note(session: Session, subject_id: int | None) -> None:
+    _check(session, subject_id)
     if "note_act" in g:
         g.note_act(session, subject_id)

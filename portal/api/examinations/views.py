@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from flask import Blueprint
 
-from portal.api.access import current_actor, current_key, current_organization
+from portal.api.access import current_key, current_onlooker, current_organization
 from portal.api.contract import operation
 from portal.api.examinations.schemas import (
     Comparison,
@@ -130,7 +130,7 @@ def _begin(
     return services.begin_examination(
         db.session(),
         current_organization(),
-        current_actor(),
+        current_onlooker(),
         kind,
         [probe.content if isinstance(probe, SentTemplate) else probe for probe in probes],
         face_model_id=models[0] if models else None,

@@ -32,6 +32,7 @@ from tests.make.batches import finish
 from tests.make.photos import picture
 from tests.portal.api.test_batches import decide, send, start
 from tests.portal.api.test_people import enrol
+from tests.portal.conftest import Answered
 from tests.program import Program, program
 from tests.run.workers import Worker
 
@@ -272,3 +273,28 @@ def test_a_day_later_a_key_is_new_and_the_sweep_forgets_it(
     change(session, **old)
     sweep(session, photo_store())
     assert session.scalars(select(IdempotentRequest)).all() == []
+
+
+@on_both_databases
+def test_an_examination_that_was_refused_may_be_sent_again_with_its_key(
+    worker: Worker, registry: Program, answered: Answered, events: Events
+) -> None:
+    def compare() -> TestResponse:
+        photos = {"image_a": [picture(1)], "image_b": [picture(2)]}
+        return registry.post_form("/comparisons", {}, photos, **{"Idempotency-Key": "one"})
+
+    refusals = [answered(compare) for _ in range(2)]
+    assert [refusal.status_code for refusal in refusals] == [422, 422]
+    assert len(events("examination.comparison")) == 2
+
+
+def test_the_answer_to_an_examination_is_kept(
+    worker: Worker, registry: Program, answered: Answered, events: Events
+) -> None:
+    def detect() -> TestResponse:
+        return registry.post_form("/detections", {}, {"image": [picture(1)]}, **{"Idempotency-Key": "one"})
+
+    first = answered(detect)
+    assert first.status_code == 200
+    assert detect().data == first.data
+    assert len(events("examination.detection")) == 1
