@@ -136,6 +136,11 @@ def _repeated(first: IdempotentRequest, again: View | None, arguments: dict[str,
 
 
 def _kept(claim: Claim, fingerprint: str, response: Response) -> Response:
+    """The answer that counts, which is kept for repeats unless it is one that nobody may store."""
+    if response.cache_control.no_store:
+        release(db.session(), claim)
+        tell(request_done(claim.request_id))
+        return response
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     answer = Answer(response.status_code, headers, response.get_data())
     answer = record_answer(db.session(), claim, fingerprint, answer)

@@ -53,7 +53,7 @@ ANSWERED_WITHIN_S = 60
     query=DetectionQuery,
     form=DetectionForm,
 )
-def detect_faces(query: DetectionQuery) -> Detection:
+def detect_faces(query: DetectionQuery) -> tuple[Detection, int, dict[str, str]]:
     """Find the faces of a photo, which is not kept."""
     if query.templates and not current_key().may(Scope.ADMIN):
         words = f"The key {current_key().name} may not have templates: it needs the scope admin."
@@ -64,7 +64,7 @@ def detect_faces(query: DetectionQuery) -> Detection:
     with _answered(began, probes, ("image",)) as examination:
         (photo,) = examination.photos
         model = current_face_model(db.session()) if query.templates else None
-        return Detection.model_validate(
+        found = Detection.model_validate(
             {
                 "width": photo.width,
                 "height": photo.height,
@@ -73,6 +73,8 @@ def detect_faces(query: DetectionQuery) -> Detection:
                 "processing_ms": examination.steps_ms,
             }
         )
+        # Templates are kept nowhere but with the face they were made of.
+        return found, 200, {"Cache-Control": "no-store"} if query.templates else {}
 
 
 @blueprint.post("/comparisons")

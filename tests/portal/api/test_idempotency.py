@@ -29,7 +29,7 @@ from portal.people.models import Person
 from portal.storage import photo_store
 from tests.databases import on_both_databases
 from tests.make.batches import finish
-from tests.make.photos import picture
+from tests.make.photos import mate, picture
 from tests.portal.api.test_batches import decide, send, start
 from tests.portal.api.test_people import enrol
 from tests.portal.conftest import Answered
@@ -298,3 +298,19 @@ def test_the_answer_to_an_examination_is_kept(
     assert first.status_code == 200
     assert detect().data == first.data
     assert len(events("examination.detection")) == 1
+
+
+@on_both_databases
+def test_templates_are_not_kept_for_repeats(
+    worker: Worker, registry: Program, answered: Answered, session: Session, lfw: Path, events: Events
+) -> None:
+    photo = mate(lfw, "Ahmed_Chalabi", 1)
+
+    def detect() -> TestResponse:
+        path = "/detections?templates=true"
+        return registry.post_form(path, {}, {"image": [photo]}, **{"Idempotency-Key": "one"})
+
+    answers = [answered(detect).get_json() for _ in range(2)]
+    assert answers[0]["faces"][0]["template"] == answers[1]["faces"][0]["template"] is not None
+    assert session.scalars(select(IdempotentRequest)).all() == []
+    assert len(events("examination.detection")) == 2
