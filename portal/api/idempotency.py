@@ -21,6 +21,7 @@ from portal.keys.idempotency import (
     Answer,
     Claim,
     answer_of,
+    claim_of,
     claim_request,
     note_act,
     record_answer,
@@ -131,8 +132,9 @@ def _repeated(first: IdempotentRequest, again: View | None, arguments: dict[str,
         raise Problem(
             409, "This request was carried out, but its answer was lost. Look before you send more."
         )
+    claim = claim_of(db.session(), first)
     response = current_app.make_response(again(first.subject_id))
-    return _kept(Claim(first.id, first.claim), body.fingerprint(), response)
+    return _kept(claim, body.fingerprint(), response)
 
 
 def _kept(claim: Claim, fingerprint: str, response: Response) -> Response:

@@ -13,11 +13,13 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from portal.database import execute_change, insert_or_leave, now, writing
 from portal.keys.models import ApiKey, IdempotentRequest
+from portal.locks import lock_rows
+from portal.organizations.models import Organization
 
 KEPT = timedelta(hours=24)
 # A claim is renewed while the request's body comes. Without a sign for so long it may be taken over.
@@ -37,6 +39,9 @@ class Claim:
 
     request_id: int
     token: str
+    organization_id: int
+    # Of the organization, before the answer was made.
+    deletions: int
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,13 @@ def claim_request(session: Session, key: ApiKey, name: str, target_hash: str) ->
         found = session.scalars(
             select(IdempotentRequest).where(*mine).execution_options(populate_existing=True)
         ).one()
-    return Claim(found.id, token) if found.claim == token else found
+    return claim_of(session, found) if found.claim == token else found
+
+
+def claim_of(session: Session, request: IdempotentRequest) -> Claim:
+    """Who holds the request now, for an answer that is made from now on."""
+    deletions = select(Organization.deletions).where(Organization.id == request.organization_id)
+    return Claim(request.id, request.claim, request.organization_id, session.scalars(deletions).one())
 
 
 def renew_claim(session: Session, claim: Claim) -> None:
@@ -108,15 +119,24 @@ def note_act(session: Session, claim: Claim, body_hash: str, subject_id: int | N
 
 
 def record_answer(session: Session, claim: Claim, body_hash: str, answer: Answer) -> Answer:
-    """Keep the answer for repeats; returns the one that counts: another may have been quicker."""
+    """Keep the answer for repeats; returns the one that counts: another may have been quicker.
+
+    It is not kept if someone was deleted since the claim: it may show them.
+    """
+    mine = (*_holds(claim), IdempotentRequest.status.is_(None))
     with writing(session):
-        execute_change(
-            session,
-            update(IdempotentRequest)
-            .where(*_holds(claim), IdempotentRequest.status.is_(None))
-            .values(body_hash=body_hash, status=answer.status, headers=answer.headers, body=answer.body)
-            .execution_options(synchronize_session=False),
-        )
+        # Whoever is deleting holds the organization until the commit.
+        organization = select(Organization).where(Organization.id == claim.organization_id)
+        if lock_rows(session, organization, read=True).scalar_one().deletions == claim.deletions:
+            execute_change(
+                session,
+                update(IdempotentRequest)
+                .where(*mine)
+                .values(body_hash=body_hash, status=answer.status, headers=answer.headers, body=answer.body)
+                .execution_options(synchronize_session=False),
+            )
+        else:
+            _forget(session, *mine)
         kept = session.scalar(
             select(IdempotentRequest)
             .where(IdempotentRequest.id == claim.request_id)
@@ -150,18 +170,17 @@ def release(session: Session, claim: Claim) -> bool:
 def forget_answers(session: Session, organization_id: int) -> None:
     """Forget the answers that an organization's programs got, in the transaction that deletes someone.
 
-    What was done stays known: a repeat is answered with what is there by then.
+    What was done stays known: a repeat is answered with what is there by then. Answers that are being made
+    at the moment are not kept either.
     """
-    answered = (
-        IdempotentRequest.organization_id == organization_id,
-        IdempotentRequest.status.is_not(None),
-    )
-    session.execute(delete(IdempotentRequest).where(*answered, IdempotentRequest.acted_at.is_(None)))
     session.execute(
-        update(IdempotentRequest)
-        .where(*answered)
-        .values(status=None, headers=None, body=None)
+        update(Organization)
+        .where(Organization.id == organization_id)
+        .values(deletions=Organization.deletions + 1)
         .execution_options(synchronize_session=False)
+    )
+    _forget(
+        session, IdempotentRequest.organization_id == organization_id, IdempotentRequest.status.is_not(None)
     )
 
 
@@ -171,6 +190,18 @@ def forget_old_requests(session: Session) -> None:
     if old:
         with writing(session):
             session.execute(delete(IdempotentRequest).where(IdempotentRequest.id.in_(old), *_are_old()))
+
+
+def _forget(session: Session, *which: ColumnElement[bool]) -> None:
+    """Forget answers; a request that noted no act may be carried out again."""
+    session.execute(delete(IdempotentRequest).where(*which, IdempotentRequest.acted_at.is_(None)))
+    session.execute(
+        update(IdempotentRequest)
+        .where(*which)
+        # Nobody waits for this answer any more.
+        .values(status=None, headers=None, body=None, claimed_until=now())
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _are_old() -> tuple[Any, ...]:

@@ -24,6 +24,9 @@ class Organization(Base):
     # Counts the changes of the gallery. It is raised under the row's lock, in the transaction of the
     # change, so that a reader of a version has missed nothing below it.
     gallery_version: Mapped[int] = mapped_column(Identifier, default=0)
+    # Counts the deletions of people, photos and searches, in the same way: what was read before one of them
+    # may show what is no more.
+    deletions: Mapped[int] = mapped_column(Identifier, default=0)
     # From which score on a search says "match", and two people are shown as a pair; None: as the face
     # model's card has it. An admin chose them by their error rates, see portal.calibration.
     search_threshold: Mapped[float | None]

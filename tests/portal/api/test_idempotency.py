@@ -23,18 +23,22 @@ from jobs.sweep import sweep
 from portal.api import idempotency
 from portal.audit.models import AuditEvent
 from portal.database import now, writing
+from portal.extensions import db
+from portal.keys.idempotency import forget_answers
 from portal.keys.models import IdempotentRequest, Scope
 from portal.organizations.models import Organization
 from portal.people.models import Person
 from portal.storage import photo_store
-from tests.databases import on_both_databases
+from tests.databases import on_both_databases, on_postgresql
 from tests.make.batches import finish
 from tests.make.photos import mate, picture
 from tests.portal.api.test_batches import decide, send, start
 from tests.portal.api.test_people import enrol
 from tests.portal.conftest import Answered
 from tests.program import Program, program
+from tests.run.postgres import someone_waits_for_a_lock
 from tests.run.workers import Worker
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 Events = Callable[[str], list[AuditEvent]]
@@ -314,3 +318,47 @@ def test_templates_are_not_kept_for_repeats(
     assert answers[0]["faces"][0]["template"] == answers[1]["faces"][0]["template"] is not None
     assert session.scalars(select(IdempotentRequest)).all() == []
     assert len(events("examination.detection")) == 2
+
+
+@on_both_databases
+def test_an_answer_that_shows_who_was_deleted_while_it_was_made_is_not_kept(
+    registry: Program, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_answer = idempotency.record_answer
+
+    def late(*given: Any) -> Any:
+        with ThreadPoolExecutor(1) as elsewhere:
+            person_id = session.scalars(select(Person.id)).one()
+            deleted = elsewhere.submit(registry.send, "DELETE", f"/people/{person_id}").result()
+            assert deleted.status_code == 204
+        return record_answer(*given)
+
+    monkeypatch.setattr(idempotency, "record_answer", late)
+    assert enrol_once(registry).status_code == 202
+    (known,) = session.scalars(select(IdempotentRequest).execution_options(populate_existing=True))
+    assert (known.status, known.headers, known.body) == (None, None, None)
+    assert enrol_once(registry).status_code == 404
+
+
+@on_postgresql
+def test_an_answer_waits_for_a_deletion_that_is_under_way(
+    app: Flask, clinic: Organization, registry: Program, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_answer, is_recording = idempotency.record_answer, threading.Event()
+
+    def late(*given: Any) -> Any:
+        is_recording.set()
+        return record_answer(*given)
+
+    monkeypatch.setattr(idempotency, "record_answer", late)
+    with ThreadPoolExecutor(1) as pool:
+        with writing(session):
+            forget_answers(session, clinic.id)
+            first = pool.submit(enrol_once, registry)
+            assert is_recording.wait(60)
+            wait_until(
+                lambda: first.done() or someone_waits_for_a_lock(db.engine), "the answer, or that it waits"
+            )
+        assert first.result().status_code == 202
+    (known,) = session.scalars(select(IdempotentRequest).execution_options(populate_existing=True))
+    assert (known.acted_at is None, known.status, known.body) == (False, None, None)
