@@ -58,7 +58,17 @@ def claim_request(session: Session, key: ApiKey, name: str, target_hash: str) ->
 
     A claim that has run out before the act is taken over; what is older than KEPT is forgotten.
     """
-    token, key_hash, moment = secrets.token_hex(16), sha256(name.encode()).hexdigest(), now()
+    token, key_hash = secrets.token_hex(16), sha256(name.encode()).hexdigest()
+    # There is none if the one that was in the way is released at this very moment: then it is free.
+    while (found := _claimed_or_known(session, key, key_hash, target_hash, token)) is None:
+        pass
+    return claim_of(session, found) if found.claim == token else found
+
+
+def _claimed_or_known(
+    session: Session, key: ApiKey, key_hash: str, target_hash: str, token: str
+) -> IdempotentRequest | None:
+    moment = now()
     mine = (IdempotentRequest.api_key_id == key.id, IdempotentRequest.key_hash == key_hash)
     with writing(session):
         session.execute(delete(IdempotentRequest).where(*mine, *_are_old()))
@@ -85,10 +95,9 @@ def claim_request(session: Session, key: ApiKey, name: str, target_hash: str) ->
             .values(claim=token, claimed_until=moment + CLAIMED, created_at=moment)
             .execution_options(synchronize_session=False)
         )
-        found = session.scalars(
+        return session.scalars(
             select(IdempotentRequest).where(*mine).execution_options(populate_existing=True)
-        ).one()
-    return claim_of(session, found) if found.claim == token else found
+        ).one_or_none()
 
 
 def claim_of(session: Session, request: IdempotentRequest) -> Claim:

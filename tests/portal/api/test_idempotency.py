@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, event, func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -24,6 +24,7 @@ from portal.api import idempotency
 from portal.audit.models import AuditEvent
 from portal.database import now, writing
 from portal.extensions import db
+from portal.keys import idempotency as keys
 from portal.keys.idempotency import forget_answers
 from portal.keys.models import IdempotentRequest, Scope
 from portal.organizations.models import Organization
@@ -362,3 +363,33 @@ def test_an_answer_waits_for_a_deletion_that_is_under_way(
         assert first.result().status_code == 202
     (known,) = session.scalars(select(IdempotentRequest).execution_options(populate_existing=True))
     assert (known.acted_at is None, known.status, known.body) == (False, None, None)
+
+
+@on_postgresql
+def test_a_key_that_is_released_while_it_is_claimed_again_is_claimed(
+    app: Flask, registry: Program, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, send = send_slowly(registry)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(send)
+        assert slow.is_coming.wait(60)
+        insert_or_leave = keys.insert_or_leave
+
+        def release_then(*given: Any) -> Any:
+            """After the INSERT met the first request, that is refused."""
+            monkeypatch.setattr(keys, "insert_or_leave", insert_or_leave)
+            statement = insert_or_leave(*given)
+
+            @event.listens_for(db.engine, "after_execute", once=True)
+            def refuse(*_: Any) -> None:
+                with Session(db.engine) as other:
+                    other.execute(delete(IdempotentRequest))
+                    other.commit()
+
+            return statement
+
+        monkeypatch.setattr(keys, "insert_or_leave", release_then)
+        assert enrol_once(registry).status_code == 202
+        slow.may_go_on.set()
+        assert first.result().status_code == 409
+    assert people(session) == 1
