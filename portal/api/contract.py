@@ -97,7 +97,8 @@ def operation(
     """Declare what a view of the API needs and answers; it gets `query` and `json` as arguments, checked.
 
     form: the fields of a form with files, which the view reads by itself, piece by piece.
-    again: for a POST, its answer once more, of the row whose id it gets (idempotency.once).
+    again: for a POST that is in the audit trail, its answer once more, of the row whose id it gets
+    (idempotency.once).
     tagged: its answers have an ETag, and its changes take If-Match (etags). file: media types of the file
     that it answers.
     """

@@ -44,8 +44,9 @@ View = Callable[..., Any]
 def once(view: View, again: View | None) -> View:
     """A view that carries out a POST with an Idempotency-Key once, and answers repeats as the first.
 
-    again: the answer anew, of the row that the act made or changed, whose id it gets first; for repeats of
-    which the first answer was lost. Without it they are told so. Raises Problem (400, 409, 422).
+    again: the answer anew, for repeats of which the first answer was lost or deleted. It gets the ids in the
+    address, or where there are none that of the row that the act made. Without it they are told that there
+    is no answer any more. Raises Problem (400, 409, 422).
     """
 
     @wraps(view)
@@ -87,7 +88,7 @@ def _claimed_or_known(name: str, *, is_repeatable: bool) -> Claim | IdempotentRe
     if not wait(session, request_done(found.id), PATIENCE_S, is_settled):
         raise Problem(
             409,
-            f"The first request with this {HEADER} is still running. Ask again.",
+            f"The first request with this {HEADER} has no answer yet. Ask again.",
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )
     if isinstance(found, IdempotentRequest) and found.target_hash != target:
@@ -128,12 +129,14 @@ def _repeated(first: IdempotentRequest, again: View | None, arguments: dict[str,
         raise Problem(422, f"This {HEADER} was used for a request with another body.")
     if answer := answer_of(first):
         return _sent(answer)
-    if again is None or first.subject_id is None:
-        raise Problem(
-            409, "This request was carried out, but its answer was lost. Look before you send more."
+    ids = arguments.values() or [first.subject_id]
+    if again is None or None in ids:
+        words = (
+            "This request was carried out, but its answer is not there any more. Look before you send more."
         )
+        raise Problem(409, words)
     claim = claim_of(db.session(), first)
-    response = current_app.make_response(again(first.subject_id))
+    response = current_app.make_response(again(*ids))
     return _kept(claim, body.fingerprint(), response)
 
 

@@ -62,6 +62,14 @@ blueprint.register_error_handler(BatchError, refused)
 blueprint.register_error_handler(ManifestError, refused)
 
 
+def _present(batch_id: int) -> Batch:
+    return _answer(_batch(batch_id))
+
+
+def _started(batch_id: int) -> tuple[Batch, int, dict[str, str]]:
+    return _present(batch_id), 201, {"Location": url_for("api_batches.get_batch", batch_id=batch_id)}
+
+
 @blueprint.get("")
 @operation(Scope.ENROL, "batches", {200: Batches}, query=CursorQuery)
 def list_batches(query: CursorQuery) -> Batches:
@@ -71,7 +79,7 @@ def list_batches(query: CursorQuery) -> Batches:
 
 
 @blueprint.post("")
-@operation(Scope.ENROL, "batches", {201: Batch}, json=NewBatch)
+@operation(Scope.ENROL, "batches", {201: Batch}, json=NewBatch, again=_started)
 def start_batch(json: NewBatch) -> tuple[Batch, int, dict[str, str]]:
     """Begin a batch. Its manifest, if there is one, comes first; then photos are announced and sent."""
     batch = services.start_batch(
@@ -83,15 +91,14 @@ def start_batch(json: NewBatch) -> tuple[Batch, int, dict[str, str]]:
         known=json.known,
         source=json.source,
     )
-    where = {"Location": url_for("api_batches.get_batch", batch_id=batch.id)}
-    return _answer(batch), 201, where
+    return _started(batch.id)
 
 
 @blueprint.get("/<int:batch_id>")
 @operation(Scope.ENROL, "batches", {200: Batch})
 def get_batch(batch_id: int) -> Batch:
     """A batch and how far it is."""
-    return _answer(_batch(batch_id))
+    return _present(batch_id)
 
 
 @blueprint.get("/<int:batch_id>/items")
@@ -145,7 +152,7 @@ def announce_files(batch_id: int, json: Files) -> AnnouncedFiles:
 def end_announcing(batch_id: int) -> Batch:
     """Say that all photos were announced: the batch ends when they are enrolled."""
     announcing.announce_all(db.session(), _batch(batch_id))
-    return _answer(_batch(batch_id))
+    return _present(batch_id)
 
 
 @blueprint.post("/<int:batch_id>/photos")
@@ -207,7 +214,7 @@ def send_piece(batch_id: int, archive_id: int, query: PieceQuery) -> ArchiveProg
 
 
 @blueprint.post("/<int:batch_id>/decision")
-@operation(Scope.ENROL, "batches", {200: Batch, 409: ProblemDetails}, json=BatchDecision)
+@operation(Scope.ENROL, "batches", {200: Batch, 409: ProblemDetails}, json=BatchDecision, again=_present)
 def decide_batch(batch_id: int, json: BatchDecision) -> Batch:
     """Pause, resume, cancel, finish, retry or undo a batch."""
     batch, session, actor, store = _batch(batch_id), db.session(), current_actor(), photo_store()
@@ -227,7 +234,7 @@ def decide_batch(batch_id: int, json: BatchDecision) -> Batch:
                 services.undo(session, actor, batch, store)
     except BatchError as error:
         raise Problem(409, str(error)) from error
-    return _answer(_batch(batch_id))
+    return _present(batch_id)
 
 
 def _refuse_unknown(batch: BatchRow, arrivals: Sequence[Arrival]) -> None:

@@ -31,6 +31,23 @@ from portal.pairs.scans import ScanError
 
 blueprint = Blueprint("api_duplicates", __name__, url_prefix="/api/v1")
 
+ANSWERED_ANEW = (
+    "The first answer is not there any more: if a merge was undone, look whether all of it could be."
+)
+
+
+def _decided_before(pair_id: int) -> DecidedPair:
+    """A decision that was made, of which the remarks are not known any more."""
+    return DecidedPair(pair=_answer(_pair(pair_id)), remarks=[ANSWERED_ANEW])
+
+
+def _started(scan_id: int) -> tuple[Scan, int, dict[str, str]]:
+    return _present(scan_id), 202, {"Location": url_for("api_duplicates.get_scan", scan_id=scan_id)}
+
+
+def _present(scan_id: int) -> Scan:
+    return Scan.of(_scan(scan_id))
+
 
 @blueprint.get("/duplicates")
 @operation(Scope.READ, "duplicates", {200: Pairs}, query=PairsQuery)
@@ -61,7 +78,13 @@ def get_pair(pair_id: int) -> Pair:
 
 
 @blueprint.post("/duplicates/<int:pair_id>/decision")
-@operation(Scope.DECIDE, "duplicates", {200: DecidedPair, 409: ProblemDetails}, json=PairDecision)
+@operation(
+    Scope.DECIDE,
+    "duplicates",
+    {200: DecidedPair, 409: ProblemDetails},
+    json=PairDecision,
+    again=_decided_before,
+)
 def decide_pair(pair_id: int, json: PairDecision) -> DecidedPair:
     """Decide about a pair, or undo what was decided, with the merge if there was one."""
     if json.decision != Decision.MERGE and (json.survivor_id, json.name_of) != (None, None):
@@ -89,33 +112,32 @@ def list_scans() -> Scans:
 
 
 @blueprint.post("/duplicate-scans")
-@operation(Scope.DECIDE, "duplicates", {202: Scan, 409: ProblemDetails})
+@operation(Scope.DECIDE, "duplicates", {202: Scan, 409: ProblemDetails}, again=_started)
 def start_scan() -> tuple[Scan, int, dict[str, str]]:
     """Start to compare all people with each other."""
     try:
         scan = scans.start_scan(db.session(), current_organization(), current_actor())
     except ScanError as error:
         raise Problem(409, str(error)) from error
-    where = {"Location": url_for("api_duplicates.get_scan", scan_id=scan.id)}
-    return Scan.of(_scan(scan.id)), 202, where
+    return _started(scan.id)
 
 
 @blueprint.get("/duplicate-scans/<int:scan_id>")
 @operation(Scope.READ, "duplicates", {200: Scan})
 def get_scan(scan_id: int) -> Scan:
     """A scan and how far it is."""
-    return Scan.of(_scan(scan_id))
+    return _present(scan_id)
 
 
 @blueprint.post("/duplicate-scans/<int:scan_id>/cancel")
-@operation(Scope.DECIDE, "duplicates", {200: Scan, 409: ProblemDetails})
+@operation(Scope.DECIDE, "duplicates", {200: Scan, 409: ProblemDetails}, again=_present)
 def cancel_scan(scan_id: int) -> Scan:
     """End a scan where it is; the pairs that it found stay."""
     try:
         scans.cancel_scan(db.session(), current_actor(), _scan(scan_id))
     except ScanError as error:
         raise Problem(409, str(error)) from error
-    return Scan.of(_scan(scan_id))
+    return _present(scan_id)
 
 
 def _merge(pair: DuplicatePair, json: PairDecision) -> None:

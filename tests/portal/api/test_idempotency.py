@@ -35,7 +35,7 @@ from tests.make.batches import finish
 from tests.make.photos import mate, picture
 from tests.portal.api.test_batches import decide, send, start
 from tests.portal.api.test_people import enrol
-from tests.portal.conftest import Answered
+from tests.portal.conftest import Answered, Paired
 from tests.program import Program, program
 from tests.run.postgres import someone_waits_for_a_lock
 from tests.run.workers import Worker
@@ -43,6 +43,11 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 Events = Callable[[str], list[AuditEvent]]
+BATCH = {"source": "registry", "grouping": "file", "label": "external_id"}
+ACTS = (
+    *("batch.created", "batch.paused", "pair.decided"),
+    *("duplicates.scan_started", "duplicates.scan_cancelled"),
+)
 KILLED = """
 import os, signal, sys
 from importlib import import_module
@@ -393,3 +398,72 @@ def test_a_key_that_is_released_while_it_is_claimed_again_is_claimed(
         slow.may_go_on.set()
         assert first.result().status_code == 409
     assert people(session) == 1
+
+
+def sent_before_and_after_a_deletion(
+    who: Program, path: str, json: dict[str, Any] | None
+) -> tuple[TestResponse, TestResponse]:
+    """The first answer, and that of a repeat after somebody else was deleted."""
+    key = {"Idempotency-Key": path}
+    first = who.send("POST", path, json=json, headers=key)
+    person_id = enrol(who, "somebody", picture(200))["id"]
+    assert who.send("DELETE", f"/people/{person_id}").status_code == 204
+    return first, who.send("POST", path, json=json, headers=key)
+
+
+def test_after_a_deletion_repeats_are_answered_anew_and_nothing_is_done_twice(
+    registry: Program, paired: Paired, events: Events
+) -> None:
+    first, repeat = sent_before_and_after_a_deletion(registry, "/batches", BATCH)
+    assert (repeat.status_code, repeat.get_json()) == (201, first.get_json())
+    assert repeat.headers["Location"] == first.headers["Location"]
+    batch_id = first.get_json()["id"]
+    for path, json, status in (
+        (f"/batches/{batch_id}/decision", {"decision": "pause"}, 200),
+        (f"/duplicates/{paired('A', 'B').id}/decision", {"decision": "distinct"}, 200),
+        ("/duplicate-scans", None, 202),
+    ):
+        first, repeat = sent_before_and_after_a_deletion(registry, path, json)
+        assert (first.status_code, repeat.status_code) == (status, status), repeat.text
+        if path.startswith("/duplicates/"):
+            assert repeat.get_json()["pair"] == first.get_json()["pair"]
+            assert "not there any more" in repeat.get_json()["remarks"][0]
+        else:
+            assert repeat.get_json() == first.get_json()
+    cancel = f"/duplicate-scans/{first.get_json()['id']}/cancel"
+    first, repeat = sent_before_and_after_a_deletion(registry, cancel, None)
+    assert (repeat.status_code, repeat.get_json()) == (200, first.get_json())
+    for action in ACTS:
+        assert len(events(action)) == 1, action
+
+
+def test_several_searches_whose_answer_was_deleted_are_told_to_have_been_carried_out(
+    registry: Program, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search() -> TestResponse:
+        photos = {"images": [picture(1), picture(2)]}
+        return registry.post_form("/searches/batch", {}, photos, **{"Idempotency-Key": "one"})
+
+    assert search().status_code == 202
+    person_id = enrol(registry, "A1", picture(3))["id"]
+    assert registry.send("DELETE", f"/people/{person_id}").status_code == 204
+    monkeypatch.setattr(idempotency, "PATIENCE_S", -1)  # it is told at once
+    repeat = search()
+    assert (repeat.status_code, "was carried out" in repeat.get_json()["detail"]) == (409, True)
+    assert "Retry-After" not in repeat.headers
+    assert len(events("search.created")) == 2
+
+
+def test_the_parts_of_a_batch_may_be_sent_again_after_a_deletion(registry: Program) -> None:
+    batch_id = registry.send("POST", "/batches", json=BATCH).get_json()["id"]
+    path = f"/batches/{batch_id}/files"
+    file = {"path": "a1.jpg", "size_bytes": 10}
+    first, repeat = sent_before_and_after_a_deletion(registry, path, {"files": [file]})
+    assert (repeat.status_code, repeat.get_json()) == (200, first.get_json())
+    first, repeat = sent_before_and_after_a_deletion(registry, f"/batches/{batch_id}/announced", None)
+    assert (repeat.status_code, repeat.get_json()) == (200, first.get_json())
+    archives = f"/batches/{batch_id}/archives"
+    first, repeat = sent_before_and_after_a_deletion(
+        registry, archives, {"file_name": "a.zip", "size_bytes": 10}
+    )
+    assert (repeat.status_code, repeat.get_json()) == (first.status_code, first.get_json())
