@@ -7,7 +7,7 @@ from copy import deepcopy
 from inspect import signature
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from spectree import Response, SecurityScheme, SpecTree
 from spectree.models import SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
@@ -42,12 +42,22 @@ def _is_object(request: Any) -> bool:
 
 
 class _Plugin(FlaskPlugin):
-    """Leaves forms to the views, which read them piece by piece."""
+    """Leaves forms to the views, which read them piece by piece, and takes JSON by the letter."""
 
     def request_validation(self, request: Any, query: Any, json: Any, form: Any, *others: Any) -> None:
         if json is not None and not _is_object(request):
             raise Problem(400, "Send a JSON object, as application/json.")
-        super().request_validation(request, query, json, None, *others)  # type: ignore[no-untyped-call]
+        if request.method == "POST" and json is None and form is None and request.get_data():
+            raise Problem(400, "This address takes no body: nothing of what was sent would be done.")
+        super().request_validation(request, query, None, None, *others)  # type: ignore[no-untyped-call]
+        if json is not None:
+            # As JSON, and not what Python made of it: there a number is none of the texts that stand for one,
+            # while moments and choices are texts.
+            try:
+                body = json.model_validate_json(request.get_data(), strict=True)
+            except ValidationError as error:
+                raise invalid(error) from error
+            request.context = request.context._replace(json=body)
 
     def parse_path(self, route: Any, path_parameter_descriptions: Any) -> tuple[str, list[Any]]:
         path, parameters = super().parse_path(route, path_parameter_descriptions)

@@ -89,6 +89,8 @@ def decide_pair(pair_id: int, json: PairDecision) -> DecidedPair:
     """Decide about a pair, or undo what was decided, with the merge if there was one."""
     if json.decision != Decision.MERGE and (json.survivor_id, json.name_of) != (None, None):
         raise Problem.of_field("survivor_id", "survivor_id and name_of are for the decision merge.")
+    if json.decision == Decision.UNDO and json.note:
+        raise Problem.of_field("note", "The decision undo takes no note.")
     pair, session, actor = _pair(pair_id), db.session(), current_actor()
     remarks: list[str] = []
     try:

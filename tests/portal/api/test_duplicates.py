@@ -146,3 +146,23 @@ def test_one_scan_is_started_at_a_time_and_cancelled(registry: Program, paired: 
     assert (cancelled["status"], cancelled["cancelled"]) == ("done", True)
     assert registry.send("POST", f"{address}/cancel").status_code == 409
     assert registry.get("/duplicate-scans").get_json()["items"] == [cancelled]
+
+
+def test_a_body_is_taken_as_the_contract_says_or_refused(
+    registry: Program, paired: Paired, events: Events
+) -> None:
+    pair = paired("A", "B")
+    for number in (str(pair.a_id), f"{pair.a_id}.0", float(pair.a_id), True):
+        answer = decide(registry, pair.id, "merge", survivor_id=number)
+        assert answer.status_code == 422, number
+        assert answer.get_json()["errors"][0]["field"] == "survivor_id"
+    noted = decide(registry, pair.id, "undo", note="A mistake.")
+    assert (noted.status_code, noted.get_json()["errors"][0]["field"]) == (422, "note")
+    for body in ({"json": {"threshold": 0.1}}, {"json": {}}, {"data": b"threshold=1"}):
+        answer = registry.send("POST", "/duplicate-scans", **body)
+        assert (answer.status_code, "takes no body" in answer.get_json()["detail"]) == (400, True)
+        named = registry.send("POST", "/duplicate-scans", headers={"Idempotency-Key": "one"}, **body)
+        assert named.status_code == 400
+    assert events("duplicates.scan_started") == []
+    assert registry.send("POST", "/duplicate-scans", content_type="application/json").status_code == 202
+    assert decide(registry, pair.id, "merge", survivor_id=pair.a_id).status_code == 200
