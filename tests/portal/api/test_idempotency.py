@@ -22,10 +22,10 @@ from werkzeug.test import TestResponse
 from jobs.sweep import sweep
 from portal.api import idempotency
 from portal.audit.models import AuditEvent
-from portal.database import now, writing
+from portal.database import insert_or_leave, now, writing
 from portal.extensions import db
 from portal.keys import idempotency as keys
-from portal.keys.idempotency import forget_answers
+from portal.keys.idempotency import forget_answers, record_answer
 from portal.keys.models import IdempotentRequest, Scope
 from portal.organizations.models import Organization
 from portal.people.models import Person
@@ -330,8 +330,6 @@ def test_templates_are_not_kept_for_repeats(
 def test_an_answer_that_shows_who_was_deleted_while_it_was_made_is_not_kept(
     registry: Program, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record_answer = idempotency.record_answer
-
     def late(*given: Any) -> Any:
         with ThreadPoolExecutor(1) as elsewhere:
             person_id = session.scalars(select(Person.id)).one()
@@ -350,7 +348,7 @@ def test_an_answer_that_shows_who_was_deleted_while_it_was_made_is_not_kept(
 def test_an_answer_waits_for_a_deletion_that_is_under_way(
     app: Flask, clinic: Organization, registry: Program, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record_answer, is_recording = idempotency.record_answer, threading.Event()
+    is_recording = threading.Event()
 
     def late(*given: Any) -> Any:
         is_recording.set()
@@ -378,7 +376,6 @@ def test_a_key_that_is_released_while_it_is_claimed_again_is_claimed(
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(send)
         assert slow.is_coming.wait(60)
-        insert_or_leave = keys.insert_or_leave
 
         def release_then(*given: Any) -> Any:
             """After the INSERT met the first request, that is refused."""
