@@ -98,7 +98,7 @@ class Sending(Generic[T]):
     def wait_after_answer(self, response: httpx.Response) -> float | None:
         """How long to wait before the next attempt, in seconds; None if this answer is the last."""
         wished_s = _retry_after_s(response.headers)
-        # 409 with a time: the first request with this Idempotency-Key is still running.
+        # 409 with a time: the first request with this Idempotency-Key has no answer yet.
         again = response.status_code in RETRIED_STATUSES or (
             response.status_code == 409 and wished_s is not None
         )

@@ -158,7 +158,8 @@ def test_a_body_is_taken_as_the_contract_says_or_refused(
         assert answer.get_json()["errors"][0]["field"] == "survivor_id"
     noted = decide(registry, pair.id, "undo", note="A mistake.")
     assert (noted.status_code, noted.get_json()["errors"][0]["field"]) == (422, "note")
-    for body in ({"json": {"threshold": 0.1}}, {"json": {}}, {"data": b"threshold=1"}):
+    bodies: list[dict[str, Any]] = [{"json": {"threshold": 0.1}}, {"json": {}}, {"data": b"threshold=1"}]
+    for body in bodies:
         answer = registry.send("POST", "/duplicate-scans", **body)
         assert (answer.status_code, "takes no body" in answer.get_json()["detail"]) == (400, True)
         named = registry.send("POST", "/duplicate-scans", headers={"Idempotency-Key": "one"}, **body)
