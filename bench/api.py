@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import http.client
 import json
-import secrets
 import sqlite3
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 
 from bench import arguments, engine
-from bench.client import PORTAL, environment_of, running_portal
+from bench.client import api_key, environment_of, form_of, running_portal
 from bench.rows import Row, show
 from portal import create_app
 from portal.audit.services import Actor
@@ -59,14 +58,7 @@ class Client:
 
     def post(self, path: str, fields: Sequence[tuple[str, str]], field: str, photo: bytes) -> Any:
         """Send a form with a photo."""
-        mark = secrets.token_hex(16)
-        parts = [
-            f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-            for name, value in fields
-        ]
-        head = f'--{mark}\r\nContent-Disposition: form-data; name="{field}"; filename="1.jpg"\r\n\r\n'
-        body = b"".join([*parts, head.encode(), photo, f"\r\n--{mark}--\r\n".encode()])
-        return self._answer("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={mark}"})
+        return self._answer("POST", path, *form_of(fields, [(field, photo)]))
 
     def _answer(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
         self._connection.request(method, f"/api/v1{path}", body, {**self._headers, **headers})
@@ -84,7 +76,7 @@ def run(models: Path, faces: Path, model_name: str, photos: int | None = None) -
     with tempfile.TemporaryDirectory() as folder:
         environment = environment_of(Path(folder), models, model_name)
         with running_portal(Path(folder), models, model_name, WORKERS) as (_, port):
-            key = _key(environment)
+            key = api_key(environment, "admin")
             before = engine.rate(models, model_name, paths, processes=WORKERS)
             rate = _enrol(port, key, Path(folder), contents)
             after = engine.rate(models, model_name, paths, processes=WORKERS)
@@ -102,21 +94,6 @@ def run(models: Path, faces: Path, model_name: str, photos: int | None = None) -
             ]
             app = create_app(Settings.from_environment(environment, data_dir=Path(folder)))
             return measured + _reads(app, port, key) + _searches(app, port, key, contents)
-
-
-def _key(environment: dict[str, str]) -> str:
-    command = [
-        str(PORTAL),
-        "create-api-key",
-        "--organization",
-        "bench",
-        "--name",
-        "bench",
-        "--scope",
-        "admin",
-    ]
-    made = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    return str(next(word for word in made.stdout.split() if word.startswith("fpk_")))
 
 
 def _enrol(port: int, key: str, folder: Path, contents: Sequence[bytes]) -> float:
@@ -181,7 +158,7 @@ def _searches(app: Flask, port: int, key: str, contents: Sequence[bytes]) -> lis
 
     def search_in_process(session: Any, organization: Organization, number: int) -> None:
         photo = contents[number * 7 % len(contents)]
-        stored = photo_store().receive(organization.id, _Bytes(photo), len(photo))
+        stored = photo_store().receive(organization.id, BytesIO(photo), len(photo))
         search_id = create_search(session, organization, ACTOR, Upload(stored, "1.jpg")).id
 
         def is_done() -> bool:
@@ -202,17 +179,6 @@ def _searches(app: Flask, port: int, key: str, contents: Sequence[bytes]) -> lis
         target = "≤ 25 ms" if clients == 1 else ""
         measured.append(Row(name, beyond, "ms", target=target, note=f"work {1000 * work:.1f} ms"))
     return measured
-
-
-class _Bytes:
-    """A stream of one piece."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def read(self, size: int = -1, /) -> bytes:
-        content, self._content = self._content, b""
-        return content
 
 
 def _in_process(app: Flask, count: int, service: Callable[[Any, Organization, int], None]) -> list[float]:

@@ -66,6 +66,16 @@ def running_portal(data_dir: Path, models: Path, model_name: str, workers: int) 
             process.communicate()
 
 
+def api_key(environment: dict[str, str], *scopes: str) -> str:
+    """A new key of the portal's organization."""
+    name = f"bench {secrets.token_hex(4)}"
+    command = [str(PORTAL), "create-api-key", "--organization", "bench", "--name", name]
+    for scope in scopes:
+        command += ["--scope", scope]
+    made = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return made.stdout.strip()
+
+
 class Browser:
     """One connection to the portal, signed in."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -21,7 +20,7 @@ import psutil
 from PIL import Image
 
 from bench import arguments
-from bench.client import PORTAL, Browser, environment_of, form_of, running_portal
+from bench.client import Browser, api_key, environment_of, form_of, running_portal
 from bench.rows import Row, show
 from bench.slow_load import Ask, Clients, Load
 
@@ -50,17 +49,7 @@ def run(models: Path, faces: Path, model_name: str) -> list[Row]:
 
 def prepare(port: int, environment: dict[str, str], photo: bytes) -> tuple[Load, Browser]:
     """What the slow clients ask for, and the browser of somebody else."""
-    made = subprocess.run(
-        [
-            *(PORTAL, "create-api-key", "--organization", "bench", "--name", f"slow {secrets.token_hex(4)}"),
-            *("--scope", "read", "--scope", "enrol"),
-        ],
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    key = {"Authorization": f"Bearer {made.stdout.split()[-1]}"}
+    key = {"Authorization": f"Bearer {api_key(environment, 'read', 'enrol')}"}
     browser = Browser(port)
     noise = BytesIO()
     size = (NOISE_PIXELS, NOISE_PIXELS)
