@@ -40,9 +40,7 @@ def test_who_asks_too_much_is_told_when_to_ask_again(
     assert program(app, clinic, Scope.READ, name="Other").get("/people").status_code == 200
 
 
-def test_who_sends_wrong_keys_is_told_to_stop_and_right_ones_are_not(
-    app: Flask, registry: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_sends_wrong_keys_is_told_to_stop_and_right_ones_are_not(app: Flask, registry: Program) -> None:
     nobody = Program(app, "nonsense")
     answers = [nobody.get("/people") for _ in range(limits.REFUSALS_PER_MINUTE + 1)]
     assert [answer.status_code for answer in answers] == [401] * limits.REFUSALS_PER_MINUTE + [429]
