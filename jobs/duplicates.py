@@ -12,6 +12,7 @@ from jobs.gallery.exact import ExactGallery
 from jobs.gallery.pairs import FacePairs, best_of_people, strongest_of_each
 from jobs.gallery.scan import Scan
 from jobs.job import has_claimed, job
+from jobs.records import template_array
 from jobs.slices import Slice
 from portal import queues
 from portal.database import writing
@@ -188,8 +189,8 @@ def _best_between(
 ) -> FoundPair | None:
     if not faces_a or not faces_b:
         return None
-    a = np.stack([np.frombuffer(template, "<f4") for _, template in faces_a])
-    b = np.stack([np.frombuffer(template, "<f4") for _, template in faces_b])
+    a = np.stack([template_array(template) for _, template in faces_a])
+    b = np.stack([template_array(template) for _, template in faces_b])
     scores = a @ b.T
     row, column = divmod(int(scores.argmax()), len(faces_b))
     score = float(np.clip(scores[row, column], -1, 1))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from jobs import process
 from jobs.faces.pipeline import PhotoAnalysis
 from jobs.job import has_claimed, job
-from jobs.records import photo_record
+from jobs.records import photo_record, template_array
+from jobs.timing import ms_since
 from portal.examination.models import Examination, Kind
 from portal.examination.work import (
     Answer,
@@ -61,18 +62,18 @@ def _answer(examination: ClaimedExamination) -> Answer:
     for place, probe in enumerate(examination.probes):
         if probe.template is not None:
             photos.append(None)
-            templates.append(_as_array(probe.template))
+            templates.append(template_array(probe.template))
             continue
         assert probe.file_key is not None
         photo = _analyse(probe.file_key, place, steps, all_faces=examination.with_templates)
         photos.append(photo)
         main = None if photo.main is None else photo.faces[photo.main].template
         if main is not None:
-            templates.append(_as_array(main))
+            templates.append(template_array(main))
         elif examination.kind != Kind.DETECTION:
             raise NotAnswerable(Reason.NO_FACE, place)
     score, photo_scores = _compare(examination, templates)
-    return Answer(photos, score, photo_scores, {**steps, "total": _since(began)})
+    return Answer(photos, score, photo_scores, {**steps, "total": ms_since(began)})
 
 
 def _analyse(file_key: str, place: int, steps: dict[str, float], *, all_faces: bool) -> PhotoRecord:
@@ -97,7 +98,7 @@ def _compare(
         return _cosine(*templates), None
     if examination.kind == Kind.VERIFICATION:
         scores = [
-            {"photo_id": one.photo_id, "score": _cosine(templates[0], _as_array(one.template))}
+            {"photo_id": one.photo_id, "score": _cosine(templates[0], template_array(one.template))}
             for one in examination.enrolled
         ]
         scores.sort(key=lambda one: -one["score"])
@@ -105,13 +106,5 @@ def _compare(
     return None, None
 
 
-def _as_array(template: bytes) -> NDArray[np.float32]:
-    return np.frombuffer(template, "<f4")
-
-
 def _cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return float(np.clip(a @ b, -1, 1))
-
-
-def _since(moment: float) -> float:
-    return (time.perf_counter() - moment) * 1000

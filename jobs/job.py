@@ -12,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs import process
 from jobs.set_aside import note_set_aside
+from jobs.timing import ms_since
 from portal import queues
 from portal.database import writing
 from portal.extensions import db
@@ -47,7 +48,7 @@ def job(work: Work) -> Work:
             _give_back(error)
             raise
         finally:
-            log.info("a job has ended", ms=round((time.perf_counter() - began) * 1000, 1))
+            log.info("a job has ended", ms=round(ms_since(began), 1))
 
     return done
 

@@ -17,6 +17,11 @@ def template_bytes(template: NDArray[np.float32]) -> bytes:
     return template.astype("<f4").tobytes()
 
 
+def template_array(template: bytes) -> NDArray[np.float32]:
+    """A stored template as numbers: float32 (dimension,), unit length."""
+    return np.frombuffer(template, "<f4")
+
+
 def photo_record(analysis: PhotoAnalysis | UnusablePhoto) -> PhotoRecord:
     """The record of a photo, usable or not."""
     if isinstance(analysis, UnusablePhoto):

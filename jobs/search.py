@@ -11,7 +11,8 @@ from jobs import process
 from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
 from jobs.gallery.exact import ExactGallery
 from jobs.job import has_claimed, job
-from jobs.records import photo_record, template_bytes, write_pictures
+from jobs.records import photo_record, template_array, template_bytes, write_pictures
+from jobs.timing import ms_since
 from portal.extensions import db
 from portal.photos.reasons import Reason
 from portal.photos.records import PhotoRecord
@@ -62,12 +63,12 @@ def _work(worker: str, search: ClaimedSearch) -> None:
             reason = error.reason if isinstance(error, UnusablePhoto) else Reason.FILE_MISSING
             record_failure(db.session(), worker, search.id, reason)
             return
-        steps["embed"] = _since(embedding)
+        steps["embed"] = ms_since(embedding)
     comparing = time.perf_counter()
     gallery = process.current().galleries.open(db.session(), search.organization_id)
     compared = [FaceRecord(face, _candidates(gallery, search, face)) for face in faces]
     people = gallery.people_among(search.people)
-    steps["search"] = _since(comparing)
+    steps["search"] = ms_since(comparing)
     record_candidates(
         db.session(),
         worker,
@@ -75,7 +76,7 @@ def _work(worker: str, search: ClaimedSearch) -> None:
         process.current().face_model_id,
         compared,
         people,
-        _since(began),
+        ms_since(began),
         steps,
     )
 
@@ -119,13 +120,9 @@ def _candidates(
     gallery: ExactGallery, search: ClaimedSearch, face: ProbeFaceToSearch
 ) -> list[CandidateRecord]:
     assert face.template is not None
-    matches = gallery.search(np.frombuffer(face.template, "<f4"), search.limit, search.people)
+    matches = gallery.search(template_array(face.template), search.limit, search.people)
     return [
         CandidateRecord(match.person_id, match.face_id, match.score)
         for match in matches
         if search.min_score is None or match.score >= search.min_score
     ]
-
-
-def _since(moment: float) -> float:
-    return (time.perf_counter() - moment) * 1000

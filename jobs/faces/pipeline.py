@@ -14,6 +14,7 @@ from jobs.faces import pictures, quality
 from jobs.faces.decode import Photo, UnusablePhoto, decode
 from jobs.faces.engine import Detections, FaceEngine, Pixels
 from jobs.faces.quality import Quality
+from jobs.timing import ms_since
 
 __all__ = ["FacePipeline", "FoundFace", "PhotoAnalysis", "UnusablePhoto"]
 
@@ -88,7 +89,7 @@ class FacePipeline:
         began = perf_counter()
         for found, template in zip(waiting, self.engine.embed(aligned), strict=True):
             found.template = template
-        embed_ms = 1000 * (perf_counter() - began)
+        embed_ms = ms_since(began)
         for result in results:
             if isinstance(result, PhotoAnalysis):
                 result.embed_ms = embed_ms
