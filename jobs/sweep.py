@@ -22,13 +22,10 @@ from portal.installation.models import Installation, WorkerProcess
 from portal.installation.workers import HEARTBEAT_S, WORKER_LOST_S
 from portal.keys.idempotency import forget_old_requests
 from portal.pairs import passes, scans
-from portal.photos.models import Photo
-from portal.search.models import Search
-from portal.search.services import expire_searches
+from portal.search import services as searches
 from portal.storage import PhotoStore
 from portal.webhooks import work as webhooks
 from portal.work.claims import claimable, requeue_of_lost_workers
-from portal.work.models import WorkState
 
 # A worker of this machine whose process is gone is lost sooner than by its silence. A few beats it must
 # have missed all the same: where containers share a host's name, their processes can't be seen from here.
@@ -61,7 +58,7 @@ def sweep(session: Session, store: PhotoStore) -> None:
         log.warning("a worker was lost; its rows are requeued", worker=name)
     batch_progress.reconcile(session)
     _enqueue_due(session)
-    expire_searches(session, store)
+    searches.expire_searches(session, store)
     examinations.expire_examinations(session, store)
     forget_old_requests(session)
     enrolment.note_late(session)
@@ -104,14 +101,8 @@ def _process_is_gone(name: str) -> bool:
 
 
 def _enqueue_due(session: Session) -> None:
-    for organization_id in session.scalars(
-        select(Photo.organization_id).where(Photo.state == WorkState.QUEUED).distinct()
-    ):
-        queues.enqueue_enrolment(organization_id)
-    for search_id in session.scalars(
-        select(Search.id).where(Search.state == WorkState.QUEUED).order_by(Search.id)
-    ):
-        queues.enqueue_search(search_id)
+    enrolment.enqueue_due(session)
+    searches.enqueue_due(session)
     examinations.enqueue_due(session)
     batches.enqueue_due(session)
     passes.enqueue_due(session)

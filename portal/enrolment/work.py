@@ -18,6 +18,7 @@ from portal.photos.gallery import leave_gallery, next_version
 from portal.photos.models import Face, Photo
 from portal.photos.reasons import Reason
 from portal.photos.records import ChosenFace, ChosenFaceRecord, ClaimedPhoto, PhotoRecord
+from portal.queues import enqueue_enrolment
 from portal.webhooks.models import Event
 from portal.webhooks.outbox import emit
 from portal.work.claims import claim, finished, still_claimed
@@ -142,6 +143,14 @@ def note_late(session: Session) -> None:
         mine = [person.id for person in people if person.organization_id == organization_id]
         with writing(session):
             _note_enrolled(session, organization_id, mine)
+
+
+def enqueue_due(session: Session) -> None:
+    """Ask for the work of organizations whose photos wait: called by the sweep."""
+    for organization_id in session.scalars(
+        select(Photo.organization_id).where(Photo.state == WorkState.QUEUED).distinct()
+    ):
+        enqueue_enrolment(organization_id)
 
 
 def _note_enrolled(session: Session, organization_id: int, person_ids: Collection[int]) -> None:

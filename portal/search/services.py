@@ -23,7 +23,7 @@ from portal.search.models import TEMPLATE, Candidate, ProbeFace, Search
 from portal.search.restriction import EVERYBODY, Restriction, check_restriction
 from portal.storage import PhotoStore
 from portal.work.claims import requeue
-from portal.work.models import UNFINISHED
+from portal.work.models import UNFINISHED, WorkState
 
 PAGE_SIZE = 30
 LIMIT, MOST_CANDIDATES = 20, 100
@@ -225,6 +225,14 @@ def expire_searches(session: Session, store: PhotoStore) -> None:
     """Delete searches that are older than their organization keeps them, a few hundred at a time."""
     for days in session.scalars(select(Organization.retention_days).distinct()).all():
         _expire_older_than(session, store, days)
+
+
+def enqueue_due(session: Session) -> None:
+    """Ask for the searches that wait: called by the sweep."""
+    for search_id in session.scalars(
+        select(Search.id).where(Search.state == WorkState.QUEUED).order_by(Search.id)
+    ):
+        enqueue_search(search_id)
 
 
 def _expire_older_than(session: Session, store: PhotoStore, days: int) -> None:
