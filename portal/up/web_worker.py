@@ -16,7 +16,9 @@ import selectors
 import socket
 import time
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -28,6 +30,13 @@ from portal import waiting
 END_OF_HEAD = b"\r\n\r\n"
 ACCEPTED_TOGETHER = 64
 READ_BYTES = 64 * 1024
+# Longer than any that a browser or a program sends; a longer one is refused here, without a thread.
+HEAD_BYTES = 64 * 1024
+HEAD_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0" + END_OF_HEAD
+)
+# When files or memory for one more connection are short.
+ACCEPT_AGAIN_S = 0.1
 # A head has so long to come, and a connection to be used again.
 HEAD_S = 20.0
 # So many connections may be there without a thread; then the one that has been silent longest makes way.
@@ -47,6 +56,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         # Answered, and not closed yet; the oldest first.
         self._leaving: deque[TConn] = deque()
+        # Who makes way first.
+        self._without_thread = (self.keepalived_conns, self.pending_conns, self._leaving)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop: what only waits for work is answered now."""
@@ -60,16 +71,45 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 client, address = listener.accept()
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED):
-                    raise
+                    self.log.error("A connection could not be taken: %s", error)
+                    time.sleep(ACCEPT_AGAIN_S)
                 return
             self.nr_conns += 1
-            self._make_room()
-            self._await_head(TConn(self.cfg, client, address, listener.getsockname()), b"")
+            conn = TConn(self.cfg, client, address, listener.getsockname())
+            with self._survived(conn):
+                self._await_head(conn, b"")
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """One round of the main loop; no connection ends it."""
+        for key, _ in self.poller.select(timeout):
+            # A callback before may have closed it, and its number may be that of a new one.
+            if self.poller.get_map().get(key.fd) is key:
+                with self._survived(*getattr(key.data, "args", (None,))):
+                    key.data(key.fileobj)
+        self._make_room()
+
+    @contextmanager
+    def _survived(self, conn: TConn | None) -> Iterator[None]:
+        """Log what goes wrong with a connection, and drop that one alone."""
+        try:
+            yield
+        except Exception:
+            self.log.exception("The main loop could not go on with a connection.")
+            if conn is not None:
+                self._drop(conn)
+
+    def _drop(self, conn: TConn) -> None:
+        for waiting_ones in self._without_thread:
+            with suppress(ValueError):
+                waiting_ones.remove(conn)
+        with suppress(KeyError, ValueError):
+            self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
     def _make_room(self) -> None:
-        without_thread = (self.keepalived_conns, self.pending_conns, self._leaving)
-        if sum(map(len, without_thread)) >= MOST_WITHOUT_THREAD:
-            self._forget(next(filter(None, without_thread)).popleft())
+        while sum(map(len, self._without_thread)) > MOST_WITHOUT_THREAD:
+            self._forget(next(filter(None, self._without_thread)).popleft())
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
         """The next request on a connection begins."""
@@ -94,8 +134,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if not piece:
             self.pending_conns.remove(conn)
             self._forget(conn)
-        elif END_OF_HEAD in conn.head or len(conn.head) > READ_BYTES:  # the parser refuses longer ones
+        elif END_OF_HEAD in conn.head:
             self._handle_request_of(conn)
+        elif len(conn.head) > HEAD_BYTES:
+            self._refuse_head(conn)
+
+    def _refuse_head(self, conn: TConn) -> None:
+        self.poller.unregister(conn.sock)
+        self.pending_conns.remove(conn)
+        with suppress(OSError):  # it is gone, or reads nothing
+            conn.sock.send(HEAD_TOO_LONG)
+        self._await_end(conn)
 
     def _handle_request_of(self, conn: TConn) -> None:
         """Give the connection a thread."""
@@ -120,12 +169,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: TConn, fs: Future[bool]) -> None:
         """Back in the main loop: wait for the next request, or for the client to hang up."""
-        if fs.cancelled() or fs.exception() is not None or not fs.result():
-            self._await_end(conn)
-        elif rest := conn.parser.unreader.take_buffered():
-            self._await_head(conn, rest)
-        else:
-            super().finish_request(conn, fs)
+        with self._survived(conn):
+            if fs.cancelled() or fs.exception() is not None or not fs.result():
+                self._await_end(conn)
+            elif rest := conn.parser.unreader.take_buffered():
+                self._await_head(conn, rest)
+            else:
+                super().finish_request(conn, fs)
 
     def _await_end(self, conn: TConn) -> None:
         try:
@@ -167,8 +217,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 def _read(client: socket.socket) -> bytes | None:
     """What has come; None if nothing has, nothing at the end."""
-    if client.fileno() < 0:  # closed since the poller saw something come
-        return None
     try:
         return client.recv(READ_BYTES)
     except BlockingIOError:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import os
+import selectors
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
 from flask import Flask
+from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
 
 from portal.keys.models import Scope
 from portal.organizations.models import Organization
 from portal.queues import INTERACTIVE, connect, queue
 from portal.settings import Settings
-from portal.up import listener
+from portal.up import listener, web_worker
 from portal.up.children import ROOT
 from portal.up.listener import Listener
+from portal.up.web_worker import Worker
 from tests.make.photos import picture
 from tests.program import Program, program
 from tests.run.programs import PATIENCE_S
@@ -118,6 +124,82 @@ def test_pages_are_answered_while_more_clients_are_slow_than_there_are_threads(
         form.sendall(b"x" * 994)
     assert [answer_to(form).status for form in forms] == [400] * PLACES
     assert portal.get("/first-run").status == 200
+
+
+def test_a_head_that_is_too_long_never_has_a_thread(served: Callable[..., Served]) -> None:
+    portal = served()
+    lines = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 7000) for number in range(10))
+    clients = [portal.client(b"GET / HTTP/1.1\r\nHost: portal\r\n" + lines) for _ in range(2 * THREADS)]
+    assert portal.get("/first-run").status == 200
+    assert [answer_to(client).status for client in clients] == [431] * len(clients)
+
+
+class Pool:
+    """Threads that answer at once, and keep the connection."""
+
+    def submit(self, _handle: object, conn: TConn) -> Future[bool]:
+        conn.parser.unreader.take_buffered()
+        future: Future[bool] = Future()
+        future.set_result(True)
+        return future
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    """A worker whose main loop the test turns."""
+    with socket.create_server(("127.0.0.1", 0)) as listens, selectors.DefaultSelector() as poller:
+        made = Worker(1, os.getpid(), [listens], None, PATIENCE_S, Config(), logging.getLogger())
+        made.poller, made.tpool = poller, Pool()
+        made.method_queue.init()
+        made.poller.register(
+            made.method_queue.fileno(), selectors.EVENT_READ, made.method_queue.run_callbacks
+        )
+        made.set_accept_enabled(True)
+        yield made
+        made.murder_keepalived(force=True)
+        made._cap_keepalive(0)
+        made.murder_pending()
+        made.method_queue.close()
+        made.tmp._tmp.close()
+
+
+def turn(worker: Worker, until: Callable[[], bool]) -> None:
+    """Turn the main loop until something is so."""
+    for _ in range(100):
+        if until():
+            return
+        worker.wait_for_and_dispatch_events(0.1)
+    raise AssertionError
+
+
+def test_a_connection_that_makes_way_may_speak_at_that_moment(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = worker.sockets[0].getsockname()
+    with socket.create_connection(address) as kept:
+        kept.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        turn(worker, lambda: len(worker.keepalived_conns) == 1)
+        monkeypatch.setattr(web_worker, "MOST_WITHOUT_THREAD", 1)
+        # Both are seen at once, the new one first.
+        with socket.create_connection(address):
+            kept.sendall(b"GET / HTTP/1.1\r\n")
+            turn(worker, lambda: not worker.keepalived_conns)
+            assert worker.nr_conns == len(worker.pending_conns) == 1
+
+
+def test_a_connection_that_goes_wrong_is_dropped_alone(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = worker.sockets[0].getsockname()
+    with socket.create_connection(address) as wrong, socket.create_connection(address) as right:
+        turn(worker, lambda: worker.nr_conns == 2)
+        with monkeypatch.context() as broken:
+            broken.setattr(web_worker, "_read", lambda _: 1 / 0)
+            wrong.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            turn(worker, lambda: worker.nr_conns == 1)
+        assert "ZeroDivisionError" in caplog.text
+        right.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        turn(worker, lambda: len(worker.keepalived_conns) == 1)
 
 
 def test_an_upload_that_has_stopped_is_cut_and_makes_room(served: Callable[..., Served]) -> None:
