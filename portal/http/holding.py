@@ -21,7 +21,10 @@ from portal.storage import photo_store
 # So many at once. 600 of one account leave the pages of everybody else as fast as they are
 # (docs/decisions/0014); what lies between the limits is left for another account, organization, address.
 EVERYONE, ADDRESS, ORGANIZATION, ACCOUNT = "everyone", "address", "organization", "account"
+# Who has no account here has places of their own: they never take those of the others.
+STRANGERS, STRANGERS_OF_ADDRESS = "strangers", "strangers of an address"
 LIMITS = {EVERYONE: 800, ADDRESS: 700, ORGANIZATION: 650, ACCOUNT: 600}
+LIMITS |= {STRANGERS: 100, STRANGERS_OF_ADDRESS: 50}
 RETRY_AFTER_S = 5
 # An answer up to this size goes into the system's buffer at once (up.listener), however slowly it is read.
 SMALL_ANSWER_BYTES = 128 * 1024
@@ -31,6 +34,8 @@ WORDS = {
     ADDRESS: "Your network address",
     ORGANIZATION: "Your organization",
     ACCOUNT: "Your account or API key",
+    STRANGERS: "Everybody together who is not signed in",
+    STRANGERS_OF_ADDRESS: "Your network address, without being signed in,",
 }
 
 
@@ -42,7 +47,7 @@ class TooMuchHeld(HTTPException):
             f"{WORDS[kind]} has {LIMITS[kind]} uploads and answers under way, and no more are taken at once. "
             "Try again in a few seconds, and send fewer at once."
         )
-        self.code: int = 503 if kind == EVERYONE else 429
+        self.code: int = 503 if kind in {EVERYONE, STRANGERS} else 429
         self.headers = {"Retry-After": str(RETRY_AFTER_S)}
 
 
@@ -68,7 +73,7 @@ class Places:
 
     def __len__(self) -> int:
         """How many are held by all together."""
-        return self._held[EVERYONE, ""]
+        return self._held[EVERYONE, ""] + self._held[STRANGERS, ""]
 
 
 class Held:
@@ -100,15 +105,18 @@ def hold() -> None:
     """Called before a request does what may take long because of others. Raises TooMuchHeld."""
     if "held" not in g:
         g.held = Held(places())
-    g.held.count(EVERYONE, "")
-    g.held.count(ADDRESS, request.remote_addr or "")
     if (key := g.get("api_key")) is not None:
         _hold_for(f"key {key.id}", key.organization_id)
     elif "_user_id" in session and not request.path.startswith(API_PREFIX):
         _hold_for(f"user {session['_user_id'].partition('.')[0]}", session.get("organization_id"))
+    else:
+        g.held.count(STRANGERS, "")
+        g.held.count(STRANGERS_OF_ADDRESS, request.remote_addr or "")
 
 
 def _hold_for(account: str, organization_id: int | None) -> None:
+    g.held.count(EVERYONE, "")
+    g.held.count(ADDRESS, request.remote_addr or "")
     g.held.count(ACCOUNT, account)
     if organization_id is not None:
         g.held.count(ORGANIZATION, str(organization_id))
@@ -117,7 +125,7 @@ def _hold_for(account: str, organization_id: int | None) -> None:
 def hold_if_slow() -> None:
     """Hold a place for a request that has a body, or is to be answered only when work is done.
 
-    Raises TooMuchHeld. Called before the body is read, and for an API key again as soon as that is known.
+    Raises TooMuchHeld. Called before the body is read.
     """
     if request.content_length or "Transfer-Encoding" in request.headers or "wait" in request.args:
         hold()
@@ -126,7 +134,7 @@ def hold_if_slow() -> None:
 def init_app(app: Flask) -> None:
     """Count what is held. Goes before everything that reads a body."""
     app.extensions["places"] = Places()
-    app.before_request(hold_if_slow)
+    app.before_request(_hold_if_slow_page)
     app.after_request(_hold_while_sent)
 
     @app.teardown_request
@@ -134,6 +142,12 @@ def init_app(app: Flask) -> None:
         held: Held | None = g.pop("held", None)
         if held is not None and not held.is_being_sent:
             held.give_back()
+
+
+def _hold_if_slow_page() -> None:
+    # A program's key is looked at first (api.access); until then no body is read and nothing waited for.
+    if not request.path.startswith(API_PREFIX):
+        hold_if_slow()
 
 
 def _hold_while_sent(response: Response) -> Response:

@@ -15,7 +15,7 @@ from gunicorn.http.unreader import SocketUnreader
 
 from portal import logs
 from portal.http.bodies import MOST_AT_ONCE
-from portal.http.holding import EVERYONE, LIMITS
+from portal.http.holding import EVERYONE, LIMITS, STRANGERS
 from portal.up.children import die_with
 from portal.up.web_worker import MOST_WITHOUT_THREAD
 
@@ -23,7 +23,7 @@ from portal.up.web_worker import MOST_WITHOUT_THREAD
 workers = 1
 worker_class = "portal.up.web_worker.Worker"
 # What is slow has a limit (http/holding.py); so many are left for everything else, and it needs few of them.
-threads = LIMITS[EVERYONE] + 200
+threads = LIMITS[EVERYONE] + LIMITS[STRANGERS] + 200
 # Those of the threads, and others that wait without one: for a request to begin, or to be used again.
 MOST_CONNECTIONS = threads + MOST_WITHOUT_THREAD + 100
 # An upload has a connection and a file, and what is slow is not all there is.

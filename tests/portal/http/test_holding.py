@@ -15,13 +15,23 @@ from portal.extensions import db
 from portal.http import holding
 from portal.http.access import public
 from portal.http.bodies import Body
-from portal.http.holding import ACCOUNT, ADDRESS, EVERYONE, LIMITS, ORGANIZATION, SMALL_ANSWER_BYTES, Places
+from portal.http.holding import (
+    ACCOUNT,
+    ADDRESS,
+    EVERYONE,
+    LIMITS,
+    ORGANIZATION,
+    SMALL_ANSWER_BYTES,
+    STRANGERS,
+    STRANGERS_OF_ADDRESS,
+    Places,
+)
 from portal.keys.models import Scope
 from portal.organizations.models import Organization
 from portal.people.models import Person
 from tests.make.photos import picture
 from tests.program import Program, program
-from tests.visitor import Visitor
+from tests.visitor import Visitor, enrol
 
 LARGE = b"x" * (SMALL_ANSWER_BYTES + 1)
 
@@ -76,6 +86,31 @@ def test_one_upload_too_many_of_a_member_is_a_page_or_words_for_a_script(
     assert len(places) == 0
 
 
+@pytest.mark.parametrize("kind", [STRANGERS, STRANGERS_OF_ADDRESS])
+def test_who_has_no_account_takes_no_place_of_those_who_have(
+    kind: str,
+    registry: Program,
+    bob: Visitor,
+    app: Flask,
+    none_for: Callable[[str], None],
+) -> None:
+    bob.get("/people")
+    none_for(kind)
+    stranger = app.test_client()
+    refused = stranger.post("/login", data={"email": "anybody"})
+    assert refused.status_code == (503 if kind == STRANGERS else 429)
+    assert holding.WORDS[kind] in refused.text
+    # They are told so before their body is read, and take no place.
+    assert stranger.post("/api/v1/people", data=b"no key").status_code == 401
+    answer = registry.post_form("/people", {"external_id": "A1", "name": "Anna"}, {"photos": [picture()]})
+    assert answer.status_code == 202
+    enrol(bob, "Bert", "A2", picture(2))
+    # The other way around, too.
+    none_for(EVERYONE)
+    LIMITS[kind] = 1
+    assert stranger.post("/login", data={"email": "anybody"}).status_code == 400
+
+
 def test_places_are_given_back_whatever_becomes_of_the_request(
     registry: Program, bob: Visitor, client: FlaskClient, places: Places
 ) -> None:
@@ -104,7 +139,7 @@ def test_a_large_answer_holds_a_place_until_it_is_read_and_lies_on_the_disk(
     answer.close()
     assert len(places) == 0
     assert app.test_client().head("/large").status_code == 200
-    none_for(ADDRESS)
+    none_for(STRANGERS_OF_ADDRESS)
     refused = app.test_client().get("/large")
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "5")
     assert "ETag" not in refused.headers

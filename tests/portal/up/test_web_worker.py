@@ -34,9 +34,9 @@ from tests.program import Program, program
 from tests.run.programs import PATIENCE_S
 from tests.waiting import wait_until
 
-PLACES = 4
+PLACES = 4  # of those who are not signed in
 # As the server is configured; the module would change the limits of this process as well.
-FEW_THREADS, THREADS = "tests.portal.up.few_threads", 5
+FEW_THREADS, THREADS = "tests.portal.up.few_threads", 9
 
 
 @dataclass
