@@ -68,7 +68,7 @@ def current_key() -> ApiKey:
 
 
 def refuse_revoked_key() -> None:
-    """Called when a body has come, for what is not written down as an act of the key. Raises Problem (401)."""
+    """Called when a body has come, for what is not recorded as an act of the key. Raises Problem (401)."""
     if not is_usable_still(db.session(), current_key()):
         raise _refused(UNUSABLE)
 
