@@ -38,15 +38,17 @@ def add_headers(response: Response) -> Response:
     limit = limiter.current_limit
     if limit is None:
         return response
+    window = limit.limit.get_expiry()
     try:
-        seconds, left = max(1, round(limit.reset_at - time.time())), limit.remaining
+        # Flask-Limiter rounds the moment up, to beyond the window.
+        seconds, left = min(window, max(1, round(limit.reset_at - time.time()))), limit.remaining
     except RedisError as error:
         log.warning("Redis did not say what is left of a limit", error=str(error))
         return response
     name = limit.request_args[-1]
-    window = limit.limit.get_expiry()
     response.headers["RateLimit-Policy"] = f'"{name}";q={limit.limit.amount};w={window}'
     response.headers["RateLimit"] = f'"{name}";r={left};t={seconds}'
     if response.status_code == 429:
+        # Refused by another limit (http/holding.py) it says so itself.
         response.headers.setdefault("Retry-After", str(seconds))
     return response
