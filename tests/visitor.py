@@ -83,7 +83,7 @@ class Visitor:
     def _send(self, request: Callable[..., TestResponse], url: str, **options: Any) -> TestResponse:
         # Where the test has an app context open, the request still gets one of its own, as if served.
         # Read to the end: a large answer lies on the disk until then.
-        return Context().run(lambda: request(url, buffered=True, **options))
+        return Context().run(lambda: request(url, **{"buffered": True, **options}))
 
     def _seen(self, response: TestResponse) -> TestResponse:
         self.page = (
