@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -87,8 +88,9 @@ spec = SpecTree(
 _traits = Traits()
 
 
+@cache
 def document() -> dict[str, Any]:
-    """The contract, of the views of the present app."""
+    """The contract, made once a process and for readers only: it is long, and anyone may ask for it."""
     return describe(deepcopy(spec.spec), _traits)
 
 

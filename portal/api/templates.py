@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from base64 import b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -12,6 +13,7 @@ from pydantic import Field
 from portal.api.problems import Problem
 from portal.extensions import db
 from portal.installation.services import current_face_model
+from portal.photos.services import Upload
 
 TEMPLATE = Field(
     None,
@@ -34,7 +36,19 @@ class SentTemplate:
     face_model_id: int
 
 
-def template_of(field: str, text: str, fingerprint: str | None) -> SentTemplate:
+def probe_of(
+    photos: Sequence[Upload], image: str, template: str | None, field: str, fingerprint: str | None
+) -> Upload | SentTemplate:
+    """What a form has to be compared: the photo in the field `image` or the template in `field`, one of them.
+
+    fingerprint: of the face model that made the template. Raises Problem (422).
+    """
+    if bool(photos) == (template is not None):
+        raise Problem.of_field(image, f"Send a photo as {image}, or a template as {field}: one of the two.")
+    return photos[0] if template is None else _template_of(field, template, fingerprint)
+
+
+def _template_of(field: str, text: str, fingerprint: str | None) -> SentTemplate:
     """The template in a field.
 
     fingerprint: of the face model that made it. Raises Problem (422) if that is not the portal's, or the

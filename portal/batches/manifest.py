@@ -19,6 +19,7 @@ from portal.people.search_terms import key_of
 from portal.photos.services import MAX_PHOTOS_OF_PERSON
 from portal.storage import Readable
 
+MAX_MANIFEST_BYTES = 256 * 1024**2
 LONGEST_LINE = 64 * 1024  # bytes; of a row of several lines too
 MOST_ROWS = 1_000_000
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}

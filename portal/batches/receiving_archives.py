@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.batches.models import Batch, BatchArchive
-from portal.batches.opening import BatchError, lock_open
+from portal.batches.models import Batch, BatchArchive, Decision
+from portal.batches.opening import BatchError, NotOpen, lock_open
 from portal.batches.reasons import words_of
 from portal.database import writing
 from portal.queues import enqueue_archive
@@ -70,6 +70,8 @@ def find_archive(session: Session, batch: Batch, archive_id: int) -> BatchArchiv
 
 def resume_archive(session: Session, batch: Batch, archive: BatchArchive, store: PhotoStore) -> int:
     """How much of an archive has arrived; if that is all of it, a worker is told. Raises NotOpen."""
+    if batch.decision != Decision.GO_ON:
+        raise NotOpen(batch.decision)
     if archive.arrived:
         return archive.size_bytes
     size = store.archive_bytes(archive.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.audit.services import Action, Actor, record
@@ -92,34 +92,31 @@ def find_examination(session: Session, organization: Organization, examination_i
 
 
 def delete_examination(
-    session: Session, organization: Organization, examination_id: int, store: PhotoStore
+    session: Session,
+    organization: Organization,
+    examination_id: int,
+    file_keys: Sequence[str],
+    store: PhotoStore,
 ) -> None:
     """Delete an examination of this organization with its photos, also while a worker has it.
 
-    One that is gone, or another's, is passed over.
+    file_keys: of its photos. The rows that knew them may have gone with the person of a verification. An
+    examination that is gone, or another's, is passed over.
     """
     mine = Examination.id == examination_id, Examination.organization_id == organization.id
-    _delete(session, store, select(Examination.id).where(*mine))
+    with writing(session):
+        session.execute(delete(Examination).where(*mine))
+    for key in file_keys:
+        store.delete(key)
 
 
 def expire_examinations(session: Session, store: PhotoStore) -> None:
     """Delete those whose answer nobody waits for any more: called by the sweep."""
     old = select(Examination.id).where(Examination.created_at < now() - KEPT_FOR)
-    if session.scalar(old.limit(1)) is not None:
-        _delete(session, store, old)
-
-
-def enqueue_due(session: Session) -> None:
-    """Ask for the examinations that wait: called by the sweep."""
-    for examination_id in session.scalars(
-        select(Examination.id).where(Examination.state == WorkState.QUEUED).order_by(Examination.id)
-    ):
-        enqueue_examination(examination_id)
-
-
-def _delete(session: Session, store: PhotoStore, which: Select[int]) -> None:
+    if session.scalar(old.limit(1)) is None:
+        return
     with writing(session):
-        ids = session.scalars(which).all()
+        ids = session.scalars(old).all()
         keys = session.scalars(
             select(ExaminedPhoto.file_key).where(
                 ExaminedPhoto.examination_id.in_(ids), ExaminedPhoto.file_key.is_not(None)
@@ -129,3 +126,11 @@ def _delete(session: Session, store: PhotoStore, which: Select[int]) -> None:
     for key in keys:
         if key is not None:
             store.delete(key)
+
+
+def enqueue_due(session: Session) -> None:
+    """Ask for the examinations that wait: called by the sweep."""
+    for examination_id in session.scalars(
+        select(Examination.id).where(Examination.state == WorkState.QUEUED).order_by(Examination.id)
+    ):
+        enqueue_examination(examination_id)

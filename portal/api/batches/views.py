@@ -34,9 +34,8 @@ from portal.api.problems import Problem, ProblemDetails, answer
 from portal.api.schemas import CursorQuery
 from portal.batches import announcing, correcting, manifest_rows, receiving_archives, services
 from portal.batches.announcing import DroppedFile
-from portal.batches.manifest import ManifestError, read_manifest
+from portal.batches.manifest import MAX_MANIFEST_BYTES, ManifestError, read_manifest
 from portal.batches.models import Batch as BatchRow
-from portal.batches.models import Decision
 from portal.batches.naming import normal_path
 from portal.batches.opening import BatchError, NotOpen
 from portal.batches.progress import progress_of
@@ -113,7 +112,7 @@ def list_batch_items(batch_id: int, query: ItemsQuery) -> Items:
 
 
 @blueprint.post("/<int:batch_id>/manifest")
-@accepts_upload(256 * MIB, streamed=True)
+@accepts_upload(MAX_MANIFEST_BYTES, streamed=True)
 @operation(Scope.ENROL, "batches", {200: ManifestRows, 409: ProblemDetails}, form=ManifestForm)
 def send_manifest(batch_id: int) -> ManifestRows:
     """Send the list of who is on which photo, as CSV: external_id, name, photo. It comes first."""
@@ -200,8 +199,6 @@ def send_piece(batch_id: int, archive_id: int, query: PieceQuery) -> ArchiveProg
     archive = receiving_archives.find_archive(session, batch, archive_id)
     if archive is None:
         abort(404, "There is no archive with this ID.")
-    if batch.decision != Decision.GO_ON:
-        raise NotOpen(batch.decision)
     before = receiving_archives.resume_archive(session, batch, archive, store)
     piece = next(iter(form_parts(request)), None)
     if piece is None or piece.name != "piece":

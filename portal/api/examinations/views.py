@@ -22,11 +22,11 @@ from portal.api.examinations.schemas import (
     comparison_of,
     faces_of,
 )
-from portal.api.forms import Form, received
+from portal.api.forms import received
 from portal.api.people.finding import person_of
 from portal.api.problems import FieldError, Problem, ProblemDetails
 from portal.api.schemas import FaceModel, NoFields, message_of
-from portal.api.templates import SentTemplate, template_of
+from portal.api.templates import SentTemplate, probe_of
 from portal.examination import services
 from portal.examination.models import Examination, Kind
 from portal.extensions import db
@@ -85,9 +85,14 @@ def compare_faces() -> Comparison:
     images = ("image_a", "image_b")
     wanted = dict.fromkeys(images, 1)
     with received(photo_store(), current_organization(), wanted, ComparisonFields, optional=True) as form:
+        sent = form.fields
         probes = [
-            _probe(form, "image_a", "template_a", form.fields.template_a, form.fields.face_model),
-            _probe(form, "image_b", "template_b", form.fields.template_b, form.fields.face_model),
+            probe_of(
+                form.photos.get("image_a", []), "image_a", sent.template_a, "template_a", sent.face_model
+            ),
+            probe_of(
+                form.photos.get("image_b", []), "image_b", sent.template_b, "template_b", sent.face_model
+            ),
         ]
         began = _begin(Kind.COMPARISON, probes)
     with _answered(began, probes, images) as examination:
@@ -107,7 +112,8 @@ def verify_person(person_id: int) -> Verification:
     person = person_of(person_id)
     wanted = {"image": 1}
     with received(photo_store(), current_organization(), wanted, VerificationFields, optional=True) as form:
-        probe = _probe(form, "image", "template", form.fields.template, form.fields.face_model)
+        photos, sent = form.photos.get("image", []), form.fields
+        probe = probe_of(photos, "image", sent.template, "template", sent.face_model)
         began = _begin(Kind.VERIFICATION, [probe], person=person)
     with _answered(began, [probe], ("image",)) as examination:
         if examination.score is None:
@@ -173,22 +179,5 @@ def _answered(
             raise Problem(422, words, errors)
         yield examination
     finally:
-        services.delete_examination(session, organization, examination_id, photo_store())
-        # With the person of a verification its rows may have gone, which knew the photo.
-        for probe in probes:
-            if isinstance(probe, Upload):
-                photo_store().delete(probe.file.key)
-
-
-def _probe(
-    form: Form[ComparisonFields] | Form[VerificationFields],
-    image: str,
-    field: str,
-    template: str | None,
-    fingerprint: str | None,
-) -> Upload | SentTemplate:
-    """The photo or the template that came; exactly one of them. Raises Problem."""
-    photos = form.photos.get(image, [])
-    if bool(photos) == (template is not None):
-        raise Problem.of_field(image, f"Send a photo as {image}, or a template as {field}: one of the two.")
-    return photos[0] if template is None else template_of(field, template, fingerprint)
+        keys = [probe.file.key for probe in probes if isinstance(probe, Upload)]
+        services.delete_examination(session, organization, examination_id, keys, photo_store())

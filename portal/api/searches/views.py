@@ -24,7 +24,7 @@ from portal.api.searches.schemas import (
     SearchFields,
     SearchForm,
 )
-from portal.api.templates import template_of
+from portal.api.templates import SentTemplate, probe_of
 from portal.batches.services import find_batch
 from portal.calibration.bands import UNCALIBRATED
 from portal.calibration.services import meaning_for_search
@@ -60,14 +60,12 @@ def create_search(query: WaitQuery) -> tuple[Search, int, dict[str, str]]:
     with received(
         photo_store(), current_organization(), {"image": 1}, OneSearchFields, optional=True
     ) as form:
-        photos, template = form.photos.get("image", []), form.fields.template
-        if bool(photos) == (template is not None):
-            words = "Send a photo as image, or a template as template: one of the two."
-            raise Problem.of_field("image", words)
-        if template is None:
-            (search,) = _searches(photos, form.fields)
+        photos, sent = form.photos.get("image", []), form.fields
+        probe = probe_of(photos, "image", sent.template, "template", sent.face_model)
+        if isinstance(probe, SentTemplate):
+            search = _template_search(probe, sent)
         else:
-            search = _template_search(template, form.fields)
+            (search,) = _searches([probe], sent)
     return _begun(search.id, query)
 
 
@@ -99,9 +97,8 @@ def _searches(photos: Sequence[Upload], fields: SearchFields) -> list[SearchRow]
         )
 
 
-def _template_search(text: str, fields: OneSearchFields) -> SearchRow:
+def _template_search(template: SentTemplate, fields: SearchFields) -> SearchRow:
     organization, store = current_organization(), photo_store()
-    template = template_of("template", text, fields.face_model)
     uploads: list[Upload] = []
 
     def receive() -> None:

@@ -11,10 +11,10 @@ from flask.typing import ResponseReturnValue
 from portal.accounts.roles import Permission
 from portal.batches import announcing, manifest_rows, receiving_archives, services
 from portal.batches.announcing import AnnouncedItem, DroppedFile
-from portal.batches.manifest import ManifestError, read_manifest
-from portal.batches.models import BatchArchive, Decision
+from portal.batches.manifest import MAX_MANIFEST_BYTES, ManifestError, read_manifest
+from portal.batches.models import BatchArchive
 from portal.batches.naming import normal_path
-from portal.batches.opening import BatchError, NotOpen
+from portal.batches.opening import BatchError
 from portal.batches.reading import read_manifest_head, read_names
 from portal.batches.reasons import words_of
 from portal.batches.receiving import receive
@@ -75,7 +75,7 @@ def start() -> ResponseReturnValue:
 
 
 @blueprint.post("/enrol/<int:batch_id>/manifest")
-@accepts_upload(256 * MIB, streamed=True)
+@accepts_upload(MAX_MANIFEST_BYTES, streamed=True)
 @requires(Permission.ENROL)
 def manifest(batch_id: int) -> ResponseReturnValue:
     """Take the list of who is on which photo."""
@@ -147,8 +147,6 @@ def archive_piece(batch_id: int, archive_id: int) -> ResponseReturnValue:
     """Take a piece of a ZIP; one that does not begin where the others end is not taken."""
     batch, offset = find(batch_id), request.args.get("offset", -1, int)
     archive: BatchArchive = receiving_archives.find_archive(db.session(), batch, archive_id) or abort(404)
-    if batch.decision != Decision.GO_ON:
-        raise NotOpen(batch.decision)
     session, store = db.session(), photo_store()
     before = receiving_archives.resume_archive(session, batch, archive, store)
     size = receiving_archives.receive_piece(session, batch, archive, offset, request.stream, store)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
 from portal.batches.announcing import AT_ONCE, DroppedFile, announce, announce_all
-from portal.batches.manifest import read_manifest
+from portal.batches.manifest import MAX_MANIFEST_BYTES, read_manifest
 from portal.batches.manifest_rows import add_manifest
 from portal.batches.models import Batch, KnownPeople
 from portal.batches.naming import Grouping, Label, is_system_file, normal_path
@@ -28,8 +28,6 @@ from portal.http.uploads import CHUNK_BYTES, FormPart
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.storage import FileTooLarge, PhotoStore, StoredFile
-
-MAX_MANIFEST_BYTES = 256 * 1024**2
 
 
 @dataclass(frozen=True)

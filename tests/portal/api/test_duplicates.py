@@ -17,10 +17,9 @@ from portal.pairs.models import DuplicatePair
 from portal.people.models import Person
 from tests.databases import on_both_databases
 from tests.make.calibrations import add_calibration
+from tests.portal.api.test_people import Events
 from tests.portal.conftest import Paired
 from tests.program import Program
-
-Events = Any
 
 
 def decide(registry: Program, pair_id: int, decision: str, **fields: Any) -> Any:
