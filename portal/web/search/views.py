@@ -43,6 +43,28 @@ class Results:
     others: list[Candidate]
     kept_until: datetime
 
+    @property
+    def no_match(self) -> tuple[str, str]:
+        """What is said where nobody matched, and more of it: of who was left out nothing is known."""
+        search, least = self.search, self.search.min_score
+        if (
+            least is not None
+            and self.face
+            and self.face.threshold is not None
+            and least > self.face.threshold
+        ):
+            return (
+                f"No match from the score {least:.3f} on",
+                "Candidates below it were left out, as was asked. One of them may be above the threshold.",
+            )
+        restricted = search.restrict_to is not None or search.restrict_to_batch_id is not None
+        who = "Nobody among those who were compared" if restricted else "Nobody enrolled here"
+        return (
+            "No match above the threshold",
+            f"{who} looks enough like this face. It may still be someone whose photos are poor or old: "
+            "look through the candidates below.",
+        )
+
 
 @blueprint.route("/search", methods=["GET", "POST"])
 @accepts_upload()

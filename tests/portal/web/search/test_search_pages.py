@@ -378,3 +378,33 @@ def test_the_page_that_follows_the_form_shows_the_candidates_at_once(
     answer = answered(lambda: bob.post("/search", sent))
     assert status(bob, int(answer.location.rsplit("/", 1)[1])) == "done"
     assert candidates(bob)[0][0] == "A1"
+
+
+def test_of_those_who_were_not_compared_nothing_is_said(
+    bob: Visitor, session: Session, clinic: Organization
+) -> None:
+    found = add_search(session, clinic, candidates=(add_photo(session, add_person(session, clinic, "A1")),))
+    with writing(session):
+        session.execute(update(Candidate).values(score=0.1))
+    for restricted, words in (
+        (None, "Nobody enrolled here looks enough"),
+        (["A1"], "Nobody among those who were compared looks enough"),
+    ):
+        with writing(session):
+            session.execute(update(Search).where(Search.id == found.id).values(restrict_to=restricted))
+        bob.get(f"/search/{found.id}")
+        assert words in bob.one("[data-no-match]").get_text(" ")
+
+
+def test_a_match_that_was_left_out_is_not_denied(
+    bob: Visitor, session: Session, clinic: Organization
+) -> None:
+    found = add_search(session, clinic)
+    with writing(session):
+        session.execute(update(Search).where(Search.id == found.id).values(min_score=0.9))
+        session.execute(update(ProbeFace).values(gallery_people=1))
+    for page in (f"/search/{found.id}", "/search"):
+        bob.get(page)
+        assert "No match from the score 0.900 on" in bob.text
+        assert "above the threshold" not in bob.text.replace("may be above the threshold", "")
+        assert "Nobody" not in bob.text
