@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
+from threading import local
 from typing import IO, Any, TypeVar, cast
 
 from flask import Flask, Request, current_app, request, session
@@ -18,30 +21,52 @@ from portal.extensions import db
 # However much a reader asks for at once: a slow body takes no more memory than that.
 MOST_AT_ONCE = 64 * 1024
 FORM_BYTES = 256 * 1024
+# A form without files has so long to come in all; an upload as long as it takes, while it moves.
+FORM_S = 60.0
 # Where a view's declaration is kept.
 DECLARATION = "__portal_upload__"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
+class _Time(local):
+    """Of the body that this thread reads: when it has to be there, by time.monotonic()."""
+
+    ends_at = math.inf
+
+
+_time = _Time()
+
+
+def refuse_if_late() -> None:
+    """Called by the server before each piece that it waits for. Raises BlockingIOError, as silence does."""
+    if time.monotonic() >= _time.ends_at:
+        raise BlockingIOError("The time of this body is over.")
+
+
 class Body:
     """What the server gives as a request's body. No connection to the database waits for it."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], seconds: float = math.inf) -> None:
         self._stream = stream
+        self._ends_at = time.monotonic() + seconds
 
     def read(self, size: int = -1, /) -> bytes:
         """The next piece, or with a negative size all.
 
-        Raises RequestTimeout if nothing has come for too long, ClientDisconnected if nothing will.
+        Raises RequestTimeout if nothing has come for too long, or not all of a form in its time;
+        ClientDisconnected if nothing will.
         """
         end_reading(db.session())
+        _time.ends_at = self._ends_at
         try:
             return self._stream.read(min(size, MOST_AT_ONCE))
-        except BlockingIOError as error:  # the listener's SO_RCVTIMEO
-            raise RequestTimeout("Nothing came for too long. Send it again.") from error
+        except BlockingIOError as error:  # the listener's SO_RCVTIMEO, or refuse_if_late
+            raise RequestTimeout("It came too slowly, or not at all. Send it again.") from error
         except OSError as error:
             raise ClientDisconnected("The connection was lost.") from error
+        finally:
+            _time.ends_at = math.inf
 
 
 @dataclass(frozen=True)
@@ -75,7 +100,8 @@ class StreamableRequest(Request):
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        environ = {**self.environ, "wsgi.input": Body(self.environ["wsgi.input"])}
+        seconds = FORM_S if self.max_content_length == FORM_BYTES else math.inf
+        environ = {**self.environ, "wsgi.input": Body(self.environ["wsgi.input"], seconds)}
         return get_input_stream(environ, max_content_length=self.max_content_length)
 
     @property

@@ -23,9 +23,11 @@ from functools import partial
 from typing import Any
 
 from gunicorn import http
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from portal import waiting
+from portal.http.bodies import refuse_if_late
 
 END_OF_HEAD = b"\r\n\r\n"
 ACCEPTED_TOGETHER = 64
@@ -47,6 +49,14 @@ LEAVING_S = 30.0
 LEAVING_BYTES = 16 * 1024**2
 # What is left of a body is here already, or the connection is not used again.
 REST_OF_BODY_S = 0.05
+
+
+class Unreader(SocketUnreader):  # type: ignore[misc]
+    """What comes on a connection. Gunicorn waits for many pieces in one read: each asks if it is late."""
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        refuse_if_late()
+        return bytes(super().chunk(size_hint))
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -152,6 +162,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.pending_conns.remove(conn)
         if conn.parser is None:
             conn.parser = http.get_parser(self.cfg, conn.sock, conn.client)
+            conn.parser.unreader = Unreader(conn.sock)
         conn.parser.unreader.unread(bytes(conn.head))
         conn.data_ready = True
         self.enqueue_req(conn)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from io import BytesIO
 
 import pytest
 from flask import Flask, Response
 from flask.testing import FlaskClient
+from gunicorn.http.body import Body as GunicornBody
+from gunicorn.http.body import LengthReader
 from sqlalchemy.orm import Session
 from werkzeug.test import EnvironBuilder
 
 from portal.extensions import db
-from portal.http import holding
+from portal.http import bodies, holding
 from portal.http.access import public
 from portal.http.bodies import Body
 from portal.http.holding import (
@@ -29,6 +32,7 @@ from portal.http.holding import (
 from portal.keys.models import Scope
 from portal.organizations.models import Organization
 from portal.people.models import Person
+from portal.up.web_worker import Unreader
 from tests.make.photos import picture
 from tests.program import Program, program
 from tests.visitor import Visitor, enrol
@@ -175,6 +179,26 @@ def test_nobodys_connection_waits_for_a_body(registry: Program) -> None:
     assert answer.status_code == 202
     assert len(body.held) > 20
     assert not any(body.held)
+
+
+@pytest.mark.parametrize(("path", "status"), [("/login", 408), ("/people/new", 400)])
+def test_a_form_without_files_has_a_time_in_all_and_an_upload_has_not(
+    path: str, status: int, bob: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The upload is lost only as its client hangs up."""
+    monkeypatch.setattr(bodies, "FORM_S", 0)
+    bob.get("/people")
+    client, server = socket.socketpair()
+    with client, server:
+        client.sendall(b"email=")
+        client.shutdown(socket.SHUT_WR)
+        as_served = {
+            "wsgi.input": GunicornBody(LengthReader(Unreader(server), 1000)),
+            "CONTENT_LENGTH": "1000",
+            "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        }
+        who = bob.client if path == "/people/new" else bob.client.application.test_client()
+        assert who.post(path, environ_overrides=as_served).status_code == status
 
 
 def test_a_body_is_not_read_while_something_is_being_written(session: Session) -> None:
