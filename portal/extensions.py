@@ -6,13 +6,13 @@ from pathlib import Path
 
 from flask import Flask
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy.orm import Session
 
+from portal.addresses import client_network
 from portal.database import Base
 
 
@@ -39,7 +39,7 @@ db = Database(metadata=Base.metadata, session_options={"expire_on_commit": False
 migrate = Migrate()
 login_manager = LoginManager()
 csrf = CSRFProtect()
-limiter = Limiter(get_remote_address)
+limiter = Limiter(client_network)
 
 
 def init_app(app: Flask) -> None:

@@ -9,9 +9,9 @@ import time
 
 import structlog
 from flask import Response, current_app, g
-from flask_limiter.util import get_remote_address
 from redis.exceptions import RedisError
 
+from portal.addresses import client_network
 from portal.extensions import limiter
 
 # A program that sends a wrong key again and again is told to stop; right keys of its address are not counted.
@@ -29,7 +29,7 @@ requests_of_key = limiter.shared_limit(
     _requests_per_minute, scope="requests", key_func=lambda: f"key {g.api_key.id}"
 )
 refusals_of_address = limiter.shared_limit(
-    f"{REFUSALS_PER_MINUTE} per minute", scope="refusals", key_func=get_remote_address
+    f"{REFUSALS_PER_MINUTE} per minute", scope="refusals", key_func=client_network
 )
 
 

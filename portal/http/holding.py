@@ -14,6 +14,7 @@ from flask import Flask, Response, current_app, g, request, session
 from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import FileWrapper
 
+from portal.addresses import client_network
 from portal.http.bodies import MOST_AT_ONCE
 from portal.http.security import API_PREFIX
 from portal.storage import photo_store
@@ -111,12 +112,12 @@ def hold() -> None:
         _hold_for(f"user {session['_user_id'].partition('.')[0]}", session.get("organization_id"))
     else:
         g.held.count(STRANGERS, "")
-        g.held.count(STRANGERS_OF_ADDRESS, request.remote_addr or "")
+        g.held.count(STRANGERS_OF_ADDRESS, client_network())
 
 
 def _hold_for(account: str, organization_id: int | None) -> None:
     g.held.count(EVERYONE, "")
-    g.held.count(ADDRESS, request.remote_addr or "")
+    g.held.count(ADDRESS, client_network())
     g.held.count(ACCOUNT, account)
     if organization_id is not None:
         g.held.count(ORGANIZATION, str(organization_id))

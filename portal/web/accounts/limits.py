@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flask import Response, g, request
-from flask_limiter.util import get_remote_address
 from flask_login import current_user
 
+from portal.addresses import client_network
 from portal.extensions import limiter
 
 
@@ -23,7 +23,7 @@ def _address_and_account() -> str:
         account = str(current_user.id)
     else:
         account = request.form.get("email", "").strip().casefold()
-    return f"{get_remote_address()} {account}"
+    return f"{client_network()} {account}"
 
 
 # One count for all pages where a secret is typed: changing pages gives no more tries.
