@@ -16,6 +16,7 @@ from portal.api.problems import Problem
 from portal.database import now
 from portal.extensions import db
 from portal.http.bodies import upload_of
+from portal.http.holding import hold
 from portal.keys.idempotency import (
     CLAIMED,
     Answer,
@@ -69,7 +70,10 @@ def _checked(name: str) -> str:
 
 
 def _claimed_or_known(name: str, *, is_repeatable: bool) -> Claim | IdempotentRequest:
-    """A claim; or the request that was carried out already, for which a short time is waited."""
+    """A claim; or the request that was carried out already, for which a short time is waited.
+
+    Raises TooMuchHeld: the wait holds a place, whether the request has a body or not.
+    """
     session, key = db.session(), g.api_key
     query = request.query_string.decode(errors="replace")
     target = sha256(f"{request.method} {request.path}?{query}".encode()).hexdigest()
@@ -85,6 +89,7 @@ def _claimed_or_known(name: str, *, is_repeatable: bool) -> Claim | IdempotentRe
 
     if isinstance(found, Claim):
         return found
+    hold()
     if not wait(session, request_done(found.id), PATIENCE_S, is_settled):
         raise Problem(
             409,

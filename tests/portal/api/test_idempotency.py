@@ -24,6 +24,7 @@ from portal.api import idempotency
 from portal.audit.models import AuditEvent
 from portal.database import insert_or_leave, now, writing
 from portal.extensions import db
+from portal.http.holding import ACCOUNT, LIMITS, WORDS
 from portal.keys import idempotency as keys
 from portal.keys.idempotency import forget_answers, record_answer
 from portal.keys.models import IdempotentRequest, Scope
@@ -194,6 +195,23 @@ def test_while_the_first_is_still_sent_a_repeat_is_told_to_ask_again(
     assert answer.status_code == 202
     assert enrol_once(registry).data == answer.data
     assert people(session) == 1
+
+
+def test_a_repeat_without_a_body_holds_a_place_while_it_waits(
+    registry: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "PATIENCE_S", 0.01)
+    slow, send = send_slowly(registry)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(send)
+        assert slow.is_coming.wait(60)
+        with monkeypatch.context() as full:
+            full.setitem(LIMITS, ACCOUNT, 0)
+            repeat = registry.send("POST", "/people", headers={"Idempotency-Key": "one"})
+        slow.may_go_on.set()
+        assert first.result().status_code == 202
+    assert (repeat.status_code, repeat.headers["Retry-After"]) == (429, "5")
+    assert WORDS[ACCOUNT] in repeat.get_json()["detail"]
 
 
 @on_both_databases
