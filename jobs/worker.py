@@ -31,7 +31,7 @@ from portal.installation import workers
 from portal.installation.models import WorkerProcess
 from portal.installation.services import is_current
 from portal.installation.workers import HEARTBEAT_S
-from portal.queues import JOB_TIMEOUT_S, QUEUES, connect, queue
+from portal.queues import JOB_TIMEOUT_S, QUEUES, connect_worker, queue
 from portal.settings import Settings
 from portal.storage import photo_store
 
@@ -153,7 +153,7 @@ def main() -> int:
 
 
 def _work(settings: Settings, name: str) -> None:
-    connection = connect(settings.redis_url)
+    connection = connect_worker(settings.redis_url)
     worker = PhotoWorker(
         [queue(name, connection) for name in QUEUES],
         name=name,

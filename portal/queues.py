@@ -25,14 +25,23 @@ QUEUES = (INTERACTIVE, ENROLMENT)
 JOB_TIMEOUT_S = 180
 # How often bulk work checks whether a search waits.
 LOOK_UP_EVERY_S = 0.1
+# A Redis that hangs is one that does not answer: nobody waits longer for a connection or a command.
+CONNECT_S, COMMAND_S = 5, 5
 
 log = structlog.get_logger()
 
 
 @cache
 def connect(redis_url: str) -> Redis:
-    """The process's connection pool to Redis."""
-    return Redis.from_url(redis_url, socket_connect_timeout=5, health_check_interval=30)
+    """The process's connection pool to Redis, for commands that are answered at once."""
+    return Redis.from_url(
+        redis_url, socket_connect_timeout=CONNECT_S, socket_timeout=COMMAND_S, health_check_interval=30
+    )
+
+
+def connect_worker(redis_url: str) -> Redis:
+    """A pool for RQ's worker alone, which waits for jobs by a command; RQ sets how long that may take."""
+    return Redis.from_url(redis_url, socket_connect_timeout=CONNECT_S, health_check_interval=30)
 
 
 def queue(name: str, connection: Redis) -> Queue:

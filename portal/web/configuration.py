@@ -7,6 +7,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
 
 from portal.photos.reasons import MAX_PHOTO_BYTES
+from portal.queues import COMMAND_S
 from portal.settings import Settings
 
 MAX_PHOTOS_AT_ONCE = 20
@@ -42,7 +43,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         # Far more than a full form has, so that "too many photos" is answered in words.
         MAX_FORM_PARTS=200,
         RATELIMIT_STORAGE_URI=settings.redis_url.replace("unix://", "redis+unix://"),
-        RATELIMIT_STORAGE_OPTIONS={"socket_connect_timeout": 2},
+        RATELIMIT_STORAGE_OPTIONS={"socket_connect_timeout": 2, "socket_timeout": COMMAND_S},
         # Without Redis every web process counts for itself: fewer attempts are seen, none is uncounted.
         RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
         # Two numbers a limit, however high it is.

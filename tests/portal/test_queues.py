@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 from pathlib import Path
 from typing import cast
 
+import pytest
 from flask import Flask
+from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal import create_app, queues
+from portal.keys.models import Scope
 from portal.organizations.models import Organization
 from portal.photos.models import Photo
 from portal.queues import ENROLMENT, INTERACTIVE, connect, queue
 from portal.settings import Settings
+from portal.web import configuration
 from tests.make.face_models import face_model
 from tests.make.photos import picture
+from tests.program import Program, program
 from tests.run.workers import Worker, sweep
 from tests.visitor import Visitor, enrol, search
 
@@ -29,6 +35,12 @@ def waiting(app: Flask, name: str) -> list[tuple[str | None, list[int]]]:
     found = queue(name, connect(app.config["PORTAL"].redis_url)).get_jobs()
     assert all(job.serializer is JSONSerializer for job in found)
     return [(job.func_name, list(job.args)) for job in found]
+
+
+@pytest.fixture
+def registry(app: Flask, clinic: Organization) -> Program:
+    """A program of the clinic."""
+    return program(app, clinic, Scope.ADMIN)
 
 
 def forget(app: Flask) -> None:
@@ -112,6 +124,35 @@ def test_without_redis_the_upload_is_kept_and_done_when_redis_is_back(
     assert session.scalars(select(Photo.state)).all() == ["queued"]
     sweep(app)
     assert len(waiting(app, ENROLMENT)) == len(waiting(app, INTERACTIVE)) == 1
+
+
+def test_a_redis_that_hangs_is_one_that_does_not_answer(
+    settings: Settings, tmp_path: Path, session: Session, registry: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (queues, configuration):
+        monkeypatch.setattr(module, "COMMAND_S", 0.05)
+    face_model(session)
+    path = str(tmp_path / "hung.sock")
+    with socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(path)
+        hung.listen()  # it takes connections, and that is all
+        app = create_app(dataclasses.replace(settings, redis_url=f"unix://{path}"))
+        again = Program(app, registry.headers["Authorization"].removeprefix("Bearer "))
+        answer = again.post_form("/people", {"external_id": "A1", "name": "Anna"}, {"photos": [picture(1)]})
+        assert answer.status_code == 202
+        assert app.test_client().get("/readyz").status_code == 503
+    assert session.scalars(select(Photo.state)).all() == ["queued"]
+
+
+def test_a_worker_may_wait_for_jobs_longer_than_a_command_takes(settings: Settings) -> None:
+    connection = queues.connect_worker(settings.redis_url)
+    worker = SimpleWorker([queue(INTERACTIVE, connection)], connection=connection)
+    waits, commands = (
+        one.connection_pool.connection_kwargs["socket_timeout"]
+        for one in (connection, connect(settings.redis_url))
+    )
+    assert waits > worker.dequeue_timeout > commands == queues.COMMAND_S
+    connection.close()
 
 
 def test_messages_hold_numbers_only(app: Flask, bob: Visitor) -> None:
