@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
+from portal.api import document
 from tests.visitor import Visitor
 
 PROMISED = Path(__file__).resolve().parents[3] / "docs" / "openapi.json"
@@ -22,6 +24,22 @@ def served(client: FlaskClient) -> Any:
 def test_the_contract_is_the_one_that_was_promised(client: FlaskClient) -> None:
     """After a change that programs can live with, what is served becomes docs/openapi.json."""
     assert served(client) == json.loads(PROMISED.read_text())
+
+
+@pytest.mark.parametrize("path", ["/api/v1/openapi.json", "/api/v1/docs"])
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_the_contract_is_made_once_and_not_sent_to_who_has_it(
+    path: str, coding: str, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = {"Accept-Encoding": coding}
+    with client.get(path, headers=headers) as first:
+        tag, content = first.headers["ETag"], first.data
+        assert first.headers["Cache-Control"] == "no-cache"
+    monkeypatch.setattr(document, "document", None)
+    with client.get(path, headers=headers) as second:
+        assert (second.headers["ETag"], second.data) == (tag, content)
+    with client.get(path, headers=headers | {"If-None-Match": tag}) as third:
+        assert (third.status_code, third.data) == (304, b"")
 
 
 def test_every_operation_says_what_it_does_takes_and_answers(client: FlaskClient) -> None:
