@@ -26,6 +26,8 @@ WORKERS = 2
 UPLOADERS = 2
 PHOTOS_A_FORM = 20
 SEARCHES = 60
+# More photos than are worked on during all searches.
+QUEUED = 8_000
 
 
 def run(models: Path, faces: Path, model_name: str, photos: int | None = None) -> list[Row]:
@@ -52,12 +54,15 @@ def run(models: Path, faces: Path, model_name: str, photos: int | None = None) -
                     background.submit(_keep_uploading, port, forms, number, stop)
                     for number in range(UPLOADERS)
                 ]
-                rows += _searches("enrolment queue full", port, contents, "p95 < 1 s")
-                waiting = _count(Path(folder), "queued")
-                rows.append(Row("photos waiting after these searches", waiting, "photos"))
+                while _count(Path(folder), "queued") < QUEUED:
+                    time.sleep(0.1)
+                rows += _searches("enrolment queue full and filled further", port, contents, "p95 < 1 s")
                 stop.set()
                 for done in uploading:
                     done.result()
+            rows += _searches("enrolment queue full", port, contents, "p50 ≤ 0.15 s, p95 ≤ 0.4 s")
+            waiting = _count(Path(folder), "queued")
+            rows.append(Row("photos waiting after these searches", waiting, "photos"))
             rows += memory(pid)
     return rows
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, String, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, CursorResult, Dialect, Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -87,9 +88,25 @@ def insert_or_leave(session: Session, table: type[Base], unique: Sequence[str]) 
     return dialect.insert(table).on_conflict_do_nothing(index_elements=unique)
 
 
+class DatabaseBusy(OSError):
+    """Others have been writing for so long that this was not begun: to be tried again."""
+
+
 # SQLite has one writer at a time. Threads of one process wait for their turn here: without a connection, so
 # that those who only read find one, and without asking again and again.
 _turn_to_write = Lock()
+# So long a writer waits for those of this process, and then for those of others.
+TURN_S = 30
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _turn_to_write.acquire(timeout=TURN_S):
+        raise DatabaseBusy(f"Others of this process have been writing for {TURN_S} s.")
+    try:
+        yield
+    finally:
+        _turn_to_write.release()
 
 
 @contextmanager
@@ -100,7 +117,8 @@ def writing(session: Session) -> Iterator[Session]:
     writes later fails there as soon as another one wrote in between. What was loaded before stays as
     it was read, so rows on which a decision rests are read (again) inside.
 
-    Raises RuntimeError inside another `writing`, or where changes are pending that it did not make.
+    Raises RuntimeError inside another `writing`, or where changes are pending that it did not make;
+    DatabaseBusy where SQLite is written by others all the time.
     """
     if session.info.get("writing") or session.new or session.dirty or session.deleted:
         raise RuntimeError("A writing transaction begins with nothing pending and not inside another one.")
@@ -111,9 +129,9 @@ def writing(session: Session) -> Iterator[Session]:
     session.info["afterwards"] = afterwards
     is_sqlite = session.get_bind().dialect.name == "sqlite"
     try:
-        with _turn_to_write if is_sqlite else nullcontext():
+        with _turn() if is_sqlite else nullcontext():
             try:
-                session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+                _begin_writing(session)
                 yield session
                 session.commit()
             except BaseException:
@@ -123,6 +141,15 @@ def writing(session: Session) -> Iterator[Session]:
         session.info["writing"] = False
     for call in afterwards:
         call()
+
+
+def _begin_writing(session: Session) -> None:
+    try:
+        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+    except OperationalError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            raise DatabaseBusy(f"Other processes have been writing for {TURN_S} s.") from error
+        raise
 
 
 def after_commit(session: Session, call: Callable[[], None]) -> None:
@@ -163,7 +190,12 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver
         cursor = connection.cursor()
         # FULL: what a member was told is saved is on the disk, even if the power fails the next moment.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={1000 * TURN_S}",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

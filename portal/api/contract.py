@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -88,9 +87,8 @@ spec = SpecTree(
 _traits = Traits()
 
 
-@cache
 def document() -> dict[str, Any]:
-    """The contract, made once a process and for readers only: it is long, and anyone may ask for it."""
+    """The contract, for readers only."""
     return describe(deepcopy(spec.spec), _traits)
 
 
@@ -120,17 +118,16 @@ def operation(
             _traits.tagged.add(view.__name__)
         if file:
             _traits.files[view.__name__] = file
-        problems = {401, 403, 422, 429}
+        # Whatever a key does, its use is noted: the database may be busy.
+        problems = {401, 403, 422, 429, 503}
         if any(name.endswith("_id") for name in signature(view).parameters):
             problems.add(404)
         if query is not NoQuery or json or form:
             problems.add(400)
         if json or form:
-            problems |= {408, 413, 429, 503}
+            problems |= {408, 413}
         if form:
             problems.add(507)
-        if file:
-            problems.add(503)
         responses = Response(
             **{f"HTTP_{status}": model for status, model in answers.items()}
             | {f"HTTP_{status}": (ProblemDetails, phrase_of(status)) for status in sorted(problems)}

@@ -11,7 +11,7 @@ from flask_limiter import RateLimitExceeded
 from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from portal.database import Gone
+from portal.database import DatabaseBusy, Gone
 from portal.extensions import db
 from portal.http.errors import Handlers
 from portal.http.holding import TooMuchHeld
@@ -140,6 +140,13 @@ def folder_missing(error: NotADirectoryError) -> Response:
     return answer(Problem(503, words, headers={"Retry-After": "60"}))
 
 
+def database_busy(error: DatabaseBusy) -> Response:
+    """The database is written by others all the time."""
+    log.error("the database is busy", problem=str(error))
+    words = "The portal is busy, and nothing of this was done. Send it again."
+    return answer(Problem(503, words, headers={"Retry-After": "5"}))
+
+
 def gone(_: Gone) -> Response:
     """What was deleted in the meantime."""
     return answer(Problem(404, "It was deleted in the meantime."))
@@ -167,6 +174,7 @@ HANDLERS: Handlers = {
     PersonError: wrong_field,
     PhotoError: wrong_photo,
     CursorError: damaged_cursor,
+    DatabaseBusy: database_busy,
     Gone: gone,
     StoreFull: store_full,
     NotADirectoryError: folder_missing,

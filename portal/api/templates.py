@@ -7,8 +7,10 @@ import struct
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from portal.api.problems import Problem
 from portal.extensions import db
@@ -19,11 +21,22 @@ TEMPLATE = Field(
     None,
     description="In place of a photo, the template of a face: its float32 numbers, little-endian, in base64.",
 )
-FINGERPRINT = Field(
-    None,
-    description="The fingerprint of the face model that made a template: that of the portal's own.",
-    examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
-)
+
+
+def _of_a_template(fingerprint: str, others: ValidationInfo) -> str:
+    if all(value is None for name, value in others.data.items() if name.startswith("template")):
+        raise PydanticCustomError("no_template", "It goes with a template, and none was sent.")
+    return fingerprint
+
+
+# Declared behind the fields for templates that it goes with.
+Fingerprint = Annotated[
+    Annotated[str, AfterValidator(_of_a_template)] | None,
+    Field(
+        description="The fingerprint of the face model that made a template: that of the portal's own.",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    ),
+]
 # A template has unit length, but for rounding.
 LENGTH_TOLERANCE = 1e-3
 

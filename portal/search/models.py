@@ -34,8 +34,8 @@ class Search(UploadedPhoto, Base):
     min_score: Mapped[float | None]
     # Whether every face of the photo is searched for, not the main face alone.
     all_faces: Mapped[bool] = mapped_column(default=False, server_default=false())
-    # Only the people with these external ids, or whom this batch enrolled, are compared; None: everybody.
-    restrict_to: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    # Only the people of these ids, or whom this batch enrolled, are compared; None: everybody.
+    restrict_to: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
     restrict_to_batch_id: Mapped[int | None] = mapped_column(Identifier)
     # The main face, or the one that was chosen instead: None until one was found.
     face_id: Mapped[int | None] = mapped_column(Identifier)

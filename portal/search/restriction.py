@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, select
@@ -21,9 +22,10 @@ class RestrictionError(ValueError):
 
 @dataclass(frozen=True)
 class Restriction:
-    """The people who are compared: all whom it names. None: not restricted."""
+    """The people who are compared. None: not restricted."""
 
-    external_ids: list[str] | None = None
+    # By id: of someone who was deleted nothing is left here but a number.
+    person_ids: list[int] | None = None
     batch_id: int | None = None
 
     @property
@@ -35,22 +37,25 @@ class Restriction:
 EVERYBODY = Restriction()
 
 
-def check_restriction(session: Session, organization: Organization, restriction: Restriction) -> None:
-    """Raise RestrictionError for an external id that nobody has: a search does not pass it over."""
-    wanted = restriction.external_ids
-    if wanted is None:
-        return
-    if not 1 <= len(wanted) <= MOST_EXTERNAL_IDS:
+def ids_of(session: Session, organization: Organization, external_ids: Collection[str]) -> list[int]:
+    """The ids of the people of these external ids.
+
+    Raises RestrictionError for more than MOST_EXTERNAL_IDS, and for one that nobody has: a search does not
+    pass it over.
+    """
+    wanted = set(external_ids)
+    if len(wanted) > MOST_EXTERNAL_IDS:
         raise RestrictionError(f"Send 1 to {MOST_EXTERNAL_IDS:,} external IDs; there are {len(wanted):,}.")
-    there = session.scalars(
-        select(Person.external_id).where(
+    there = session.execute(
+        select(Person.external_id, Person.id).where(
             Person.organization_id == organization.id, Person.external_id.in_(wanted)
         )
-    )
-    missing = sorted(set(wanted) - set(there))
+    ).all()
+    missing = sorted(wanted - {external_id for external_id, _ in there})
     if missing:
         more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
         raise RestrictionError(f"Nobody has the external ID {', '.join(missing[:NAMED])}{more}.")
+    return sorted(person_id for _, person_id in there)
 
 
 def people_of(session: Session, organization_id: int, restriction: Restriction) -> list[int] | None:
@@ -58,8 +63,8 @@ def people_of(session: Session, organization_id: int, restriction: Restriction) 
     if restriction.is_none:
         return None
     conditions: list[ColumnElement[bool]] = [Person.organization_id == organization_id]
-    if restriction.external_ids is not None:
-        conditions.append(Person.external_id.in_(restriction.external_ids))
+    if restriction.person_ids is not None:
+        conditions.append(Person.id.in_(restriction.person_ids))
     if restriction.batch_id is not None:
         conditions.append(Person.batch_id == restriction.batch_id)
     survivors = func.coalesce(Person.merged_into_id, Person.id)

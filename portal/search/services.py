@@ -20,7 +20,7 @@ from portal.photos.models import Face
 from portal.photos.services import PhotoError, Upload
 from portal.queues import enqueue_search
 from portal.search.models import TEMPLATE, Candidate, ProbeFace, Search
-from portal.search.restriction import EVERYBODY, Restriction, check_restriction
+from portal.search.restriction import EVERYBODY, Restriction
 from portal.storage import PhotoStore
 from portal.work.claims import requeue
 from portal.work.models import UNFINISHED, WorkState
@@ -55,9 +55,8 @@ def create_searches(
 ) -> list[Search]:
     """Search the organization's people for the faces in stored photos, a search each, in their order.
 
-    They are queued when this returns. Raises RestrictionError.
+    They are queued when this returns.
     """
-    check_restriction(session, organization, wanted.restriction)
     with writing(session):
         searches = [_new_search(organization, actor, upload, wanted) for upload in uploads]
         session.add_all(searches)
@@ -81,9 +80,8 @@ def create_template_search(
     """Search the organization's people for a template, which is stored as `upload`; queued when this returns.
 
     template: float32, little-endian, unit length, made by this face model. There is no photo, and so neither
-    pictures nor a detection. Raises RestrictionError.
+    pictures nor a detection.
     """
-    check_restriction(session, organization, wanted.restriction)
     with writing(session):
         search = _new_search(organization, actor, upload, wanted)
         search.media_format = TEMPLATE
@@ -115,7 +113,7 @@ def _new_search(organization: Organization, actor: Actor, upload: Upload, wanted
         limit=wanted.limit,
         min_score=wanted.min_score,
         all_faces=wanted.all_faces,
-        restrict_to=wanted.restriction.external_ids,
+        restrict_to=wanted.restriction.person_ids,
         restrict_to_batch_id=wanted.restriction.batch_id,
     )
 

@@ -7,7 +7,7 @@ from flask import current_app, g, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from portal.database import Gone
+from portal.database import DatabaseBusy, Gone
 from portal.extensions import db
 from portal.http.errors import Handlers
 from portal.http.holding import TooMuchHeld
@@ -16,6 +16,8 @@ from portal.storage import StoreFull
 PAGES = {400, 403, 404, 405, 408, 413, 429, 500, 507}
 
 FULL = "The portal's disk is full. Nothing was lost: tell whoever runs the portal, and send it again later."
+
+BUSY = "The portal is busy writing what others sent. Try again in a few seconds."
 
 log = structlog.get_logger()
 
@@ -46,6 +48,15 @@ def too_much_held(error: TooMuchHeld) -> tuple[str | dict[str, str], int, dict[s
     return _page("busy", words=error.description), error.code, error.headers
 
 
+def database_busy(error: DatabaseBusy) -> tuple[str | dict[str, str], int, dict[str, str]]:
+    """The database is written by others all the time: JSON for a script, a page for a person."""
+    log.error("the database is busy", problem=str(error))
+    headers = {"Retry-After": "5"}
+    if request.accept_mimetypes.best == "application/json":
+        return {"error": BUSY}, 503, headers
+    return _page("busy", words=BUSY), 503, headers
+
+
 def store_full(error: StoreFull) -> tuple[str | dict[str, str], int]:
     """There is no room for photos: JSON for a script, a page for a person."""
     log.error("the disk of the photos is full", problem=str(error))
@@ -71,6 +82,7 @@ HANDLERS: Handlers = {
     TooMuchHeld: too_much_held,
     HTTPException: http_error,
     CSRFError: csrf_error,
+    DatabaseBusy: database_busy,
     Gone: gone,
     StoreFull: store_full,
     Exception: failure,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from redis import Redis
 
 from portal.work.claims import MAX_ATTEMPTS
+from portal_client import Client
 from tests.functional.interrupting import process_of, ready_workers, stop
 from tests.functional.mates import Mate, mates
 from tests.functional.staff import Staff
@@ -207,3 +209,28 @@ def test_a_photo_that_kills_its_worker_three_times_is_set_aside(
         busy, [Mate(mate.name, [mate.photos[1], deadly, *mate.photos[2:]], mate.probe)]
     )
     expect_found(busy, otto, [mate])
+
+
+def test_a_web_server_that_is_killed_while_a_program_waits_has_its_act_done_once(
+    busy: UpPortal, crowd: Iterator[Mate]
+) -> None:
+    mate, slug = next(crowd), busy.add_organization("Register")
+    key = busy.command("create-api-key", "--organization", slug, "--name", "Register", "--scope", "enrol")
+    enrolled = "SELECT count(*) FROM person WHERE external_id = ?"
+    wait_until(lambda: len(ready_workers(busy)) == WORKERS, "all workers", PATIENCE_S)
+    workers = ready_workers(busy)
+    for worker in workers:
+        stop(busy, worker)
+    with Client(busy.url, key) as client, ThreadPoolExecutor(1) as pool:
+        # It sends the request again, with the same Idempotency-Key, when the line breaks.
+        answer = pool.submit(client.enrol_person, mate.external_id, mate.name, mate.photos[0], wait=60)
+        wait_until(lambda: busy.one(enrolled, mate.external_id), "the act", PATIENCE_S)
+        for web in busy.processes("gunicorn"):
+            web.kill()
+        for worker in workers:
+            worker.resume()
+        person = answer.result(PATIENCE_S)
+    assert [photo.file_name for photo in person.photos] == [mate.photos[0].name]
+    assert busy.one(enrolled, mate.external_id) == 1
+    acts = "SELECT count(*) FROM audit_event WHERE action = 'person.created' AND subject_id = ?"
+    assert busy.one(acts, person.id) == 1

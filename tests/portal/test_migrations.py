@@ -16,10 +16,11 @@ from sqlalchemy.exc import DatabaseError
 
 from portal import create_app, migrations
 from portal.audit.models import AuditEvent
-from portal.database import Base
+from portal.database import Base, writing
 from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.people.models import Person
+from portal.search.models import Search
 from portal.settings import Settings
 from tests.databases import on_both_databases
 from tests.make.people import add_person, add_photo
@@ -109,6 +110,29 @@ def test_down_and_up_again(app: Flask, clinic: Organization) -> None:
     assert set(Base.metadata.tables) < tables(app)
     with app.app_context():
         assert db.session.scalars(select(Person.id)).all() == []
+
+
+@on_both_databases
+def test_restrictions_of_searches_name_people_by_id_from_0014_on(app: Flask, clinic: Organization) -> None:
+    with app.app_context():
+        config = app.extensions["migrate"].migrate.get_config()
+        people = [add_person(db.session(), clinic, name).id for name in ("A1", "A2")]
+        searches = [add_search(db.session(), clinic).id for _ in range(2)]
+        with writing(db.session()):
+            db.session.get_one(Search, searches[0]).restrict_to = [people[1]]
+        db.session.remove()
+        restrictions = text("SELECT restrict_to FROM search ORDER BY id")
+        for migrate, revision, expected in (
+            (command.downgrade, "0013", '["A2"]'),
+            (command.upgrade, "head", f"[{people[1]}]"),
+        ):
+            migrate(config, revision)
+            with db.engine.connect() as connection:
+                kept = [
+                    row if row is None else str(row).replace("'", '"')
+                    for (row,) in connection.execute(restrictions)
+                ]
+            assert kept == [expected, None]
 
 
 @on_both_databases

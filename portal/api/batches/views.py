@@ -200,13 +200,17 @@ def send_piece(batch_id: int, archive_id: int, query: PieceQuery) -> ArchiveProg
     if archive is None:
         abort(404, "There is no archive with this ID.")
     before = receiving_archives.resume_archive(session, batch, archive, store)
-    piece = next(iter(form_parts(request)), None)
+    parts = iter(form_parts(request))
+    piece = next(parts, None)
     if piece is None or piece.name != "piece":
         raise Problem.of_field("piece", "Send the piece as piece.")
     refuse_revoked_key()
     size = receiving_archives.receive_piece(session, batch, archive, query.offset, piece, store)
     if query.offset != before:
         raise Problem(409, f"This piece was not taken: the next one begins at {size}.")
+    for more in parts:
+        words = f"Send one piece at a time: the first was taken, and the next one begins at {size}."
+        raise Problem.of_field(more.name, words)
     return ArchiveProgress(id=archive.id, received_bytes=size)
 
 

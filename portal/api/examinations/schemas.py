@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from portal.api.schemas import Binary, FaceModel, Quality, Strict
-from portal.api.templates import FINGERPRINT, TEMPLATE
+from portal.api.templates import TEMPLATE, Fingerprint
 from portal.examination.models import Examination, ExaminedPhoto
 
 
@@ -93,7 +93,7 @@ class ComparisonFields(Strict):
 
     template_a: str | None = TEMPLATE
     template_b: str | None = TEMPLATE
-    face_model: str | None = FINGERPRINT
+    face_model: Fingerprint = None
 
 
 class ComparisonForm(ComparisonFields):
@@ -107,7 +107,7 @@ class VerificationFields(Strict):
     """A template in place of the photo."""
 
     template: str | None = TEMPLATE
-    face_model: str | None = FINGERPRINT
+    face_model: Fingerprint = None
 
 
 class VerificationForm(VerificationFields):

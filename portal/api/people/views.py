@@ -45,14 +45,15 @@ Answer = tuple[Person, int, dict[str, str]]
 
 def _enrolled(person_id: int, query: WaitQuery) -> Answer:
     """The person once the photos are processed or the wait is over; 404 if they went meanwhile."""
-    session, organization_id = db.session(), current_organization().id
+    looked: list[Person] = []
 
     def processed() -> bool:
-        return all(photo.state not in UNFINISHED for photo in _photos(person_of(person_id)))
+        looked[:] = [_whole(person_of(person_id))]
+        return all(photo.state not in UNFINISHED for photo in looked[0].photos)
 
-    done = wait(session, photos_done(organization_id), query.wait, processed)
+    done = wait(db.session(), photos_done(current_organization().id), query.wait, processed)
     where = {"Location": url_for("api_people.get_person", person_id=person_id)}
-    return tagged(_whole(person_of(person_id)), 201 if done else 202, where)
+    return tagged(looked[0], 201 if done else 202, where)
 
 
 @blueprint.get("")

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from portal.api.schemas import Binary, Moment, Quality, Score, Strict, Text, message_of
-from portal.api.templates import FINGERPRINT, TEMPLATE
+from portal.api.templates import TEMPLATE, Fingerprint
 from portal.calibration.bands import Band, Bands
 from portal.database import LARGEST_NUMBER
 from portal.search.models import Candidate as CandidateRow
@@ -142,7 +142,7 @@ class OneSearchFields(SearchFields):
     """What one search is to find; a template may stand for the photo."""
 
     template: str | None = TEMPLATE
-    face_model: str | None = FINGERPRINT
+    face_model: Fingerprint = None
 
 
 class SearchForm(OneSearchFields):

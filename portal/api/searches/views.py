@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from io import BytesIO
 
@@ -36,7 +35,7 @@ from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.photos.services import Upload
 from portal.search import services
 from portal.search.models import Search as SearchRow
-from portal.search.restriction import Restriction, RestrictionError
+from portal.search.restriction import Restriction, RestrictionError, ids_of
 from portal.search.services import Wanted
 from portal.storage import photo_store
 from portal.waiting import search_done, wait
@@ -91,10 +90,8 @@ def get_search(search_id: int) -> Search:
 
 
 def _searches(photos: Sequence[Upload], fields: SearchFields) -> list[SearchRow]:
-    with _restriction_told():
-        return services.create_searches(
-            db.session(), current_organization(), current_actor(), photos, _wanted(fields)
-        )
+    wanted = _wanted(fields)
+    return services.create_searches(db.session(), current_organization(), current_actor(), photos, wanted)
 
 
 def _template_search(template: SentTemplate, fields: SearchFields) -> SearchRow:
@@ -108,7 +105,7 @@ def _template_search(template: SentTemplate, fields: SearchFields) -> SearchRow:
             )
         )
 
-    with removed_if_refused(store, uploads, receive), _restriction_told():
+    with removed_if_refused(store, uploads, receive):
         return services.create_template_search(
             db.session(),
             organization,
@@ -120,20 +117,16 @@ def _template_search(template: SentTemplate, fields: SearchFields) -> SearchRow:
         )
 
 
-@contextmanager
-def _restriction_told() -> Iterator[None]:
-    try:
-        yield
-    except RestrictionError as error:
-        raise Problem.of_field("restrict_to", str(error)) from error
-
-
 def _wanted(fields: SearchFields) -> Wanted:
     batch_id = fields.restrict_to_batch
     if batch_id is not None and find_batch(db.session(), current_organization(), batch_id) is None:
         words = f"There is no batch with the ID {batch_id}."
         raise Problem.of_field("restrict_to_batch", words)
-    restriction = Restriction(fields.restrict_to or None, batch_id)
+    try:
+        person_ids = ids_of(db.session(), current_organization(), fields.restrict_to)
+    except RestrictionError as error:
+        raise Problem.of_field("restrict_to", str(error)) from error
+    restriction = Restriction(person_ids or None, batch_id)
     return Wanted(fields.limit, fields.min_score, fields.all_faces, restriction)
 
 

@@ -109,7 +109,9 @@ def test_a_zip_comes_in_pieces_and_goes_on_where_it_broke_off(worker: Worker, re
         "id": archive["id"],
         "received_bytes": 100,
     }
-    assert piece(100, content[100:]) == (200, len(content))
+    two = registry.post_form(f"{address}?offset=100", {}, {"piece": [content[100:200], content[200:]]})
+    assert (two.status_code, "begins at 200" in two.get_json()["detail"]) == (422, True)
+    assert piece(200, content[200:]) == (200, len(content))
     registry.send("POST", f"{batch}/announced")
     finish(worker)
     assert len(registry.get("/people").get_json()["items"]) == 2

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from portal.extensions import db
@@ -131,6 +132,18 @@ def test_only_the_people_who_are_named_are_compared(worker: Worker, registry: Pr
     assert found["people_compared"] == 2
 
 
+@pytest.mark.usefixtures("crowd")
+def test_nothing_of_someone_who_is_deleted_is_left_in_a_search_that_was_restricted_to_them(
+    registry: Program, worker: Worker, session: Session, lfw: Path
+) -> None:
+    found_by(worker, registry, mate(lfw, "Ahmed_Chalabi", 2), restrict_to=["Ahmed_Chalabi"])
+    (person,) = registry.get("/people", query="Ahmed").get_json()["items"]
+    assert registry.send("DELETE", f"/people/{person['id']}").status_code == 204
+    session.rollback()
+    (search,) = session.execute(select(text("*")).select_from(text("search"))).all()
+    assert "Ahmed" not in repr(search)
+
+
 def test_a_restriction_that_names_nobody_is_told(
     registry: Program, outsider: Program, session: Session, school: Organization
 ) -> None:
@@ -201,6 +214,7 @@ def test_a_search_needs_a_photo_or_a_template_and_keeps_nothing_of_a_refused_one
         ({"template": template}, [], "face_model"),
         ({**sent, "template": template[4:]}, [], "template"),
         ({**sent, "restrict_to": "nobody"}, [], "restrict_to"),
+        ({"face_model": fingerprint}, [picture()], "face_model"),
     ):
         answer = registry.post_form("/searches", fields, {"image": photos})
         assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (422, field)

@@ -353,7 +353,7 @@ def test_organizations_never_meet(worker: Worker, bob: Visitor, charlie: Visitor
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"restrict_to": ["A1", "A2"]}, "Compared with 1 person of the 2 whose external IDs were given"),
+        ({"restrict_to": [1, 2]}, "Compared with 1 person of the 2 whose external IDs were given"),
         ({"restrict_to_batch_id": 7}, "Compared with 1 person of batch 7"),
         ({"min_score": 0.3}, "Candidates only from the score 0.300 on, as was asked"),
     ],
@@ -388,7 +388,7 @@ def test_of_those_who_were_not_compared_nothing_is_said(
         session.execute(update(Candidate).values(score=0.1))
     for restricted, words in (
         (None, "Nobody enrolled here looks enough"),
-        (["A1"], "Nobody among those who were compared looks enough"),
+        ([1], "Nobody among those who were compared looks enough"),
     ):
         with writing(session):
             session.execute(update(Search).where(Search.id == found.id).values(restrict_to=restricted))
