@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 
 from flask import Flask
 from rq import Queue
@@ -23,7 +24,7 @@ from portal.extensions import db
 from portal.installation import workers
 from portal.installation.models import FaceModel, Installation, WorkerProcess
 from portal.installation.services import store_face_model
-from portal.queues import QUEUES, connect, queue
+from portal.queues import QUEUES, connect_worker, queue
 from portal.storage import photo_store
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -48,6 +49,10 @@ def stored_model(engine: FaceEngine) -> FaceModel:
     )
 
 
+# Of all workers of this process, and theirs alone: RQ changes how long its commands may take.
+_pool = cache(connect_worker)
+
+
 class Worker:
     """A worker process but for the process: it signs in, takes jobs off the queues, and can be lost."""
 
@@ -67,7 +72,7 @@ class Worker:
         # What jobs raised; a test that makes them fail says so.
         self.failures: list[BaseException] = []
         self.failures_are_fine = False
-        self._connection = connect(app.config["PORTAL"].redis_url)
+        self._connection = _pool(app.config["PORTAL"].redis_url)
         self._queues = [queue(name, self._connection) for name in QUEUES]
         self._rq = PhotoWorker(
             self._queues,
