@@ -15,6 +15,7 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from portal.photos.metadata import FORMATS, UnreadableContainer, stripped
+from portal.photos.parts import MOST_PARTS
 from tests.make.photos import picture
 
 # Words that a photo knows and nobody is to read.
@@ -159,6 +160,28 @@ def test_a_file_that_breaks_off_is_refused(kind: str, part: float) -> None:
     photo = MAKERS[kind](size=(300, 200))
     with pytest.raises(UnreadableContainer):
         stripped(photo[: int(len(photo) * part)], kind)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_of_far_too_many_parts_is_refused(kind: str) -> None:
+    photo = MAKERS[kind]()
+    if kind == "JPEG":
+        many = photo[:2] + MOST_PARTS * b"\xff\xfe\0\2" + photo[2:]
+    elif kind == "PNG":
+        many = photo[:33] + MOST_PARTS * (bytes(4) + b"noTe" + bytes(4)) + photo[33:]
+    else:
+        chunks = photo[12:] + MOST_PARTS * (b"NOTE" + bytes(4))
+        many = b"RIFF" + (len(chunks) + 4).to_bytes(4, "little") + b"WEBP" + chunks
+    with pytest.raises(UnreadableContainer, match="parts"):
+        stripped(many, kind)
+
+
+def test_what_fills_up_between_the_segments_of_a_jpeg_goes_too() -> None:
+    photo = picture(40)
+    end = 4 + int.from_bytes(photo[4:6], "big")
+    plain = stripped(photo[:end] + b"SECRET-GPS\xff\xff" + photo[end:], "JPEG")
+    assert b"SECRET-GPS" not in plain
+    assert (pixels(plain) == pixels(photo)).all()
 
 
 @pytest.mark.parametrize("kind", FORMATS)
