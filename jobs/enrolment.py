@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jobs import process
-from jobs.faces.decode import heic_as_jpeg
+from jobs.faces.decode import as_jpeg
 from jobs.faces.pipeline import PhotoAnalysis, UnusablePhoto
 from jobs.job import has_claimed, job
 from jobs.records import photo_record, template_bytes, write_pictures
@@ -90,8 +90,8 @@ def _process(store: PhotoStore, photos: Sequence[ClaimedPhoto]) -> dict[int, Pho
     for (photo, content), analysis in zip(whole, analyses, strict=True):
         if isinstance(analysis, PhotoAnalysis):
             write_pictures(store, photo.file_key, analysis)
-            if analysis.media_format == "HEIC":
-                store.write(photo.file_key, "converted", heic_as_jpeg(content))
+            if not analysis.can_be_handed_out:
+                store.write(photo.file_key, "converted", as_jpeg(content))
         records[photo.id] = photo_record(analysis)
     return records
 

@@ -72,6 +72,12 @@ def lfw() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cases() -> Path:
+    """Inputs that failed, with the right value in INDEX.md."""
+    return _data("FACE_PORTAL_TEST_CASES", BESIDE_THE_CHECKOUT / "cases")
+
+
+@pytest.fixture(scope="session")
 def redis_folder() -> Iterator[Path]:
     """A data folder in which a private Redis listens; a short path, as sockets need."""
     with tempfile.TemporaryDirectory(prefix="fp-") as folder, private_redis(Path(folder) / "redis.sock"):

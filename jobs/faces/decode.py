@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import warnings
 import zlib
@@ -11,18 +12,22 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pillow_heif
-from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import AvifImagePlugin, ExifTags, Image, UnidentifiedImageError
 
+from jobs.faces import pixels as other_pixels
+from jobs.faces.colours import Colours, Pixels, colours_of
+from jobs.faces.headers import END_MARKER, has_end, jpeg_reason, tiff_reason
+from portal.photos import metadata
 from portal.photos.formats import MediaFormat, format_of
+from portal.photos.orientation import orientation_of
+from portal.photos.parts import UnreadableContainer
 from portal.photos.reasons import MAX_PHOTO_PIXELS, Reason
 from portal.storage import HEAD_BYTES
-
-Pixels = NDArray[np.uint8]
 
 pillow_heif.register_heif_opener()
 # A worker has one thread, and there are several of them.
 pillow_heif.options.DECODE_THREADS = 1
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 # The portal's own limit is checked from the header, with a reason for the staff.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -47,6 +52,8 @@ _BROKEN = (
     struct.error,
     zlib.error,
     MemoryError,
+    cv2.error,
+    UnreadableContainer,
 )
 
 # How stored pixels become upright ones, by the EXIF orientation (CIPA DC-008, tag 274): transpose, then
@@ -61,9 +68,9 @@ _UPRIGHT: dict[int, tuple[bool, bool, bool]] = {
     7: (True, True, True),
     8: (True, True, False),
 }
-# A progressive JPEG has about ten scans, and each is decoded over the whole picture: hundreds are an attack.
-_START_OF_SCAN = b"\xff\xda"
-_MOST_SCANS = 100
+# What is put behind a JPEG that has no end marker, to see whether its picture is whole.
+_FILLINGS = (bytes(64), b"\xaa" * 64)
+_MOST_ZEROS = 4
 
 _REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
 _REDUCED[8] = cv2.IMREAD_REDUCED_COLOR_8
@@ -100,6 +107,17 @@ class Photo:
     pixels: Pixels
     # Whether a JPEG of three channels, which is decoded reduced, gave these pixels.
     can_be_larger: bool
+    # The ICC profile of RGB pixels, where there is one.
+    profile: bytes | None = None
+    # How its colours become those of sRGB, if they are others and are to.
+    colours: Colours | None = None
+    # Whether the end of the file is missing, and nothing of the picture.
+    lacks_end: bool = False
+
+    @property
+    def can_be_handed_out(self) -> bool:
+        """Whether the file itself, without its metadata, goes to browsers and to staff."""
+        return self.media_format in metadata.FORMATS and not self.lacks_end
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -113,24 +131,24 @@ class Photo:
             self.pixels, self.can_be_larger = _read_jpeg(self, side)
 
 
-def decode(data: bytes) -> Photo:
-    """Decode a JPEG, PNG, WebP or HEIC photo.
+def decode(data: bytes, *, in_srgb: bool = True) -> Photo:
+    """Decode a photo of any MediaFormat; of several pictures in a file the one that it says, or the first.
 
-    Large JPEGs come reduced by 2, 4 or 8 while their longest side keeps WORKING_SIDE pixels. Transparent
-    parts become white. Raises UnusablePhoto.
+    Large JPEGs come reduced by 2, 4 or 8 while their longest side keeps WORKING_SIDE pixels, and nothing has
+    more than other_pixels.MOST_PIXELS. Transparent parts become white, and colours those of sRGB; without
+    `in_srgb` those of an RGB profile stay as they are. Raises UnusablePhoto.
     """
     media_format = _format_of(data)
-    kinds: list[str] = ["HEIF" if media_format == "HEIC" else media_format]
     width = height = None
     try:
+        if media_format == "TIFF" and (reason := tiff_reason(data)):
+            raise UnusablePhoto(reason, media_format)
         # Pillow warns on the console about odd metadata that does not matter to the picture.
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=kinds) as image:
+        with warnings.catch_warnings(action="ignore"), _opened(data, media_format) as image:
             # Before anything else is read: Pillow looks for a PNG's EXIF behind its pixels.
-            if image.width * image.height > MAX_PHOTO_PIXELS:
-                raise UnusablePhoto(Reason.TOO_MANY_PIXELS, media_format, *image.size)
-            if media_format == "JPEG" and data.count(_START_OF_SCAN) > _MOST_SCANS:
-                raise UnusablePhoto(Reason.UNSUPPORTED_FORMAT, media_format, *image.size)
-            orientation = _orientation(image)
+            if reason := _reason_against(image, data, media_format):
+                raise UnusablePhoto(reason, media_format, *image.size)
+            orientation = _orientation(image, data, media_format)
             turned = _UPRIGHT[orientation][0]
             width, height = image.size[::-1] if turned else image.size
             photo = Photo(
@@ -141,33 +159,35 @@ def decode(data: bytes) -> Photo:
                 orientation=orientation,
                 pixels=np.empty((0, 0, 3), np.uint8),
                 can_be_larger=False,
+                profile=image.info.get("icc_profile") if image.mode.startswith("RGB") else None,
             )
+            keeps_colours = photo.profile is not None and not in_srgb
+            if media_format == "JPEG" and not has_end(data):
+                photo.data, photo.lacks_end = _with_end(data, width * height), True
             if media_format == "JPEG" and image.mode in {"RGB", "L"}:
+                if not keeps_colours:
+                    photo.colours = colours_of(image.info.get("icc_profile"), image.mode)
                 photo.pixels, photo.can_be_larger = _read_jpeg(photo, WORKING_SIDE)
             else:
-                photo.pixels = _read_other(image, orientation)
+                stored = other_pixels.read(image, data, in_srgb=not keeps_colours)
+                photo.pixels = _upright(_addressable(stored), orientation)
             return photo
+    except other_pixels.UnusablePixels as error:
+        raise UnusablePhoto(Reason.UNSUPPORTED_FORMAT, media_format, width, height) from error
     except _BROKEN as error:
         raise UnusablePhoto(Reason.DAMAGED, media_format, width, height) from error
 
 
-def heic_as_jpeg(data: bytes) -> bytes:
-    """A HEIC photo that `decode` takes, as an upright JPEG of all its pixels.
+def as_jpeg(data: bytes) -> bytes:
+    """A photo that `decode` takes, as an upright JPEG of all its pixels, or of as many as are decoded.
 
     Its colour profile comes along, and no other metadata. Raises UnusablePhoto.
     """
-    try:
-        with (
-            warnings.catch_warnings(action="ignore"),
-            Image.open(io.BytesIO(data), formats=["HEIF"]) as image,
-        ):
-            pixels = _read_other(image, _orientation(image))
-            profile = image.info.get("icc_profile") if image.mode.startswith("RGB") else None
-    except _BROKEN as error:
-        raise UnusablePhoto(Reason.DAMAGED, "HEIC") from error
+    photo = decode(data, in_srgb=False)
+    photo.enlarge(math.inf)
     jpeg = io.BytesIO()
-    whole = Image.fromarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-    whole.save(jpeg, "JPEG", quality=_JPEG_QUALITY, icc_profile=profile)
+    whole = Image.fromarray(cv2.cvtColor(photo.pixels, cv2.COLOR_BGR2RGB))
+    whole.save(jpeg, "JPEG", quality=_JPEG_QUALITY, icc_profile=photo.profile)
     return jpeg.getvalue()
 
 
@@ -178,8 +198,32 @@ def _format_of(data: bytes) -> MediaFormat:
     return found
 
 
-def _orientation(image: Image.Image) -> int:
+def _opened(data: bytes, media_format: MediaFormat) -> Image.Image:
+    if media_format == "HEIC":
+        # Pillow asks the plug-in by the first brand only, and many are possible.
+        return pillow_heif.HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]
+    try:
+        return Image.open(io.BytesIO(data), formats=[media_format])
+    except UnidentifiedImageError as error:
+        if media_format == "TIFF":  # its directory was read: it is the pixels that Pillow does not know
+            raise other_pixels.UnusablePixels from error
+        raise
+
+
+def _reason_against(image: Image.Image, data: bytes, media_format: MediaFormat) -> Reason | None:
+    """Why a photo can't be used, as far as is seen before it is decoded."""
+    if image.width * image.height > MAX_PHOTO_PIXELS:
+        return Reason.TOO_MANY_PIXELS
+    return jpeg_reason(data) if media_format == "JPEG" else None
+
+
+def _orientation(image: Image.Image, data: bytes, media_format: MediaFormat) -> int:
     """1…8; 1 where the metadata says nothing that makes sense: the picture itself may be fine."""
+    if media_format in metadata.FORMATS:
+        return orientation_of(data, media_format)
+    # Pillow turns TIFFs by itself, and knows of no orientation in the others.
+    if media_format not in {"HEIC", "AVIF"}:
+        return 1
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except _BROKEN:
@@ -190,28 +234,43 @@ def _orientation(image: Image.Image) -> int:
 def _read_jpeg(photo: Photo, side: float) -> tuple[Pixels, bool]:
     """Upright pixels whose longest side has `side` pixels or more, and whether there are more to have."""
     longest = max(photo.width, photo.height)
-    factor = next(factor for factor in (8, 4, 2, 1) if longest / factor >= side or factor == 1)
-    stored = cv2.imdecode(
-        np.frombuffer(photo.data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION
-    )
+    least = _least_factor(photo.width * photo.height)
+    factor = next(factor for factor in (8, 4, 2, 1) if longest / factor >= side or factor == least)
+    stored = _decoded_jpeg(photo.data, factor)
     if stored is None:
         raise ValueError("the JPEG breaks off or can't be decoded")
-    return _upright(_addressable(np.asarray(stored, np.uint8)), photo.orientation), factor > 1
+    pixels = _addressable(stored)
+    if photo.colours is not None:
+        pixels = photo.colours.convert(pixels)
+    return _upright(pixels, photo.orientation), factor > least
 
 
-def _read_other(image: Image.Image, orientation: int) -> Pixels:
-    """Upright BGR pixels of anything that Pillow opened."""
-    if image.mode.startswith("I"):
-        # Grey with sixteen bits a pixel: 65,535 is white, as 255 is (257 times as much).
-        grey = np.clip(np.round(np.asarray(image) / 257), 0, 255).astype(np.uint8)
-        pixels = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
-    else:
-        if image.has_transparency_data:
-            drawn = image.convert("RGBA")
-            image = Image.new("RGBA", drawn.size, "white")
-            image.alpha_composite(drawn)
-        pixels = cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
-    return _upright(_addressable(np.asarray(pixels, np.uint8)), orientation)
+def _least_factor(many: int) -> int:
+    """By how much a JPEG of so many pixels is reduced at least."""
+    return next(factor for factor in (1, 2, 4, 8) if many <= other_pixels.MOST_PIXELS * factor**2)
+
+
+def _decoded_jpeg(data: bytes, factor: int) -> Pixels | None:
+    stored = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
+    return None if stored is None else np.asarray(stored, np.uint8)
+
+
+def _with_end(data: bytes, many: int) -> bytes:
+    """A JPEG of so many pixels, with the end marker that it lacks. Raises ValueError if it lacks more.
+
+    Where codes of the picture are missing, others behind them change it.
+    """
+    codes = data.rstrip(b"\0")
+    if len(codes) < len(data):
+        # A few zeros may be codes of the picture; more of them fill up what never arrived.
+        codes = data[: len(codes) + _MOST_ZEROS]
+    elif codes.endswith(END_MARKER[:1]):
+        codes = codes[:-1]
+    factor = _least_factor(many)
+    one, other = (_decoded_jpeg(codes + filling + END_MARKER, factor) for filling in _FILLINGS)
+    if one is None or other is None or not np.array_equal(one, other):
+        raise ValueError("the JPEG breaks off")
+    return codes + END_MARKER
 
 
 def _addressable(pixels: Pixels) -> Pixels:

@@ -48,6 +48,8 @@ class PhotoAnalysis:
     # Upright JPEG without metadata, the longest side at most 1,024 pixels; None where the photo itself is
     # one but for its metadata.
     preview: bytes | None
+    # Whether the file goes to staff as it is, but for its metadata; else a JPEG is made of it for them.
+    can_be_handed_out: bool
     # JPEG of 192 by 192 pixels around the main face, or of the middle.
     thumbnail: bytes
     # How long it took to decode the photo, to detect its faces and to embed them: the last one shared by
@@ -136,6 +138,7 @@ class FacePipeline:
             height=photo.height,
             faces=faces,
             main=main,
+            can_be_handed_out=photo.can_be_handed_out,
             preview=None if pictures.is_own_preview(photo) else pictures.preview(photo.pixels),
             thumbnail=pictures.thumbnail(photo.pixels, None if main is None else found.boxes[main]),
             decode_ms=1000 * (decoded - began),

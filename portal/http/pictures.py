@@ -24,8 +24,7 @@ def send_picture(photo: UploadedPhoto, rendition: Rendition) -> Response:
 def send_original(photo: UploadedPhoto, name: str) -> Response:
     """The whole photo, to be saved: as it came but for its metadata, or the JPEG that a worker made of it.
 
-    Raises FileNotFoundError if it is not there, UnreadableContainer if it is too damaged to tell metadata
-    from picture.
+    Raises FileNotFoundError if it is not there, or too damaged to tell metadata from picture.
     """
     content, kind = _without_metadata(photo)
     return Response(
@@ -43,11 +42,16 @@ def _content(photo: UploadedPhoto, rendition: Rendition) -> bytes:
             abort(404)
     try:
         return _without_metadata(photo)[0]
-    except (FileNotFoundError, UnreadableContainer):
+    except FileNotFoundError:
         abort(404)
 
 
 def _without_metadata(photo: UploadedPhoto) -> tuple[bytes, FileFormat]:
+    content = photo_store().read(photo.file_key)
     if photo.media_format in FORMATS:
-        return stripped(photo_store().read(photo.file_key), photo.media_format), FORMATS[photo.media_format]
+        try:
+            return stripped(content, photo.media_format), FORMATS[photo.media_format]
+        except UnreadableContainer:
+            # Perhaps its end is missing and its picture is whole: then the worker made a JPEG of it.
+            pass
     return photo_store().read(photo.file_key, "converted"), FORMATS["JPEG"]

@@ -5,12 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 
 MAX_PHOTO_BYTES = 25 * 1024 * 1024
-MAX_PHOTO_PIXELS = 50_000_000
+# Well above what telephones take; what is decoded of the largest is reduced (jobs.faces.decode).
+MAX_PHOTO_PIXELS = 120_000_000
+
+# What is read, as staff call it.
+FORMAT_WORDS = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF, BMP or JPEG 2000"
+SIZE_WORDS = f"up to {MAX_PHOTO_BYTES // 1024**2} MiB and {MAX_PHOTO_PIXELS // 1_000_000} megapixels each"
 
 
 class Reason(StrEnum):
     EMPTY = "empty"
     NOT_AN_IMAGE = "not_an_image"
+    PDF = "pdf"
     UNSUPPORTED_FORMAT = "unsupported_format"
     DAMAGED = "damaged"
     TOO_MANY_PIXELS = "too_many_pixels"
@@ -23,17 +29,24 @@ class Reason(StrEnum):
 # What happened, and what to do next.
 WORDS: dict[Reason, tuple[str, str]] = {
     Reason.EMPTY: ("The file is empty.", "Save the photo again and add it again."),
-    Reason.NOT_AN_IMAGE: ("The file is not a photo.", "Add a JPEG, PNG, WebP or HEIC photo."),
+    Reason.NOT_AN_IMAGE: (
+        "The file is not a photo.",
+        f"Add a photo: {FORMAT_WORDS}.",
+    ),
+    Reason.PDF: (
+        "This is a PDF, which is a document and not a photo.",
+        "Open it, save or export each page as a JPEG picture, one photo a person, and add those.",
+    ),
     Reason.UNSUPPORTED_FORMAT: (
         "This kind of image can't be read here.",
-        "Save it as JPEG, PNG, WebP or HEIC and add it again.",
+        "Save it as JPEG or PNG and add it again.",
     ),
     Reason.DAMAGED: (
         "The photo is damaged or was cut off on the way.",
         "Copy it again from the camera or the original folder and add it again.",
     ),
     Reason.TOO_MANY_PIXELS: (
-        "The photo has more than 50 megapixels.",
+        f"The photo has more than {MAX_PHOTO_PIXELS // 1_000_000} megapixels.",
         "Save a smaller copy and add that.",
     ),
     Reason.NO_FACE: (

@@ -14,7 +14,7 @@ from portal.http.pictures import send_original
 from portal.keys.models import Scope
 from portal.people import services
 from portal.photos import services as photo_services
-from portal.photos.metadata import FORMATS, UnreadableContainer
+from portal.photos.metadata import FORMATS
 from portal.photos.models import Photo as PhotoRow
 from portal.removal.services import remove_photo
 from portal.storage import photo_store
@@ -64,7 +64,7 @@ def get_photo_content(photo_id: int) -> Response:
         raise Problem(409, "This photo has not been processed yet. Ask again in a moment.")
     try:
         response = send_original(photo, f"photo-{photo.id}")
-    except (FileNotFoundError, UnreadableContainer):
+    except FileNotFoundError:
         abort(404, "The file of this photo is damaged or no longer there.")
     photo_services.record_download(db.session(), current_organization(), current_actor(), photo)
     return response

@@ -10,7 +10,6 @@ from portal.extensions import db
 from portal.http.pictures import send_original, send_picture
 from portal.people.services import record_view
 from portal.photos import services
-from portal.photos.metadata import UnreadableContainer
 from portal.photos.models import Photo
 from portal.removal.services import remove_photo
 from portal.storage import Rendition, photo_store
@@ -53,7 +52,7 @@ def original(photo_id: int) -> ResponseReturnValue:
         abort(404)
     try:
         response = send_original(photo, f"photo-{photo.id}")
-    except (FileNotFoundError, UnreadableContainer):
+    except FileNotFoundError:
         flash("This photo can't be downloaded: its file is damaged or no longer there.", "warning")
         return redirect(url_for("enrolment.show", photo_id=photo.id))
     services.record_download(db.session(), current_organization(), current_actor(), photo)
