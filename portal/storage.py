@@ -29,7 +29,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 KEY = re.compile(r"[0-9]+/[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8}")
 
 # What is kept of a photo: the file as it came, and upright JPEGs that a worker makes from it. The
-# whole photo is converted only where the original can't be handed out, for its metadata (HEIC).
+# whole photo is converted only where the original can't be handed out, for its metadata (HEIC and others).
 Rendition = Literal["original", "preview", "thumbnail", "converted"]
 
 

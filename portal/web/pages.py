@@ -12,13 +12,23 @@ from portal.accounts.members import memberships_of
 from portal.accounts.roles import Permission
 from portal.batches.reasons import words_of
 from portal.extensions import db
+from portal.photos.reasons import FORMAT_WORDS, SIZE_WORDS
 from portal.web.accounts.access import current_membership, may
+
+# What a browser's dialog for choosing photos shows first; what a file is, its content says.
+PHOTO_ENDINGS = ".heic,.heif,.avif,.tif,.tiff,.gif,.bmp,.jp2,.j2k,.jpx"
+PHOTO_TYPES = f"image/jpeg,image/png,image/webp,image/heic,image/heif,image/avif,{PHOTO_ENDINGS}"
 
 
 def init_app(app: Flask) -> None:
     """Register globals and filters of the templates."""
     app.jinja_env.globals.update(
-        may=may, Permission=Permission, current_membership=current_membership, reason_words=words_of
+        may=may,
+        Permission=Permission,
+        current_membership=current_membership,
+        reason_words=words_of,
+        photo_types=PHOTO_TYPES,
+        photo_limits=f"{FORMAT_WORDS}, {SIZE_WORDS}.",
     )
     app.add_template_filter(moment)
     app.add_template_filter(file_size)

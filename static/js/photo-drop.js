@@ -256,7 +256,7 @@ function previewOf(file) {
   const image = document.createElement("img");
   image.alt = "";
   image.src = URL.createObjectURL(file);
-  // Few browsers can show HEIC; the server can.
+  // Few browsers can show HEIC, TIFF or JPEG 2000; the server can.
   image.addEventListener("error", () => image.replaceWith("No preview"));
   return image;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -108,6 +109,25 @@ def test_a_photo_that_is_dropped_is_searched_for(ada: Staff, new_page: NewPage, 
     expect(chosen(page)).to_contain_text(enrolled.probe.name)
     send_search(page)
     expect_first(page, enrolled)
+
+
+def test_every_format_can_be_chosen_and_a_pdf_is_told_what_to_do(
+    ada: Staff, new_page: NewPage, enrolled: Mate, tmp_path: Path
+) -> None:
+    page = new_page(ada)
+    page.goto("/people/new")
+    kinds = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PDF", "ICO")
+    with Image.open(enrolled.probe) as image:
+        for kind in kinds:
+            image.save(tmp_path / f"photo.{kind.lower()}", kind)
+    files = carried(page, [tmp_path / f"photo.{kind.lower()}" for kind in kinds])
+    page.dispatch_event("[data-photo-zone]", "drop", {"dataTransfer": files})
+    expect(chosen(page)).to_have_count(len(kinds))
+    expect(page.locator(".chosen-photo--problem")).to_have_text(
+        [re.compile("each page as a JPEG"), re.compile("Save it as")]
+    )
+    expect(page.locator("[data-photo-status]")).to_contain_text("8 photos are ready to send.")
+    expect(page.locator(".photo-drop__hint").first).to_contain_text("25 MiB and 120 megapixels")
 
 
 def test_a_photo_that_is_pasted_is_searched_for(

@@ -79,7 +79,7 @@ def test_compreface(bring: Bring, session: Session, lfw: Path) -> None:
         "Ben/Okafor": [mate(lfw, BEN)],
         "Ana  Lima": [picture(1)],
         "Cleo": [b""],
-        "Dora": [b"GIF89a, which is no photo here"],
+        "Dora": [b"8BPS, which is no photo here"],
     }
     with other_systems.compreface(subjects) as (address, server):
         server.busy = 1

@@ -58,7 +58,7 @@ def delete_photo(photo_id: int) -> tuple[str, int]:
     file=[kind.media_type for kind in FORMATS.values()],
 )
 def get_photo_content(photo_id: int) -> Response:
-    """A photo, as it was sent but for its metadata."""
+    """A photo, as it was sent but for its metadata; what is no JPEG, PNG or WebP comes as JPEG."""
     photo = _photo(photo_id)
     if photo.state in UNFINISHED:
         raise Problem(409, "This photo has not been processed yet. Ask again in a moment.")

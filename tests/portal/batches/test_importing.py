@@ -207,7 +207,7 @@ def test_hidden_files_of_the_system_are_left_out_and_counted(
 def test_what_cannot_be_read_needs_attention_and_the_others_go_on(
     session: Session, hand_over: Hand, worker: Worker, folder: Path, ana: list[bytes], ben: bytes
 ) -> None:
-    lay(folder, {"Ana/1.jpg": ana[0], "Ben/1.jpg": ben})
+    lay(folder, {"Ana/1.jpg": ana[0], "Ana/page.pdf": b"%PDF-1.4", "Ben/1.jpg": ben})
     (folder / "Ana/gone.jpg").symlink_to("nowhere")
     (folder / "Ana/unreadable.jpg").symlink_to("/proc/self/mem")
     os.mkfifo(folder / "Ana/pipe.jpg")
@@ -219,11 +219,12 @@ def test_what_cannot_be_read_needs_attention_and_the_others_go_on(
         "Ana/1.jpg": "enrolled",
         "Ana/gone.jpg": "attention not_arrived",
         "Ana/large.jpg": "attention too_large",
+        "Ana/page.pdf": "attention pdf",
         "Ana/pipe.jpg": "attention not_arrived",
         "Ana/unreadable.jpg": "attention not_arrived",
         "Ben/1.jpg": "enrolled",
     }
-    assert_sound(session, {batch: 6})
+    assert_sound(session, {batch: 7})
 
     # Put right, and imported again.
     (folder / "Ana/gone.jpg").unlink()
@@ -232,7 +233,7 @@ def test_what_cannot_be_read_needs_attention_and_the_others_go_on(
     finish(worker)
     assert people(session) == {"Ana": 2, "Ben": 1}
     assert fates(session, again)["Ana/gone.jpg"] == "added"
-    assert_sound(session, {batch: 6, again: 6})
+    assert_sound(session, {batch: 7, again: 7})
 
 
 def test_a_store_that_does_not_work_is_not_the_fault_of_the_photos(

@@ -13,7 +13,7 @@ def get_photo(photo_id: int) -> Call[Photo]:
 
 
 def get_photo_content(photo_id: int) -> Call[bytes]:
-    """The photo itself, without metadata; HEIC comes as JPEG."""
+    """The photo itself, without metadata; what is no JPEG, PNG or WebP comes as JPEG."""
     return Call("GET", f"/photos/{photo_id}/content", content)
 
 

@@ -171,6 +171,7 @@ def test_of_two_photos_for_a_row_of_the_manifest_the_second_is_told(
 def test_what_is_no_photo_is_told_and_not_kept(bob: Visitor, session: Session, files: Files) -> None:
     contents = {
         "A1/text.jpg": b"dear all",
+        "A1/pages.pdf": b"%PDF-1.7 and so on",
         "A1/zip.jpg": zipped(TWO),
         "A1/empty.jpg": b"",
         "A1/large.jpg": picture(1) + bytes(MAX_PHOTO_BYTES),
@@ -178,19 +179,20 @@ def test_what_is_no_photo_is_told_and_not_kept(bob: Visitor, session: Session, f
     }
     batch = start(bob)
     said = announce(bob, batch, contents)
-    assert said[3]["problem"].startswith("The file is larger than 25 MiB.")
+    assert said[4]["problem"].startswith("The file is larger than 25 MiB.")
     # Whatever it was announced as, it is looked at when it comes.
-    assert said[3]["state"] == "attention"
+    assert said[4]["state"] == "attention"
     send(bob, batch, [(item["id"], content) for item, content in zip(said, contents.values(), strict=True)])
     assert fates(session, batch) == {
         "A1/text.jpg": "attention not_an_image",
+        "A1/pages.pdf": "attention pdf",
         "A1/zip.jpg": "attention not_an_image",
         "A1/empty.jpg": "attention empty",
         "A1/large.jpg": "attention too_large",
         "A1/jpeg.txt": "received",
     }
     assert len(files()) == 1
-    assert_sound(session, {batch: 5})
+    assert_sound(session, {batch: 6})
 
 
 def test_a_file_that_turns_out_too_large_is_told(bob: Visitor, session: Session, files: Files) -> None:

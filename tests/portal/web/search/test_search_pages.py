@@ -146,7 +146,8 @@ def test_a_search_done_again_meets_who_was_enrolled_since(
         (b"these are words", Reason.NOT_AN_IMAGE),
         (b"", Reason.EMPTY),
         (six_people()[:-1000], Reason.DAMAGED),
-        (b"GIF89a" + bytes(100), Reason.UNSUPPORTED_FORMAT),
+        (b"\0\0\1\0" + bytes(100), Reason.UNSUPPORTED_FORMAT),
+        (b"%PDF-1.7\n" + bytes(100), Reason.PDF),
     ],
     ids=str,
 )

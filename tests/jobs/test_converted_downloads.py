@@ -1,4 +1,4 @@
-"""A HEIC photo goes out of the portal as a JPEG that a worker made of it, whole and without metadata."""
+"""What is no whole JPEG, PNG or WebP goes out as a JPEG that a worker made of it, without metadata."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pillow_heif
+import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from tests.make.photos import six_people
@@ -53,6 +54,27 @@ def test_it_is_the_whole_photo_without_its_metadata(worker: Worker, bob: Visitor
         assert handed_out.info["icc_profile"] == PROFILE
         difference = np.asarray(handed_out, int) - np.asarray(photo.convert("RGB"), int)
     assert np.abs(difference).mean() < 3
+
+
+def in_another_format(kind: str) -> bytes:
+    """The same photo in another format, or as a JPEG that is whole but for its end marker."""
+    if kind == "no end":
+        return six_people()[:-2]
+    file = io.BytesIO()
+    Image.open(io.BytesIO(six_people())).save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "no end"])
+def test_other_formats_are_shown_and_handed_out_as_jpeg(worker: Worker, bob: Visitor, kind: str) -> None:
+    person = enrol(bob, "Anna Lindqvist", "A-1", in_another_format(kind))
+    worker.work()
+    number = photo_number(bob, person)
+    for address, sizes in (("original", (1280, 886)), ("preview", (1024, 709)), ("thumbnail", (192, 192))):
+        answer = bob.get(f"/photos/{number}/{address}")
+        assert (answer.status_code, answer.mimetype) == (200, "image/jpeg")
+        with Image.open(io.BytesIO(answer.data)) as picture:
+            assert (picture.format, picture.size) == ("JPEG", sizes)
 
 
 def test_it_goes_with_the_person(worker: Worker, bob: Visitor) -> None:
