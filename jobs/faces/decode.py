@@ -111,6 +111,8 @@ class Photo:
     profile: bytes | None = None
     # How its colours become those of sRGB, if they are others and are to.
     colours: Colours | None = None
+    # Whether the file has inks (CMYK), of which each browser makes other colours.
+    in_inks: bool = False
     # Whether the end of the file is missing, and nothing of the picture.
     lacks_end: bool = False
 
@@ -160,6 +162,7 @@ def decode(data: bytes, *, in_srgb: bool = True) -> Photo:
                 pixels=np.empty((0, 0, 3), np.uint8),
                 can_be_larger=False,
                 profile=image.info.get("icc_profile") if image.mode.startswith("RGB") else None,
+                in_inks=image.mode == "CMYK",
             )
             keeps_colours = photo.profile is not None and not in_srgb
             if media_format == "JPEG" and not has_end(data):

@@ -24,8 +24,8 @@ _LOWER = 0.12
 def is_own_preview(photo: Photo) -> bool:
     """Whether a photo can be shown as it is: an upright JPEG that is no larger than a preview."""
     small = max(photo.width, photo.height) <= PREVIEW_SIDE
-    as_it_is = photo.media_format == "JPEG" and photo.can_be_handed_out and photo.orientation == 1
-    return as_it_is and small
+    sound = photo.media_format == "JPEG" and photo.can_be_handed_out and not photo.in_inks
+    return sound and photo.orientation == 1 and small
 
 
 def preview(pixels: Pixels) -> bytes:

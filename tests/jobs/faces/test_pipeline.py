@@ -8,11 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageCms
 
 from jobs.faces.pipeline import FacePipeline, PhotoAnalysis, UnusablePhoto
 from portal.photos.reasons import Reason
+from tests.make.photos import mate
 from tests.make.pixels import encoded, pixels
+from tests.make.profiles import display_p3
 from tests.read.faces import analysed, main_of, template_of
 
 
@@ -66,12 +68,54 @@ def test_no_photos_no_results(any_pipeline: FacePipeline) -> None:
     assert any_pipeline.analyse([]) == []
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "HEIF"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "HEIF", "AVIF", "TIFF", "BMP", "JPEG2000"])
 def test_the_format_does_not_change_the_face(pipeline: FacePipeline, portrait: bytes, kind: str) -> None:
     file = io.BytesIO()
     opened(portrait).save(file, kind, quality=95)
     template = template_of(analysed(pipeline, file.getvalue()))
     assert float(np.dot(template, template_of(analysed(pipeline, portrait)))) > 0.98
+
+
+def test_colours_and_depth_do_not_change_the_face(pipeline: FacePipeline, portrait: bytes) -> None:
+    """Display P3, inks with and without Adobe's marker, and values of twelve bits in sixteen."""
+    image = opened(portrait)
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(display_p3()))
+    wide = ImageCms.profileToProfile(image, ImageCms.createProfile("sRGB"), profile)
+    assert wide is not None
+    inks = ImageChops.invert(image.convert("CMYK"))
+    twelve = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 16)
+    files = [io.BytesIO() for _ in range(4)]
+    wide.save(files[0], "JPEG", quality=95, icc_profile=display_p3())
+    inks.save(files[1], "JPEG", quality=95)
+    image.convert("CMYK").save(files[2], "JPEG", quality=95)
+    twelve.save(files[3], "PNG")
+    contents = [file.getvalue() for file in files]
+    marker = contents[1].index(b"\xff\xee")
+    contents[1] = contents[1][:marker] + contents[1][marker + 16 :]
+    expected = template_of(analysed(pipeline, portrait))
+    analyses = [analysed(pipeline, content) for content in contents]
+    scores = [float(np.dot(expected, template_of(analysis))) for analysis in analyses]
+    assert min(scores[:3]) > 0.98
+    assert scores[3] > 0.8  # without colours
+    # A browser shows inks each in its own way: a preview is made of them.
+    assert [analysis.preview is None for analysis in analyses] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("case", "person"),
+    [
+        ("motion_photo", "Angela_Lansbury"),
+        ("phone_8160x6144", "David_Trimble"),
+        ("no_end_marker", "Frank_Stallone"),
+        ("xmp_orientation6", "Francis_George"),
+    ],
+)
+def test_whose_odd_file_failed_once_is_found(
+    pipeline: FacePipeline, lfw: Path, cases: Path, case: str, person: str
+) -> None:
+    enrolled = template_of(analysed(pipeline, (cases / f"{case}.jpg").read_bytes()))
+    probe = template_of(analysed(pipeline, mate(lfw, person, 2)))
+    assert float(np.dot(enrolled, probe)) > 0.45
 
 
 def test_the_main_face_is_the_one_in_the_middle(pipeline: FacePipeline, lfw: Path, portrait: bytes) -> None:
