@@ -7,7 +7,7 @@ import math
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -150,6 +150,8 @@ def decode(data: bytes, *, in_srgb: bool = True) -> Photo:
             # Before anything else is read: Pillow looks for a PNG's EXIF behind its pixels.
             if reason := _reason_against(image, data, media_format):
                 raise UnusablePhoto(reason, media_format, *image.size)
+            if media_format == "JPEG" and not has_end(data):
+                return replace(decode(_with_end(data, image.size), in_srgb=in_srgb), lacks_end=True)
             orientation = _orientation(image, data, media_format)
             turned = _UPRIGHT[orientation][0]
             width, height = image.size[::-1] if turned else image.size
@@ -165,8 +167,6 @@ def decode(data: bytes, *, in_srgb: bool = True) -> Photo:
                 in_inks=image.mode == "CMYK",
             )
             keeps_colours = photo.profile is not None and not in_srgb
-            if media_format == "JPEG" and not has_end(data):
-                photo.data, photo.lacks_end = _with_end(data, width * height), True
             if media_format == "JPEG" and image.mode in {"RGB", "L"}:
                 if not keeps_colours:
                     photo.colours = colours_of(image.info.get("icc_profile"), image.mode)
@@ -258,8 +258,8 @@ def _decoded_jpeg(data: bytes, factor: int) -> Pixels | None:
     return None if stored is None else np.asarray(stored, np.uint8)
 
 
-def _with_end(data: bytes, many: int) -> bytes:
-    """A JPEG of so many pixels, with the end marker that it lacks. Raises ValueError if it lacks more.
+def _with_end(data: bytes, size: tuple[int, int]) -> bytes:
+    """A JPEG of this size in pixels, with the end marker that it lacks. Raises ValueError if it lacks more.
 
     Where codes of the picture are missing, others behind them change it.
     """
@@ -269,7 +269,7 @@ def _with_end(data: bytes, many: int) -> bytes:
         codes = data[: len(codes) + _MOST_ZEROS]
     elif codes.endswith(END_MARKER[:1]):
         codes = codes[:-1]
-    factor = _least_factor(many)
+    factor = _least_factor(math.prod(size))
     one, other = (_decoded_jpeg(codes + filling + END_MARKER, factor) for filling in _FILLINGS)
     if one is None or other is None or not np.array_equal(one, other):
         raise ValueError("the JPEG breaks off")

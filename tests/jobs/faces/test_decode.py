@@ -247,10 +247,27 @@ def test_a_jpeg_of_hundreds_of_scans_is_refused() -> None:
     assert reason_of(good[:-2] + 200 * last_scan + good[-2:]) is Reason.UNSUPPORTED_FORMAT
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "TIFF", "JPEG2000"])
-def test_more_than_the_limit_are_too_many(kind: str) -> None:
-    options = {"compression": "tiff_lzw"} if kind == "TIFF" else {}
-    too_many = saved(Image.new("L", (12_001, 10_000)), kind, **options)
+@pytest.mark.parametrize(
+    ("kind", "before", "size"),
+    [
+        ("JPEG", b"\xff\xc0\x00\x11\x08", ">HH"),
+        ("WEBP", b"\x9d\x01\x2a", "<HH"),
+        ("GIF", b"GIF87a", "<HH"),
+        ("BMP", b"\x28\0\0\0", "<II"),
+        ("JPEG2000", b"ihdr", ">II"),
+        ("HEIF", b"ispe\0\0\0\0", ">II"),
+        ("AVIF", b"ispe\0\0\0\0", ">II"),
+    ],
+)
+def test_more_than_the_limit_are_too_many(kind: str, before: bytes, size: str) -> None:
+    small = saved(picture(), kind)
+    place = small.index(before) + len(before)
+    sides = struct.pack(size, 12_001, 10_000)
+    assert reason_of(small[:place] + sides + small[place + len(sides) :]) is Reason.TOO_MANY_PIXELS
+
+
+def test_a_tiff_of_more_than_the_limit_has_too_many() -> None:
+    too_many = saved(Image.new("1", (12_001, 10_000)), "TIFF")
     assert reason_of(too_many) is Reason.TOO_MANY_PIXELS
 
 

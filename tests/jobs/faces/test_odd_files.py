@@ -19,6 +19,7 @@ from jobs.faces.decode import UnusablePhoto, as_jpeg, decode
 from portal.photos.metadata import stripped
 from portal.photos.reasons import Reason
 from tests.jobs.faces.test_decode import HEIGHT, WIDTH, assert_upright, picture, reason_of, saved
+from tests.make.heic import with_gain_map
 from tests.make.photos import six_people
 from tests.make.profiles import display_p3, linear_grey
 
@@ -63,7 +64,7 @@ def test_hundreds_of_scans_are_refused_with_a_film_behind_them_too() -> None:
 )
 @pytest.mark.parametrize("ending", [b"", b"\xff", bytes(300)], ids=["", "half", "zeros"])
 def test_a_jpeg_that_lacks_its_end_marker_only_is_whole(options: dict[str, object], ending: bytes) -> None:
-    for quality in range(40, 96, 5):
+    for quality in range(40, 96, 14):
         whole = saved(photo(), "JPEG", quality=quality, **options)
         found = decode(whole[:-2] + ending)
         assert np.array_equal(found.pixels, decode(whole).pixels)
@@ -79,6 +80,13 @@ def test_a_jpeg_that_lacks_some_of_its_picture_is_damaged(
 ) -> None:
     whole = saved(photo(), "JPEG", quality=90, progressive=progressive)
     assert reason_of(whole[: -2 - missing] + ending) is Reason.DAMAGED
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_a_jpeg_of_other_pixels_that_lacks_its_end_marker_is_whole(mode: str) -> None:
+    whole = saved(photo().convert(mode), "JPEG")
+    assert np.array_equal(decode(whole[:-2]).pixels, decode(whole).pixels)
+    assert reason_of(whole[:-200]) is Reason.DAMAGED
 
 
 def test_a_large_jpeg_without_its_end_can_be_had_larger() -> None:
@@ -206,6 +214,20 @@ def test_of_several_pictures_of_a_heic_the_one_it_names_is_taken(primary: int) -
     assert (found.width, found.height) == (WIDTH, HEIGHT)
     assert_upright(found.pixels)
     assert_upright(decode(as_jpeg(file.getvalue())).pixels)
+
+
+@pytest.mark.parametrize("derived", [False, True], ids=["auxiliary", "tmap"])
+def test_a_heic_with_a_gain_map_is_its_picture(derived: bool) -> None:
+    content = with_gain_map(picture(), derived=derived)
+    found = decode(content)
+    assert (found.media_format, found.width, found.height) == ("HEIC", WIDTH, HEIGHT)
+    assert_upright(found.pixels)
+    assert_upright(decode(as_jpeg(content)).pixels)
+
+
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF", "PNG", "WEBP", "TIFF", "GIF", "BMP"])
+def test_what_lies_behind_a_picture_is_left_out(kind: str) -> None:
+    assert_upright(decode(saved(picture(), kind) + film()).pixels)
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"mif1", b"msf1", b"tmap", b"miaf", b"MiHE"])
