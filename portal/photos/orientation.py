@@ -18,6 +18,8 @@ from portal.photos.parts import (
 )
 
 ORIENTATION_TAG, SHORT = 0x0112, 3
+# Types of a number (TIFF 6.0, section 2): SHORT is right, and programs write others.
+_NUMBERS = {1: "B", SHORT: "H", 4: "I"}
 EXIF_NAME, XMP_NAME = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 
 # XMP (ISO 16684-1) writes it as an attribute or as an element.
@@ -113,8 +115,9 @@ def _in_exif(tiff: bytes) -> int | None:
         (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
         (count,) = struct.unpack_from(f"{order}H", tiff, directory)
         for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
-            if tag == ORIENTATION_TAG and kind == SHORT:
+            tag, kind = struct.unpack_from(f"{order}HH", tiff, entry)
+            if tag == ORIENTATION_TAG and kind in _NUMBERS:
+                (value,) = struct.unpack_from(f"{order}{_NUMBERS[kind]}", tiff, entry + 8)
                 return int(value) if 1 <= value <= 8 else None
     except struct.error:
         return None

@@ -176,6 +176,13 @@ def test_a_file_of_far_too_many_parts_is_refused(kind: str) -> None:
         stripped(many, kind)
 
 
+@pytest.mark.parametrize(("kind", "value"), [(1, b"\6\0\0\0"), (3, b"\0\6\0\0"), (4, b"\0\0\0\6")])
+def test_an_orientation_may_be_any_whole_number(kind: int, value: bytes) -> None:
+    block = b"MM\0*\0\0\0\x08\0\1\1\x12\0" + bytes([kind]) + b"\0\0\0\1" + value + bytes(4)
+    photo = picture(40, "JPEG", exif=b"Exif\0\0" + block)
+    assert orientation_of(stripped(photo, "JPEG")) == 6
+
+
 def test_what_fills_up_between_the_segments_of_a_jpeg_goes_too() -> None:
     photo = picture(40)
     end = 4 + int.from_bytes(photo[4:6], "big")
