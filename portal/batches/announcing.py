@@ -21,6 +21,7 @@ from portal.batches.items import (
     names_a_person,
     shortened,
 )
+from portal.batches.mixing import hold_mixed
 from portal.batches.models import Batch, BatchItem, ItemState
 from portal.batches.naming import Grouping, Label, Naming, Unnamed, normal_path, path_key, person_of
 from portal.batches.opening import BatchError, lock_open
@@ -106,6 +107,7 @@ def _read_names(session: Session, batch: Batch, files: Sequence[DroppedFile]) ->
             _want_again(there[key], file)
         elif key not in new:
             new[key] = item_values(batch, file.path, key, **_named(file, naming))
+    hold_mixed(session, batch, naming, new)
     there |= {item.path_key: item for item in insert_items(session, list(new.values()))}
     return [_announced(there[key]) for key in keys]
 

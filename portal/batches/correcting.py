@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from portal.audit.services import Action, Actor, record
 from portal.batches.models import Batch, BatchItem, Decision, ItemState
 from portal.batches.opening import BatchError
-from portal.batches.reasons import ItemReason
+from portal.batches.reasons import HELD_BY_NAME, ItemReason
 from portal.batches.services import record_event, tell_workers
 from portal.database import execute_change, writing
 from portal.locks import lock, lock_rows
@@ -54,7 +54,12 @@ def retry(
         count = 0
         for state, condition in (
             (ItemState.QUEUED, queued),
-            (ItemState.RECEIVED, BatchItem.file_key.is_not(None) & (BatchItem.external_id != "")),
+            (
+                ItemState.RECEIVED,
+                BatchItem.file_key.is_not(None)
+                & (BatchItem.external_id != "")
+                & BatchItem.reason.not_in(HELD_BY_NAME),
+            ),
         ):
             count += execute_change(
                 session,

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
 from portal.batches.announcing import AT_ONCE, DroppedFile, announce, announce_all
+from portal.batches.guessing import UnclearNames, guess
 from portal.batches.manifest import read_manifest
 from portal.batches.manifest_rows import add_manifest
 from portal.batches.models import Batch, ItemState, KnownPeople
@@ -22,7 +23,7 @@ from portal.batches.opening import BatchError
 from portal.batches.reasons import ItemReason
 from portal.batches.receiving import Arrival, receive
 from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES, take_archive
-from portal.batches.services import decide_naming, find_unfinished, start_batch
+from portal.batches.services import find_unfinished, start_batch
 from portal.chunks import chunks
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
@@ -130,6 +131,8 @@ def import_source(
     """
     batch = find_unfinished(session, organization, source.words)
     if batch is None:
+        if not source.is_zip and source.manifest is None:
+            grouping, label = _decided(paths, grouping, label)
         batch = start_batch(
             session,
             organization,
@@ -147,8 +150,6 @@ def import_source(
     if source.is_zip:
         _hand_over_zip(session, batch, source, store)
         return batch
-    if source.manifest is None:
-        decide_naming(session, batch, paths)
     if source.manifest is not None and not batch.has_manifest:
         with source.manifest.open("rb") as file:
             add_manifest(session, batch, read_manifest(file))
@@ -194,6 +195,16 @@ def hand_over(
         receive(session, batch, arrivals, store)
         done += len(some)
         tell(len(photos), done)
+
+
+def _decided(paths: Sequence[str], grouping: Grouping | None, label: Label | None) -> tuple[Grouping, Label]:
+    """How names become people. Raises BatchError where it is unclear: nothing is begun then."""
+    try:
+        naming = guess(paths, grouping, label)
+    except UnclearNames as question:
+        words = " or ".join(f"--grouping {grouping.value}" for grouping in Grouping)
+        raise BatchError(f"{question} Say it with {words}.") from question
+    return naming.grouping, naming.label
 
 
 def _hand_over_zip(session: Session, batch: Batch, source: Source, store: PhotoStore) -> None:

@@ -108,6 +108,7 @@ class BatchItem(Base):
     __table_args__ = (
         Index(None, "batch_id", "state", "reason", "id"),
         Index(None, "batch_id", "path_key"),
+        Index(None, "batch_id", "external_id"),
         Index(None, "batch_id", "finished_at"),
         # Files that are an item's own: those of the others belong to photos of people.
         Index(

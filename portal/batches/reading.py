@@ -10,8 +10,9 @@ from itertools import islice
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.batches.guessing import UnclearNames, guess
 from portal.batches.manifest import Manifest, ManifestError, read_manifest
-from portal.batches.naming import Grouping, Label, Naming, Unnamed, guess, is_system_file, person_of
+from portal.batches.naming import Grouping, Label, Naming, Unnamed, is_system_file, person_of
 from portal.batches.reasons import words_of
 from portal.organizations.models import Organization
 from portal.people.models import Person
@@ -40,6 +41,8 @@ class Reading:
     people: int
     known: int
     manifest: Manifest | None = None
+    # What staff have to say before anything can be enrolled.
+    question: str = ""
 
 
 def read_names(
@@ -49,9 +52,12 @@ def read_names(
     grouping: Grouping | None,
     label: Label | None,
 ) -> Reading:
-    """How paths become people: as was chosen, else as their names suggest."""
+    """How paths become people: as was chosen, else as their names suggest; or what has to be asked."""
     photos = [path for path in paths if not is_system_file(path)]
-    naming = guess(photos, grouping, label)
+    try:
+        naming = guess(photos, grouping, label)
+    except UnclearNames as question:
+        return Reading(None, False, [], 0, 0, question=str(question))
     rows: dict[str, ReadRow] = {}
     for path in photos:
         try:

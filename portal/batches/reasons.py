@@ -38,6 +38,15 @@ class ItemReason(StrEnum):
     CANCELLED = "cancelled"
     REMOVED = "removed"
     SEVERAL_FACES = "several_faces"
+    NUMBER_OF_A_CLASS = "number_of_a_class"
+    SAME_NAME_ELSEWHERE = "same_name_elsewhere"
+    NUMBERED_COPY = "numbered_copy"
+    NUMBER_TAKEN = "number_taken"
+    NOT_IN_PATTERN = "not_in_pattern"
+
+
+# Held up for what the names say: what is wrong is not put right by trying again.
+HELD_BY_NAME = (ItemReason.NUMBER_OF_A_CLASS, ItemReason.SAME_NAME_ELSEWHERE, ItemReason.NUMBERED_COPY)
 
 
 # What happened, and what to do next.
@@ -137,6 +146,29 @@ WORDS: dict[ItemReason, tuple[str, str]] = {
     ItemReason.SEVERAL_FACES: (
         "There are several faces of similar size.",
         "Check that the right one was chosen.",
+    ),
+    ItemReason.NUMBER_OF_A_CLASS: (
+        "The number begins again in every class, so it is no external ID.",
+        "Drop the folders again and choose “Its folder and file name together”, or add a list.",
+    ),
+    ItemReason.SAME_NAME_ELSEWHERE: (
+        "The same name is in several folders, maybe of different people.",
+        "If they are one person, put the photos into one folder and drop them again. If not, drop the "
+        "folders again and choose “Its folder and file name together”, or add a list.",
+    ),
+    ItemReason.NUMBERED_COPY: (
+        "Another file has this name without the number at its end.",
+        "If it is the same person, write the number in brackets, as in “1001 (2).jpg”; if not, give the "
+        "file a name of its own. Then drop it again.",
+    ),
+    ItemReason.NUMBER_TAKEN: (
+        "Someone is enrolled with this number already, and numbers begin again in other folders.",
+        "If it is the same person, add the photo on the person's page. If not, drop the folder again and "
+        "choose “Its folder and file name together”, or add a list.",
+    ),
+    ItemReason.NOT_IN_PATTERN: (
+        "There is no external ID with a name in the way that was chosen.",
+        "Rename the file or folder, and drop it again.",
     ),
 }
 

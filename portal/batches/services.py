@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 from portal.audit.services import Action, Actor, record
 from portal.batches.announcing import naming_of
 from portal.batches.ending import end_items, expect_no_more, give_up_archives
+from portal.batches.guessing import UnclearNames, guess
 from portal.batches.models import (
     Batch,
     BatchArchive,
@@ -19,7 +20,7 @@ from portal.batches.models import (
     ItemState,
     KnownPeople,
 )
-from portal.batches.naming import Grouping, Label, guess
+from portal.batches.naming import Grouping, Label
 from portal.batches.opening import BatchError, lock_open
 from portal.batches.progress import progress_of
 from portal.batches.reasons import ItemReason
@@ -70,11 +71,17 @@ def start_batch(
 
 
 def decide_naming(session: Session, batch: Batch, paths: Iterable[str]) -> None:
-    """Guess from the names how they become people, where it was not chosen. Raises NotOpen."""
+    """Guess from the names how they become people, where it was not chosen.
+
+    Raises NotOpen, and BatchError where it is unclear.
+    """
     if naming_of(batch) is not None:
         return
     grouping, label = batch.grouping, batch.label
-    naming = guess(paths, Grouping(grouping) if grouping else None, Label(label) if label else None)
+    try:
+        naming = guess(paths, Grouping(grouping) if grouping else None, Label(label) if label else None)
+    except UnclearNames as question:
+        raise BatchError(str(question)) from question
     with writing(session):
         lock_open(session, batch)
         batch.grouping, batch.label = naming.grouping, naming.label

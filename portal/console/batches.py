@@ -18,6 +18,17 @@ from portal.installation.workers import live_workers
 
 POLL_S = 0.5
 MOVING = (Status.RECEIVING, Status.RUNNING)
+WHO = {
+    Grouping.FOLDER: "folder",
+    Grouping.FILE: "file name",
+    Grouping.BOTH: "folder and file name together",
+}
+WHAT = {
+    Label.EXTERNAL_ID: "external IDs",
+    Label.NAME: "names of people",
+    Label.ID_NAME: "external IDs with names behind them",
+    Label.NAME_ID: "names with external IDs behind them",
+}
 STATES = {
     ItemState.ENROLLED: "enrolled",
     ItemState.ADDED: "added to enrolled people",
@@ -58,9 +69,7 @@ def lines_of(progress: Progress) -> list[str]:
     """What became of a batch, for a reader."""
     lines, naming = [], naming_of(progress.batch)
     if naming is not None:
-        who = {Grouping.FOLDER: "folder", Grouping.FILE: "file name"}[naming.grouping]
-        what = {Label.EXTERNAL_ID: "external IDs", Label.NAME: "names of people"}[naming.label]
-        lines.append(f"Read as: the {who} says who is on a photo, by {what}.")
+        lines.append(f"Read as: the {WHO[naming.grouping]} says who is on a photo, by {WHAT[naming.label]}.")
     counts = progress.counts
     parts = [f"{counts.states[state]:,} {words}" for state, words in STATES.items()]
     if counts.on_the_way:

@@ -72,7 +72,7 @@ class Imported:
 @click.option(
     "--grouping",
     type=click.Choice([grouping.value for grouping in Grouping]),
-    help="Whether the folder or the file says who is on a photo.  [default: taken from the names]",
+    help="Whether the folder, the file or both say who is on a photo.  [default: taken from the names]",
 )
 @click.option(
     "--label",

@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
 from portal.batches.items import write_items
+from portal.batches.mixing import is_anybodys
 from portal.batches.models import Batch, BatchItem, Decision, ItemState, KnownPeople
+from portal.batches.naming import Label
 from portal.batches.reasons import ItemReason
 from portal.database import insert_or_leave, now, writing
 from portal.locks import lock_rows
@@ -205,12 +207,15 @@ def _decide(item: _Item, batch: Batch, people: Mapping[str, _Known]) -> dict[str
     if person is None:
         return _become(item, None, ItemState.ATTENTION, ItemReason.NO_NAME, keeps_file=True)
     of_this_batch = person.batch_id == batch.id
-    # A manifest says who someone is; a folder's name may be anything.
-    if item.line is not None and item.name and key_of(item.name) not in person.name_keys:
+    # A manifest says who someone is, and so does an ID with a name; a folder's name may be anything.
+    says_who = item.line is not None or batch.label in (Label.ID_NAME, Label.NAME_ID)
+    if says_who and item.name and key_of(item.name) not in person.name_keys:
         reason = ItemReason.TWO_NAMES if of_this_batch else ItemReason.OTHER_NAME
         return _become(item, person, ItemState.ATTENTION, reason, keeps_file=True)
     if batch.known == KnownPeople.SKIP and not of_this_batch:
         return _become(item, person, ItemState.ALREADY_THERE, ItemReason.LEFT_AS_IT_IS)
+    if item.line is None and not of_this_batch and is_anybodys(item.external_id, item.path, batch.grouping):
+        return _become(item, person, ItemState.ATTENTION, ItemReason.NUMBER_TAKEN, keeps_file=True)
     if item.sha256 in person.photos:
         unusable = person.photos[item.sha256]
         state = ItemState.ATTENTION if unusable else ItemState.ALREADY_THERE

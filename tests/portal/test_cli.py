@@ -295,6 +295,7 @@ def test_says_what_to_do_when_the_disk_is_full(
     monkeypatch.setattr("portal.storage.RESERVE_BYTES", 1 << 62)
     (tmp_path / "new" / "A1").mkdir(parents=True)
     (tmp_path / "new" / "A1" / "1.jpg").write_bytes(picture())
-    done = portal(data_dir, "import", str(tmp_path / "new"), "--organization", "clinica-sao-jose")
+    path = str(tmp_path / "new")
+    done = portal(data_dir, "import", path, "--organization", "clinica-sao-jose", "--grouping", "folder")
     assert done.returncode == 1
     assert "Make room, and run the same command again." in done.stderr

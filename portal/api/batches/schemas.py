@@ -29,10 +29,12 @@ class NewBatch(Strict):
     )
     grouping: Grouping | None = Field(
         None,
-        description="Whether a folder or a file stands for one person. Both are "
-        "left out where a manifest comes.",
+        description="Whether a folder or a file stands for one person, or both together (numbers that "
+        "begin again in each folder). It is left out where a manifest comes, as is the label.",
     )
-    label: Label | None = Field(None, description="What the name of that folder or file is.")
+    label: Label | None = Field(
+        None, description="What the name of that folder or file is; id_name and name_id: both, in this order."
+    )
 
 
 class Archive(BaseModel):

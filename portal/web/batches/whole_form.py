@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
 from portal.batches.announcing import AT_ONCE, DroppedFile, announce, announce_all
+from portal.batches.guessing import UnclearNames, guess
 from portal.batches.manifest import MAX_MANIFEST_BYTES, read_manifest
 from portal.batches.manifest_rows import add_manifest
 from portal.batches.models import Batch, KnownPeople
@@ -22,7 +23,7 @@ from portal.batches.opening import BatchError
 from portal.batches.reasons import ItemReason
 from portal.batches.receiving import Arrival, receive
 from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES, take_archive
-from portal.batches.services import decide_naming, start_batch
+from portal.batches.services import start_batch
 from portal.chunks import chunks
 from portal.http.uploads import CHUNK_BYTES, FormPart
 from portal.organizations.models import Organization
@@ -123,6 +124,8 @@ class WholeForm:
         if self._manifest is not None:
             for _ in read_manifest(self._rewound()):
                 pass  # all of it is read before anything is made of it
+        elif self._photos:
+            grouping, label = self._decided(grouping, label)
         batch = start_batch(
             session, self._organization, actor, grouping=grouping, label=label, known=known, source=source
         )
@@ -130,8 +133,6 @@ class WholeForm:
         self._begun = True
         if self._manifest is not None:
             add_manifest(session, batch, read_manifest(self._rewound()))
-        elif self._photos:
-            decide_naming(session, batch, (staged.path for staged in self._staged()))
         for part in chunks(self._staged(), AT_ONCE):
             announce(session, batch, [staged.dropped for staged in part])
         # Only when all names are known: two files may fit one name of the manifest.
@@ -143,6 +144,14 @@ class WholeForm:
             take_archive(session, batch, staged.path, staged.size_bytes, staged.key, self._store)
         announce_all(session, batch, self._left_out)
         return batch
+
+    def _decided(self, grouping: Grouping | None, label: Label | None) -> tuple[Grouping, Label]:
+        """How names become people. Raises BatchError where it is unclear: nothing is begun then."""
+        try:
+            naming = guess((staged.path for staged in self._staged()), grouping, label)
+        except UnclearNames as question:
+            raise BatchError(str(question)) from question
+        return naming.grouping, naming.label
 
     def _take_manifest(self, part: FormPart, path: str) -> None:
         if self._manifest is not None:

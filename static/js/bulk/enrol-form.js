@@ -210,7 +210,8 @@ class EnrolForm {
     const { body } = new DOMParser().parseFromString(html, "text/html");
     this.reading.replaceChildren(...body.childNodes);
     if (focused?.name) this.reading.querySelector(`[name="${focused.name}"][value="${focused.value}"]`)?.focus();
-    this.button.disabled = false;
+    // What has to be asked is answered first.
+    this.button.disabled = this.reading.querySelector("[data-undecided]") !== null;
     const said = this.reading.querySelector("[data-announce]")?.dataset.announce ?? "";
     announce(`${this.part("summary").textContent}. ${said}`);
   }

@@ -1,8 +1,15 @@
 // What was dropped or chosen to be enrolled: photos, archives and the manifest, told apart by their names.
 
 // macOS keeps the picture of a folder in a file whose name ends with a carriage return.
-const SYSTEM_FILES = new Set(["thumbs.db", "desktop.ini", "icon\r"]);
-const SYSTEM_FOLDER = "__macosx";
+const SYSTEM_FILES = new Set([
+  ...["thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini"],
+  "icon\r",
+]);
+// Of macOS, Synology, QNAP, Windows: previews and what was deleted. portal/batches/naming.py has the same.
+const SYSTEM_FOLDERS = new Set([
+  ...["__macosx", "@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin", "@recycle", "@recently-snapshot"],
+  ...["@__thumb", "$recycle.bin", "recycler", "system volume information", "lost+found"],
+]);
 
 /**
  * @typedef {{path: string, file: File}} Named
@@ -18,7 +25,7 @@ export function isHidden(path) {
   const parts = path.toLowerCase().split(/[\\/]/);
   const name = parts.at(-1);
   const isDotted = parts.some((part) => part.startsWith(".") && part !== "." && part !== "..");
-  return isDotted || parts.slice(0, -1).includes(SYSTEM_FOLDER) || SYSTEM_FILES.has(name);
+  return isDotted || parts.slice(0, -1).some((part) => SYSTEM_FOLDERS.has(part)) || SYSTEM_FILES.has(name);
 }
 
 export class Selection {

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.batches.guessing import guess
 from portal.batches.naming import (
     Grouping,
     Label,
     Named,
     Naming,
     Unnamed,
-    guess,
     is_system_file,
     normal_path,
     path_key,
@@ -177,7 +177,6 @@ def test_whoever_is_named_can_be_enrolled(path: str, naming: Naming) -> None:
         (["A-17/a.jpg", "A-18/a.jpg"], FOLDER_ID),
         (["lfw/Anna/a.jpg", "lfw/Abel/a.jpg"], FOLDER_ID),
         (["J._Smith/a.jpg", "O'Brien Seán/b.jpg", "李 小龙/c.jpg"], FOLDER_NAME),
-        (["Team_1/a.jpg", "Team_2/a.jpg"], FOLDER_ID),
         (["photos/Anna_Smith.jpg", "photos/Abel_Aguilar.jpg"], FILE_NAME),
         (["photos/A-17.jpg", "photos/A-18.jpg"], FILE_ID),
         (["Anna Smith.jpg", "Abel Aguilar.png"], FILE_NAME),

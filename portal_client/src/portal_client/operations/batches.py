@@ -11,8 +11,8 @@ from portal_client.reading import model
 from portal_client.uploads import Source, upload_of
 
 Choice = Literal["pause", "resume", "cancel", "finish", "retry", "undo"]
-Grouping = Literal["folder", "file"]
-Label = Literal["external_id", "name"]
+Grouping = Literal["folder", "file", "both"]
+Label = Literal["external_id", "name", "id_name", "name_id"]
 Known = Literal["add", "skip"]
 ItemState = Literal[
     "expected", "received", "queued", "enrolled", "added", "already_there", "attention", "undone"
