@@ -49,6 +49,7 @@ class Action(StrEnum):
     BATCH_CANCELLED = "batch.cancelled"
     BATCH_FINISHED = "batch.finished"
     BATCH_RETRIED = "batch.retried"
+    BATCH_NAMES_CHOSEN = "batch.names_chosen"
     BATCH_UNDONE = "batch.undone"
     SEARCH_CREATED = "search.created"
     SEARCH_VIEWED = "search.viewed"

@@ -23,6 +23,7 @@ from typing import IO, Any, Self
 from portal.batches.naming import UNPRINTABLE, is_system_file, normal_path
 from portal.batches.reasons import ItemReason
 from portal.batches.zip_directory import LOCAL_SIGNATURE, ArchiveError, Record, ZipDirectory
+from portal.batches.zip_names import Reading, find_encoding, is_utf_8, text_of
 from portal.photos.reasons import MAX_PHOTO_BYTES
 
 __all__ = ["Archive", "ArchiveError", "Entry", "EntryError"]
@@ -72,16 +73,21 @@ class Entry:
 class Archive:
     """A ZIP in a file that can be sought in, which stays open, and is not closed here."""
 
-    def __init__(self, file: IO[bytes], directory: ZipDirectory) -> None:
+    def __init__(self, file: IO[bytes], directory: ZipDirectory, encoding: str | None) -> None:
         self._file = file
         self._directory = directory
+        # What the names are written in that do not say so, as far as that is clear.
+        self.reading = Reading(encoding, {}) if encoding else find_encoding(map(_unsaid_name, directory))
+        self._encoding = self.reading.encoding or next(iter(self.reading.samples))
         # Files that nobody put into the ZIP on purpose: they are no entries.
-        self.left_out = sum(not _is_folder(record) and _is_system_file(record) for record in directory)
+        self.left_out = sum(
+            not self._is_folder(record) and is_system_file(self._name_of(record)) for record in directory
+        )
 
     @classmethod
-    def open(cls, file: IO[bytes]) -> Archive:
-        """Read a ZIP's directory. Raises ArchiveError."""
-        return cls(file, ZipDirectory(file))
+    def open(cls, file: IO[bytes], encoding: str | None = None) -> Archive:
+        """Read a ZIP's directory; in this of zip_names.ENCODINGS, if it was chosen. Raises ArchiveError."""
+        return cls(file, ZipDirectory(file), encoding)
 
     def __enter__(self) -> Self:
         return self
@@ -95,10 +101,11 @@ class Archive:
         """The files, in the order of the directory, without folders and the operating system's files."""
         paths: set[str] = set()
         for index, record in enumerate(self._directory):
-            if _is_folder(record) or _is_system_file(record):
+            name = self._name_of(record)
+            if self._is_folder(record) or is_system_file(name):
                 continue
-            path = normal_path(_name_of(record))
-            reason = ItemReason.PATH_TWICE if path in paths else _reason_against(record)
+            path = normal_path(name)
+            reason = ItemReason.PATH_TWICE if path in paths else _reason_against(record, name)
             paths.add(path)
             yield Entry(index, path, record.size_bytes, reason)
 
@@ -110,7 +117,7 @@ class Archive:
         can be read while another one is.
         """
         record = self._directory[entry.index]
-        if reason := _reason_against(record):
+        if reason := _reason_against(record, self._name_of(record)):
             raise EntryError(reason)
         content = _whole(_unpacked(self._packed(record), record), record)
         beginning = b""
@@ -119,6 +126,20 @@ class Archive:
         if BEGINNING_OF_ARCHIVE.match(beginning):
             raise EntryError(ItemReason.NESTED_ARCHIVE)
         return io.BufferedReader(_Stream(itertools.chain([beginning], content)), PIECE)
+
+    def _name_of(self, record: Record) -> str:
+        """The name of an entry. ZIPs of macOS and Linux are in UTF-8 also where they do not say so."""
+        if record.unicode_name is not None and is_utf_8(record.unicode_name):
+            return record.unicode_name.decode()
+        if record.flags & IN_UTF_8:
+            return record.name.decode(errors="replace")
+        try:
+            return text_of(record.name, self._encoding)
+        except UnicodeDecodeError:
+            return record.name.decode(self._encoding, errors="replace")
+
+    def _is_folder(self, record: Record) -> bool:
+        return self._name_of(record).endswith(("/", "\\")) or stat.S_ISDIR(record.mode)
 
     def _packed(self, record: Record) -> Iterator[bytes]:
         """The bytes of an entry as they are in the file. Raises EntryError."""
@@ -147,18 +168,24 @@ class Archive:
             yield piece
 
 
-def _reason_against(record: Record) -> ItemReason | None:
-    """Why an entry can't be used, as far as the directory tells."""
+def _unsaid_name(record: Record) -> bytes:
+    """The name of an entry that does not say what it is written in, b"" of others."""
+    says_it = record.flags & IN_UTF_8 or (record.unicode_name is not None and is_utf_8(record.unicode_name))
+    return b"" if says_it else record.name
+
+
+def _reason_against(record: Record, name: str) -> ItemReason | None:
+    """Why an entry of this name can't be used, as far as the directory tells."""
     kind = stat.S_IFMT(record.mode)
-    if not _is_safe(_name_of(record)):
+    if not _is_safe(name):
         return ItemReason.UNSAFE_PATH
-    if record.flags & IN_UTF_8 and not _is_utf_8(record.name):
+    if record.flags & IN_UTF_8 and not is_utf_8(record.name):
         return ItemReason.DAMAGED_ENTRY
     if kind not in {0, stat.S_IFREG}:
         return ItemReason.SYMLINK
     if record.flags & (ENCRYPTED | STRONGLY_ENCRYPTED | ENCRYPTED_DIRECTORY) or record.method == AES:
         return ItemReason.ENCRYPTED
-    if NAME_OF_ARCHIVE.search(_name_of(record)):
+    if NAME_OF_ARCHIVE.search(name):
         return ItemReason.NESTED_ARCHIVE
     if record.method not in {STORED, DEFLATED, BZIP2, LZMA}:
         return ItemReason.UNKNOWN_COMPRESSION
@@ -169,34 +196,11 @@ def _reason_against(record: Record) -> ItemReason | None:
     return None
 
 
-def _name_of(record: Record) -> str:
-    """The name of an entry. ZIPs of macOS and Windows are in UTF-8 also where they do not say so."""
-    if record.flags & IN_UTF_8:
-        return record.name.decode(errors="replace")
-    return record.name.decode() if _is_utf_8(record.name) else record.name.decode("cp437")
-
-
-def _is_utf_8(name: bytes) -> bool:
-    try:
-        name.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _is_safe(name: str) -> bool:
     """Whether a name is that of a file below the ZIP's own folder."""
     path = normal_path(name)
     leads_elsewhere = name.startswith(("/", "\\")) or DRIVE.match(name) or ".." in path.split("/")
     return bool(path) and not leads_elsewhere and not UNPRINTABLE.search(name)
-
-
-def _is_folder(record: Record) -> bool:
-    return _name_of(record).endswith(("/", "\\")) or stat.S_ISDIR(record.mode)
-
-
-def _is_system_file(record: Record) -> bool:
-    return is_system_file(_name_of(record))
 
 
 def _unpacked(packed: Iterator[bytes], record: Record) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from portal.database import Base, Identifier, now
 from portal.organizations.models import Organization
 from portal.people.models import Person
 from portal.photos.models import Photo
-from portal.work.models import Work
+from portal.work.models import Work, WorkState
 
 PATH_LENGTH = 400
 # What is cleared in an item's row when the person is deleted or the batch undone; the row still counts.
@@ -162,8 +162,17 @@ class BatchArchive(Work, Base):
     size_bytes: Mapped[int] = mapped_column(Identifier)
     # It is whole, and a worker may unpack it.
     arrived: Mapped[bool] = mapped_column(default=False)
+    # What its names are written in (portal.batches.zip_names), if staff chose it; and what they are asked:
+    # by encoding, how some of the names would read. It waits for the answer.
+    encoding: Mapped[str | None] = mapped_column(String(20))
+    samples: Mapped[dict[str, list[str]] | None] = mapped_column(JSON(none_as_null=True))
     # How many of its files have their items, and how many were unpacked: where the next slice begins.
     announced: Mapped[int] = mapped_column(default=0)
     unpacked: Mapped[int] = mapped_column(default=0)
     # Why it can't be used, in words.
     problem: Mapped[str] = mapped_column(String(500), default="")
+
+    @property
+    def asks(self) -> bool:
+        """Whether it waits for staff to say what its names are written in."""
+        return self.samples is not None and self.state == WorkState.QUEUED

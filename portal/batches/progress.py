@@ -101,11 +101,16 @@ class Progress:
         )
 
     @property
+    def asks(self) -> bool:
+        """Whether it does not go on without an answer of staff."""
+        return any(archive.asks for archive in self.archives)
+
+    @property
     def moves(self) -> bool:
         """Whether the page will look different in a moment."""
-        return self.status in (Status.RECEIVING, Status.RUNNING, Status.UNDOING) or (
-            self.counts.states[ItemState.QUEUED] > 0
-        )
+        # What waits for an answer is not drawn again under the eyes of who answers.
+        going = not self.asks and self.status in (Status.RECEIVING, Status.RUNNING, Status.UNDOING)
+        return going or self.counts.states[ItemState.QUEUED] > 0
 
 
 def count_items(session: Session, batch: Batch) -> Counts:

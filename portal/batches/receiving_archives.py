@@ -5,10 +5,13 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.audit.services import Action, Actor
 from portal.batches.models import Batch, BatchArchive, Decision
 from portal.batches.opening import BatchError, NotOpen, lock_open
 from portal.batches.reasons import words_of
+from portal.batches.services import record_event
 from portal.database import writing
+from portal.locks import lock
 from portal.queues import enqueue_archive
 from portal.storage import FileTooLarge, PhotoStore, Readable
 from portal.work.models import WorkState
@@ -66,6 +69,24 @@ def find_archive(session: Session, batch: Batch, archive_id: int) -> BatchArchiv
     return session.scalar(
         select(BatchArchive).where(BatchArchive.id == archive_id, BatchArchive.batch_id == batch.id)
     )
+
+
+def choose_encoding(
+    session: Session, actor: Actor, batch: Batch, archive: BatchArchive, encoding: str
+) -> None:
+    """Say what the names in an archive are written in, one of those that it asks about.
+
+    Raises BatchError, NotOpen and Gone.
+    """
+    with writing(session):
+        lock_open(session, batch)
+        lock(session, archive)
+        if not archive.asks or encoding not in (archive.samples or {}):
+            raise BatchError("This was answered already, or the ZIP is gone.")
+        archive.encoding, archive.samples = encoding, None
+        batch.reopen()
+        record_event(session, actor, Action.BATCH_NAMES_CHOSEN, batch, {"encoding": encoding})
+    enqueue_archive(archive.id)
 
 
 def resume_archive(session: Session, batch: Batch, archive: BatchArchive, store: PhotoStore) -> int:

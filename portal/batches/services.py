@@ -282,7 +282,12 @@ def enqueue_due(session: Session) -> None:
     for archive_id in session.scalars(
         select(BatchArchive.id)
         .join(Batch, Batch.id == BatchArchive.batch_id)
-        .where(*going, BatchArchive.arrived, BatchArchive.state == WorkState.QUEUED)
+        .where(
+            *going,
+            BatchArchive.arrived,
+            BatchArchive.state == WorkState.QUEUED,
+            BatchArchive.samples.is_(None),
+        )
     ):
         enqueue_archive(archive_id)
     undoing = (Batch.finished_at.is_(None), Batch.decision == Decision.UNDO)

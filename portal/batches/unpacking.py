@@ -35,7 +35,7 @@ def claim_archive(session: Session, worker: str, archive_id: int) -> tuple[Batch
     """Claim an archive that is to be unpacked; None if it is gone, done, paused or someone else's."""
     with writing(session):
         archive = lock_queued(session, BatchArchive, archive_id)
-        if archive is None or not archive.arrived:
+        if archive is None or not archive.arrived or archive.samples is not None:
             return None
         batch = session.get_one(Batch, archive.batch_id, populate_existing=True)
         if batch.decision != Decision.GO_ON:
@@ -58,7 +58,11 @@ def unpack(
     problem in words. Raises NotOpen if the batch was paused, cancelled or undone meanwhile.
     """
     try:
-        with store.archive_path(archive.id).open("rb") as file, Archive.open(file) as zipped:
+        path = store.archive_path(archive.id)
+        with path.open("rb") as file, Archive.open(file, archive.encoding) as zipped:
+            if zipped.reading.encoding is None:
+                _ask(session, worker, archive, zipped.reading.samples)
+                return
             entries = list(zipped.entries())
             if archive.announced == 0:
                 _prepare(session, worker, archive, batch, zipped, entries)
@@ -83,6 +87,15 @@ def unpack(
         return
     _close(session, worker, archive, "", left_out)
     store.delete_archives([archive.id])
+
+
+def _ask(session: Session, worker: str, archive: BatchArchive, samples: dict[str, list[str]]) -> None:
+    """Leave an archive to staff, who have to say what its names are written in."""
+    with writing(session):
+        if lock_claimed(session, BatchArchive, worker, archive.id) is None:
+            raise LostArchive
+        archive.samples = samples
+        requeue_untouched(session, BatchArchive, worker, [archive.id])
 
 
 def _photos_of(entries: Sequence[Entry]) -> list[Entry]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ RECORD_SIGNATURE, LOCAL_SIGNATURE, SPANNING_SIGNATURE = b"PK\1\2", b"PK\3\4", b"
 LONGEST_COMMENT = 0xFFFF
 SEE_ZIP64_SHORT, SEE_ZIP64 = 0xFFFF, 0xFFFFFFFF
 ZIP64_EXTRA = 1
+UNICODE_PATH_EXTRA = 0x7075
+UNICODE_PATH = struct.Struct("<BL")
 
 AGAIN = "Make the ZIP again from the original folder, or copy it again, and drop that."
 
@@ -35,7 +38,10 @@ class ArchiveError(ValueError):
 
 
 class Record(NamedTuple):
-    """What the directory says of one entry; `offset` is where its local header begins in the file."""
+    """What the directory says of one entry; `offset` is where its local header begins in the file.
+
+    `unicode_name` is the name in UTF-8 that stands beside it, where there is one for this `name`.
+    """
 
     flags: int
     method: int
@@ -45,6 +51,7 @@ class Record(NamedTuple):
     mode: int
     offset: int
     name: bytes
+    unicode_name: bytes | None
 
 
 class ZipDirectory:
@@ -106,21 +113,38 @@ class ZipDirectory:
         name, extra = self._content[name_at:extra_at], self._content[extra_at : extra_at + extra_length]
         size, packed, offset = _with_zip64(extra, (size, packed, offset))
         offset = min(offset + self._before, self._position)  # no entry lies behind the directory
-        return Record(flags, method, crc, packed, size, attributes >> 16, offset, name), following
+        unicode_name = _unicode_name(extra, name)
+        mode = attributes >> 16
+        return Record(flags, method, crc, packed, size, mode, offset, name, unicode_name), following
 
 
 def _with_zip64(extra: bytes, values: tuple[int, int, int]) -> Iterator[int]:
     """The values; those that are too large for their fields are taken from the entry's ZIP64 extra field."""
     large: Iterator[int] = iter(())
+    for kind, field in _fields(extra):
+        if kind == ZIP64_EXTRA:
+            large = (number for (number,) in struct.iter_unpack("<Q", field[: len(field) // 8 * 8]))
+    return (next(large, value) if value == SEE_ZIP64 else value for value in values)
+
+
+def _unicode_name(extra: bytes, name: bytes) -> bytes | None:
+    """The name in an entry's Unicode path field (APPNOTE.TXT 4.6.9), if it was made for this name."""
+    for kind, field in _fields(extra):
+        if kind == UNICODE_PATH_EXTRA and len(field) > UNICODE_PATH.size:
+            version, checksum = UNICODE_PATH.unpack_from(field)
+            if (version, checksum) == (1, zlib.crc32(name)):
+                return field[UNICODE_PATH.size :]
+    return None
+
+
+def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """The extra fields of an entry: kind and content."""
     place = 0
     while place + EXTRA.size <= len(extra):
         kind, length = EXTRA.unpack_from(extra, place)
         place += EXTRA.size
-        if kind == ZIP64_EXTRA:
-            field = extra[place : place + length]
-            large = (number for (number,) in struct.iter_unpack("<Q", field[: len(field) // 8 * 8]))
+        yield kind, extra[place : place + length]
         place += length
-    return (next(large, value) if value == SEE_ZIP64 else value for value in values)
 
 
 class End(NamedTuple):

@@ -55,7 +55,7 @@ def _watch(session: Session, batch: Batch, tell: Tell) -> Progress:
         progress = progress_of(session, batch)
         ended = progress.counts.total - progress.counts.on_the_way
         tell("Processed", progress.counts.total, ended)
-        if progress.status not in MOVING or not live_workers(session):
+        if progress.asks or progress.status not in MOVING or not live_workers(session):
             return progress
         time.sleep(POLL_S)
 
@@ -76,6 +76,11 @@ def lines_of(progress: Progress) -> list[str]:
         parts.append(f"{counts.on_the_way:,} waiting")
     lines.append(f"Batch {progress.batch.id}: {counts.total:,} photos: {', '.join(parts)}.")
     lines += [f"  {count:,}: {words_of(reason)[0]}" for reason, count in _reasons(progress).items()]
+    lines += [
+        f"  {archive.file_name} waits: say on the batch's page in which letters its names are written."
+        for archive in progress.archives
+        if archive.asks
+    ]
     lines += [f"  {name} can't be used: {problem}" for name, problem in _unusable_archives(progress).items()]
     if progress.status in MOVING:
         lines.append("The portal is not up. What is waiting is processed when it starts: portal up")

@@ -17,6 +17,8 @@ from portal.database import LARGEST_NUMBER
 from portal.http.arrivals import PHOTOS_A_REQUEST
 from portal.work.models import WorkState
 
+ASKS = "The ZIP waits: staff have to say on the batch's page in which letters its names are written."
+
 
 class NewBatch(Strict):
     """How the photos of a batch become people."""
@@ -45,7 +47,7 @@ class Archive(BaseModel):
     size_bytes: int
     arrived: bool
     status: WorkState
-    problem: str = Field(description="why it can't be used, in words; empty if it can")
+    problem: str = Field(description="why it can't be used or waits, in words; else empty")
 
     @classmethod
     def of(cls, archive: BatchArchive) -> Archive:
@@ -56,7 +58,7 @@ class Archive(BaseModel):
             size_bytes=archive.size_bytes,
             arrived=archive.arrived,
             status=archive.state,
-            problem=archive.problem or message_of(archive.reason) or "",
+            problem=ASKS if archive.asks else archive.problem or message_of(archive.reason) or "",
         )
 
 

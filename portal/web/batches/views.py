@@ -28,7 +28,8 @@ from portal.batches.naming import Grouping, Label
 from portal.batches.opening import BatchError, NotOpen
 from portal.batches.progress import Status, archives_of, count_items, progress_of, status_of
 from portal.batches.reasons import ItemReason, words_of
-from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES
+from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES, choose_encoding, find_archive
+from portal.batches.zip_names import ENCODINGS
 from portal.csv_cells import csv_lines, safe_cell
 from portal.extensions import csrf, db
 from portal.http.bodies import accepts_upload
@@ -206,6 +207,16 @@ def retry(batch_id: int) -> ResponseReturnValue:
     return _back(batch_id, words.get(count, f"{count:,} photos are being retried."), "attention")
 
 
+@blueprint.post("/enrol/<int:batch_id>/archives/<int:archive_id>/encoding")
+@requires(Permission.ENROL)
+def encoding(batch_id: int, archive_id: int) -> ResponseReturnValue:
+    """Say what the names in a ZIP are written in."""
+    batch = find(batch_id)
+    archive = find_archive(db.session(), batch, archive_id) or abort(404)
+    choose_encoding(db.session(), current_actor(), batch, archive, request.form.get("encoding", ""))
+    return _back(batch_id, "The names are read so, and the photos are being enrolled.")
+
+
 @blueprint.post("/enrol/<int:batch_id>/items/<int:item_id>/replace")
 @accepts_upload()
 @requires(Permission.ENROL)
@@ -268,7 +279,13 @@ def _item(batch: Batch, item_id: int) -> BatchItem:
 def _progress(batch: Batch) -> dict[str, Any]:
     """What the polled part shows, for the first paint and every poll alike."""
     progress = progress_of(db.session(), batch)
-    return {"batch": batch, "progress": progress, "counts": progress.counts, "lists": LISTS}
+    return {
+        "batch": batch,
+        "progress": progress,
+        "counts": progress.counts,
+        "lists": LISTS,
+        "encodings": ENCODINGS,
+    }
 
 
 def _items(batch: Batch) -> dict[str, Any]:

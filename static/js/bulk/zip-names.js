@@ -7,11 +7,7 @@ const LOCATOR_64 = 0x07064b50;
 const ENTRY = 0x02014b50;
 
 const IN_UTF_8 = 1 << 11;
-// What the bytes from 128 on mean in a name that is not in UTF-8: code page 437, APPNOTE.TXT D.1.
-const CODE_PAGE_437 =
-  "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐" +
-  "└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0";
-
+const UNICODE_PATH = 0x7075;
 const LONGEST_COMMENT = 0xffff;
 const LARGEST_DIRECTORY = 64 * 1024 * 1024;
 
@@ -28,24 +24,40 @@ export async function namesInZip(file) {
   for (let at = 0; at < view.byteLength; ) {
     if (view.getUint32(at, true) !== ENTRY) throw new Error("The ZIP's directory is damaged.");
     const length = view.getUint16(at + 28, true);
-    const name = decoded(new Uint8Array(view.buffer, at + 46, length), (view.getUint16(at + 8, true) & IN_UTF_8) !== 0);
+    const extra = view.getUint16(at + 30, true);
+    const unicode = unicodePath(view, at + 46 + length, at + 46 + length + extra);
+    const bytes = unicode ?? new Uint8Array(view.buffer, at + 46, length);
+    const name = decoded(bytes, (view.getUint16(at + 8, true) & IN_UTF_8) !== 0);
     if (!name.endsWith("/") && !name.endsWith("\\")) names.push(name);
-    at += 46 + length + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+    at += 46 + length + extra + view.getUint16(at + 32, true);
   }
   return names;
 }
 
 /**
- * Many names are in UTF-8 and do not say so.
+ * The name in UTF-8 that stands in an extra field beside the other one (APPNOTE.TXT 4.6.9), if there is one.
+ * @param {DataView<ArrayBuffer>} view
+ * @param {number} at
+ * @param {number} end
+ */
+function unicodePath(view, at, end) {
+  for (let field = at; field + 4 <= end; field += 4 + view.getUint16(field + 2, true)) {
+    const length = view.getUint16(field + 2, true);
+    if (view.getUint16(field, true) === UNICODE_PATH && length > 5 && field + 4 + length <= end) {
+      return new Uint8Array(view.buffer, field + 9, length - 5);
+    }
+  }
+  return null;
+}
+
+/**
+ * Many names are in UTF-8 and do not say so. Raises TypeError for others: the portal finds out what they are
+ * written in, or asks.
  * @param {Uint8Array<ArrayBuffer>} bytes
  * @param {boolean} saysUtf8
  */
 function decoded(bytes, saysUtf8) {
-  try {
-    return new TextDecoder("utf-8", { fatal: !saysUtf8 }).decode(bytes);
-  } catch {
-    return Array.from(bytes, (byte) => (byte < 128 ? String.fromCharCode(byte) : CODE_PAGE_437[byte - 128])).join("");
-  }
+  return new TextDecoder("utf-8", { fatal: !saysUtf8 }).decode(bytes);
 }
 
 /** @param {File} file */

@@ -235,6 +235,7 @@ ROUTES = [
     Route("batches.finish", "POST", STAFF, 302, 404, batch),
     Route("batches.undo", "POST", STAFF, 302, 404, batch),
     Route("batches.retry", "POST", STAFF, 302, 404, batch),
+    Route("batches.encoding", "POST", STAFF, 302, 404, piece, form=lambda _: {"encoding": "cp850"}),
     Route(
         "batches.replace",
         "POST",
@@ -481,6 +482,7 @@ def _batch(
         archive = BatchArchive(
             batch_id=made.id, organization_id=organization.id, file_name="Paula Secret.zip", size_bytes=10
         )
+        archive.samples = {"cp850": ["Paula Secret.jpg"]}
         session.add(archive)
     items = session.scalars(select(BatchItem).where(BatchItem.batch_id == made.id))
     return made, {item.state: item for item in items}, archive
