@@ -50,6 +50,8 @@ class Action(StrEnum):
     BATCH_FINISHED = "batch.finished"
     BATCH_RETRIED = "batch.retried"
     BATCH_NAMES_CHOSEN = "batch.names_chosen"
+    BATCH_ONE_PERSON = "batch.one_person"
+    BATCH_TOLD_APART = "batch.told_apart"
     BATCH_UNDONE = "batch.undone"
     SEARCH_CREATED = "search.created"
     SEARCH_VIEWED = "search.viewed"

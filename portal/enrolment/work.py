@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.batches.items import close_items
 from portal.database import now, writing
+from portal.enrolment.likeness import hold_unlike, named_only
 from portal.installation.services import lock_face_model
 from portal.locks import lock_free_rows, lock_rows
 from portal.pairs.locking import lock_pairs
@@ -73,12 +74,17 @@ def record_photos(
     """
     with writing(session):
         lock_face_model(session, face_model_id)
-        if any(isinstance(record, ChosenFaceRecord) for record in records.values()):
-            # The face that was chosen before leaves the gallery, and pairs may rest on it.
+        named = _people_of_named(session, list(records))
+        if named or any(isinstance(record, ChosenFaceRecord) for record in records.values()):
+            # Faces may leave the gallery (chosen before, or named wrongly), and pairs may rest on them.
             lock_pairs(session, organization_id)
         aliases = _lock_people(session, list(records))
-        still_ours = select(Photo.id, Photo.person_id).where(*still_claimed(Photo, worker, list(records)))
-        photos = lock_rows(session, still_ours).all()
+        still_ours = still_claimed(Photo, worker, list(records))
+        held = select(Photo.id, Photo.person_id).where(and_(*still_ours) | Photo.person_id.in_(named))
+        ours = set(lock_rows(session, held).scalars())
+        photos = session.execute(
+            select(Photo.id, Photo.person_id).where(*still_ours, Photo.id.in_(ours)).order_by(Photo.id)
+        ).all()
         there = set(session.scalars(select(Photo.id).where(Photo.id.in_(records))))
         version = next_version(session, organization_id)
         found: list[dict[str, Any]] = []
@@ -87,14 +93,17 @@ def record_photos(
         _forget_faces(
             session, organization_id, [p.id for p in photos if isinstance(records[p.id], PhotoRecord)]
         )
+        people = {photo.id: photo.person_id for photo in photos}
+        unlike = hold_unlike(session, organization_id, face_model_id, people, records) if named else set()
         for photo in photos:
             result = records[photo.id]
-            joins = None if photo.person_id in aliases else version
+            unlike_others = Reason.UNLIKE_OTHERS if photo.id in unlike else None
+            joins = None if photo.person_id in aliases or unlike_others else version
             if isinstance(result, ChosenFaceRecord):
                 _write_chosen(session, organization_id, photo.id, result, joins)
-                closed.append({"id": photo.id, **finished(WorkState.DONE)})
+                closed.append({"id": photo.id, **finished(*_end(unlike_others))})
                 continue
-            closed.append(_closed(photo.id, result))
+            closed.append(_closed(photo.id, result, unlike_others))
             found += (
                 {
                     **vars(face),
@@ -210,6 +219,13 @@ def _lock_people(session: Session, photo_ids: Sequence[int]) -> set[int]:
     return {person_id for person_id, merged_into in held.items() if merged_into is not None}
 
 
+def _people_of_named(session: Session, photo_ids: Sequence[int]) -> set[int]:
+    """The people with several photos to whom a name in a batch has brought some of these."""
+    theirs = select(Photo.person_id).where(Photo.id.in_(named_only(session, photo_ids))).distinct()
+    several = select(Photo.person_id).where(Photo.person_id.in_(theirs)).group_by(Photo.person_id)
+    return set(session.scalars(several.having(func.count() > 1)))
+
+
 def _has_several_faces(result: PhotoRecord | ChosenFaceRecord) -> bool:
     """Whether someone should check that the main face is the person's."""
     if isinstance(result, ChosenFaceRecord) or result.main is None:
@@ -219,16 +235,20 @@ def _has_several_faces(result: PhotoRecord | ChosenFaceRecord) -> bool:
     return any(area >= SIMILAR_SIZE * main for area in areas)
 
 
-def _closed(photo_id: int, result: PhotoRecord) -> dict[str, Any]:
-    reason = result.reason or (Reason.NO_FACE if result.main is None else None)
+def _closed(photo_id: int, result: PhotoRecord, unlike: Reason | None) -> dict[str, Any]:
+    reason = result.reason or (Reason.NO_FACE if result.main is None else unlike)
     return {
         "id": photo_id,
         "media_format": result.media_format,
         "width": result.width,
         "height": result.height,
         "main_face_id": None,
-        **finished(WorkState.FAILED if reason else WorkState.DONE, reason),
+        **finished(*_end(reason)),
     }
+
+
+def _end(reason: Reason | None) -> tuple[WorkState, Reason | None]:
+    return WorkState.FAILED if reason else WorkState.DONE, reason
 
 
 def _insert_faces(

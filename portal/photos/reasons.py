@@ -24,6 +24,7 @@ class Reason(StrEnum):
     SET_ASIDE = "set_aside"
     FILE_MISSING = "file_missing"
     FACE_MODEL_CHANGED = "face_model_changed"
+    UNLIKE_OTHERS = "unlike_others"
 
 
 # What happened, and what to do next.
@@ -64,5 +65,9 @@ WORDS: dict[Reason, tuple[str, str]] = {
     Reason.FACE_MODEL_CHANGED: (
         "The portal has another face model now than the one that made this template.",
         "Send the photo.",
+    ),
+    Reason.UNLIKE_OTHERS: (
+        "The face does not look like the others that came under this name.",
+        "On the batch's page, say whether they are one person, or each file is a person of its own.",
     ),
 }

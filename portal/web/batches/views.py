@@ -31,12 +31,14 @@ from portal.batches.reasons import ItemReason, words_of
 from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES, choose_encoding, find_archive
 from portal.batches.zip_names import ENCODINGS
 from portal.csv_cells import csv_lines, safe_cell
+from portal.enrolment.one_person import confirm_one_person
 from portal.extensions import csrf, db
 from portal.http.bodies import accepts_upload
 from portal.http.uploads import form_parts, stored_uploads
 from portal.paging import CursorError
 from portal.photos.reasons import Reason
 from portal.photos.services import PhotoError
+from portal.removal.telling_apart import tell_apart
 from portal.storage import photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
 from portal.web.batches.whole_form import WholeForm
@@ -217,6 +219,22 @@ def encoding(batch_id: int, archive_id: int) -> ResponseReturnValue:
     return _back(batch_id, "The names are read so, and the photos are being enrolled.")
 
 
+@blueprint.post("/enrol/<int:batch_id>/people/<int:person_id>/one")
+@requires(Permission.ENROL)
+def one_person(batch_id: int, person_id: int) -> ResponseReturnValue:
+    """Say that photos which were held up as unlike show one person."""
+    count = confirm_one_person(db.session(), current_actor(), find(batch_id), person_id)
+    return _back(batch_id, f"{_photos(count)} being enrolled as one person.", "attention")
+
+
+@blueprint.post("/enrol/<int:batch_id>/people/<int:person_id>/apart")
+@requires(Permission.ENROL)
+def apart(batch_id: int, person_id: int) -> ResponseReturnValue:
+    """Say that the photos under one name are of several people: one file a person."""
+    count = tell_apart(db.session(), current_organization(), current_actor(), find(batch_id), person_id)
+    return _back(batch_id, f"{_photos(count)} being enrolled under the names of their files.", "attention")
+
+
 @blueprint.post("/enrol/<int:batch_id>/items/<int:item_id>/replace")
 @accepts_upload()
 @requires(Permission.ENROL)
@@ -305,6 +323,7 @@ def _items(batch: Batch) -> dict[str, Any]:
         "shown": ItemState(asked),
         "reason": reason,
         "to_check": ItemReason.SEVERAL_FACES,
+        "unlike": Reason.UNLIKE_OTHERS,
     }
 
 
@@ -319,6 +338,10 @@ def _attention_cells(item: BatchItem) -> list[str]:
     what, then = words_of(item.reason)
     cells = (item.external_id, item.name, item.path, f"{what} {item.detail}".strip(), then)
     return [safe_cell(cell) for cell in cells]
+
+
+def _photos(count: int) -> str:
+    return "One photo is" if count == 1 else f"{count:,} photos are"
 
 
 def _back(batch_id: int, words: str, shown: str | None = None) -> ResponseReturnValue:

@@ -135,6 +135,10 @@ def piece(scene: Scene) -> dict[str, Any]:
     return {**batch(scene), "archive_id": scene.archive.id, "offset": 0}
 
 
+def unlike(scene: Scene) -> dict[str, Any]:
+    return {**batch(scene), "person_id": scene.failed.person_id}
+
+
 def a_photo_for_its_item(scene: Scene) -> dict[str, Any]:
     return {"data": {str(scene.items["expected"].id): file(picture(11))}}
 
@@ -235,6 +239,8 @@ ROUTES = [
     Route("batches.finish", "POST", STAFF, 302, 404, batch),
     Route("batches.undo", "POST", STAFF, 302, 404, batch),
     Route("batches.retry", "POST", STAFF, 302, 404, batch),
+    Route("batches.one_person", "POST", STAFF, 302, 404, unlike),
+    Route("batches.apart", "POST", STAFF, 302, 404, unlike),
     Route("batches.encoding", "POST", STAFF, 302, 404, piece, form=lambda _: {"encoding": "cp850"}),
     Route(
         "batches.replace",
@@ -451,7 +457,7 @@ def _webhooks(
 
 
 def _batch(
-    session: Session, organization: Organization, photo: Photo
+    session: Session, organization: Organization, photo: Photo, failed: Photo
 ) -> tuple[Batch, dict[str, BatchItem], BatchArchive]:
     """A batch that is under way, its items by their states, and a ZIP of which nothing has come yet."""
     files = {
@@ -476,6 +482,14 @@ def _batch(
             for state in ItemState
             if state != ItemState.UNDONE
         ),
+        {
+            "path": "Paula Secret/unlike.jpg",
+            "state": ItemState.ATTENTION,
+            **whose,
+            "reason": "unlike_others",
+            "person_id": failed.person_id,
+            "photo_id": failed.id,
+        },
         source="from Paula Secret's folder",
     )
     with writing(session):
@@ -485,7 +499,7 @@ def _batch(
         archive.samples = {"cp850": ["Paula Secret.jpg"]}
         session.add(archive)
     items = session.scalars(select(BatchItem).where(BatchItem.batch_id == made.id))
-    return made, {item.state: item for item in items}, archive
+    return made, {item.state: item for item in items if item.reason != "unlike_others"}, archive
 
 
 def _kept(files: dict[str, StoredFile], state: str) -> dict[str, Any]:
@@ -517,7 +531,7 @@ def make_scene(app: Flask, clinic: Organization) -> Scene:
         search = add_search(session, organization, candidates=(photo,))
         email = f"invited-{number}@clinic.example"
         invitations.invite(session, organization, TESTER, email, Role.VIEWER)
-        batch, items, archive = _batch(session, organization, photo)
+        batch, items, archive = _batch(session, organization, photo, failed)
         other = add_person(session, organization, f"P-SECRET-ALIAS-{number}", "Paula Secret")
         return Scene(
             someone,
