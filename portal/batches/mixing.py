@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -40,7 +40,13 @@ def hold_mixed(session: Session, batch: Batch, naming: Naming, new: Mapping[str,
     In the caller's transaction.
     """
     fresh = {key: values for key, values in new.items() if "state" not in values and values["external_id"]}
-    bases = {key: base for key, values in fresh.items() if (base := _base(values, naming)) is not None}
+    if not fresh:
+        return
+    bases = {
+        key: base
+        for key, values in fresh.items()
+        if (base := without_number(values["path"], naming)) is not None
+    }
     there = _there(session, batch, {values["external_id"] for values in fresh.values()} | set(bases.values()))
     whole = {values["external_id"] for values in fresh.values()} | there.keys()
     for key, base in bases.items():
@@ -51,17 +57,30 @@ def hold_mixed(session: Session, batch: Batch, naming: Naming, new: Mapping[str,
         groups[values["external_id"]].append(values)
     for external_id, values_of in groups.items():
         paths = [values["path"] for values in values_of] + [item.path for item in there.get(external_id, [])]
-        places = {place_of(path, naming.grouping) for path in paths}
-        if len(places) < 2 or _is_one_person(external_id, naming, places):
+        if not is_mixed(external_id, paths, naming):
             continue
-        detail = f"It is in “{'” and “'.join(sorted(place or '/' for place in places)[:3])}”."
-        held = ended(ItemReason.SAME_NAME_ELSEWHERE, detail)
+        places = sorted({place_of(path, naming.grouping) or "/" for path in paths})
+        held = ended(ItemReason.SAME_NAME_ELSEWHERE, f"It is in “{'” and “'.join(places[:3])}”.")
         for values in values_of:
             values.update(held)
         for item in there.get(external_id, []):
             if item.state in (ItemState.EXPECTED, ItemState.RECEIVED):
                 for column, value in held.items():
                     setattr(item, column, value)
+
+
+def is_mixed(external_id: str, paths: Iterable[str], naming: Naming) -> bool:
+    """Whether these photos, which name one external ID, may be of different people."""
+    places = {place_of(path, naming.grouping) for path in paths}
+    return len(places) > 1 and not _is_one_person(external_id, naming, places)
+
+
+def without_number(path: str, naming: Naming) -> str | None:
+    """The name without the number behind it: "31001" of "31001_2.jpg"; None for one without."""
+    if naming.grouping is not Grouping.FILE:
+        return None
+    match = NUMBERED.fullmatch(without_copy(folder_and_stem(path)[1]))
+    return match[1] if match else None
 
 
 def is_anybodys(external_id: str, path: str, grouping: str | None) -> bool:
@@ -78,14 +97,6 @@ def _there(session: Session, batch: Batch, external_ids: set[str]) -> Mapping[st
     for item in lock_rows(session, items).scalars():
         found[item.external_id].append(item)
     return found
-
-
-def _base(values: Mapping[str, Any], naming: Naming) -> str | None:
-    """The name without the number behind it: "31001" of "31001_2.jpg"; None for one without."""
-    if naming.grouping is not Grouping.FILE:
-        return None
-    match = NUMBERED.fullmatch(without_copy(folder_and_stem(values["path"])[1]))
-    return match[1] if match else None
 
 
 def _is_one_person(external_id: str, naming: Naming, places: set[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from portal.batches.guessing import UnclearNames, guess
 from portal.batches.manifest import Manifest, ManifestError, read_manifest
+from portal.batches.mixing import is_mixed, without_number
 from portal.batches.naming import Grouping, Label, Naming, Unnamed, is_system_file, person_of
-from portal.batches.reasons import words_of
+from portal.batches.reasons import ItemReason, words_of
 from portal.organizations.models import Organization
 from portal.people.models import Person
 
@@ -68,7 +69,20 @@ def read_names(
             continue
         row = rows.setdefault(f"/{person.external_id}", ReadRow(person.external_id, person.name, []))
         row.photos.append(path)
-    return _reading(session, organization, list(rows.values()), naming, None in (grouping, label), None)
+    read = [_held_up(row, naming, rows) for row in rows.values()]
+    return _reading(session, organization, read, naming, None in (grouping, label), None)
+
+
+def _held_up(row: ReadRow, naming: Naming, rows: Mapping[str, ReadRow]) -> ReadRow:
+    """The row, or why its photos will be held up when they are announced."""
+    if row.problem:
+        return row
+    if is_mixed(row.external_id, row.photos, naming):
+        return ReadRow("", "", row.photos, " ".join(words_of(ItemReason.SAME_NAME_ELSEWHERE)))
+    base = without_number(row.photos[0], naming)
+    if base is not None and f"/{base}" in rows:
+        return ReadRow("", "", row.photos, " ".join(words_of(ItemReason.NUMBERED_COPY)))
+    return row
 
 
 def read_manifest_head(session: Session, organization: Organization, head: bytes, cut: bool) -> Reading:

@@ -63,6 +63,31 @@ def test_names_are_read_as_they_suggest_and_as_staff_say(
     assert "The portal took this from the names" not in chosen
 
 
+def test_what_is_not_clear_is_asked_before_anything_is_sent(bob: Visitor) -> None:
+    asked = reading(bob, paths='["4A/1.jpg", "4A/2.jpg", "4B/1.jpg"]')
+    assert "data-undecided" in asked
+    assert "Say who is on these photos." in shown(asked)
+    assert BeautifulSoup(asked, "html.parser").select("input[name=grouping][checked]") == []
+    said = reading(bob, paths='["4A/1.jpg", "4A/2.jpg", "4B/1.jpg"]', grouping="both")
+    assert "data-undecided" not in said
+    assert "4B 1" in shown(said)
+
+
+@pytest.mark.parametrize(
+    ("paths", "words"),
+    [
+        ('["12345_Smith_Anna.jpg", "12346_Jones_Bo.jpg"]', "12345 Smith Anna 12345_Smith_Anna.jpg"),
+        ('["4A/Anna.jpg", "4B/Anna.jpg"]', "The same name is in several folders"),
+        ('["31001.jpg", "31001_2.jpg"]', "Another file has this name without the number at its end."),
+        ('["31001.jpg", "31001 (2).jpg"]', "31001 31001 31001.jpg, 31001 (2).jpg"),
+    ],
+)
+def test_the_preview_shows_what_will_be_enrolled_and_what_is_held_up(
+    bob: Visitor, paths: str, words: str
+) -> None:
+    assert words in shown(reading(bob, paths=paths))
+
+
 def test_a_manifest_is_read_from_its_beginning(bob: Visitor) -> None:
     rows = "".join(f"E{number},Someone,{number}.jpg\n" for number in range(5000))
     head = ("external_id,name,photo,floor\n,Nobody,x.jpg\n" + rows).encode()[: 64 * 1024]
