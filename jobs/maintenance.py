@@ -9,10 +9,12 @@ import structlog
 from sqlalchemy import select
 
 from jobs.job import job
+from portal import queues
 from portal.batches.models import BatchArchive, BatchItem
 from portal.chunks import chunks
 from portal.examination.models import ExaminedPhoto
 from portal.extensions import db
+from portal.people import renewing
 from portal.photos.models import Photo
 from portal.search.models import Search
 from portal.storage import PhotoStore, photo_store
@@ -21,6 +23,8 @@ from portal.work.models import UNFINISHED
 # But for a form of many photos (PhotoStore.arriving), an upload has its row long before this.
 ORPHAN_AGE_S = 3600
 CHECKED_AT_ONCE = 500
+# Then a worker looks whether someone else waits for it.
+RENEWED_FOR_S = 15.0
 # An item's file becomes that of a photo: asked in this order, no file is missed on its way.
 OWNERS = (BatchItem.file_key, Photo.file_key, Search.file_key, ExaminedPhoto.file_key)
 
@@ -44,6 +48,20 @@ def remove_orphaned_files(_: int) -> None:
     removed += _remove_unneeded_archives(store, older_than)
     if removed:
         log.warning("removed photo files that no row owned", files=removed)
+
+
+@job
+def renew_terms(_: int) -> None:
+    """Make words by which people are found again, for a while; the sweep asks for the rest."""
+    stops_at = time.monotonic() + RENEWED_FOR_S
+    more = True
+    while more and time.monotonic() < stops_at and not queues.search_is_waiting():
+        began = time.monotonic()
+        more = renewing.renew_some(db.session())
+        # Half of the time belongs to others who write: SQLite does not queue them.
+        time.sleep(time.monotonic() - began)
+    if more:
+        queues.enqueue_renewal()
 
 
 def _owned(keys: Sequence[str]) -> set[str]:

@@ -22,6 +22,7 @@ from portal.installation.models import Installation, WorkerProcess
 from portal.installation.workers import HEARTBEAT_S, WORKER_LOST_S
 from portal.keys.idempotency import forget_old_requests
 from portal.pairs import passes, scans
+from portal.people import renewing
 from portal.search import services as searches
 from portal.storage import PhotoStore
 from portal.webhooks import work as webhooks
@@ -108,6 +109,7 @@ def _enqueue_due(session: Session) -> None:
     passes.enqueue_due(session)
     scans.enqueue_due(session)
     calibrations.calibrate_where_due(session)
+    renewing.enqueue_due(session)
 
 
 def _clean_if_due(session: Session) -> None:

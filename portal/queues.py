@@ -98,6 +98,11 @@ def enqueue_cleaning() -> None:
     _send(ENROLMENT, "jobs.maintenance.remove_orphaned_files", 0)
 
 
+def enqueue_renewal() -> None:
+    """Ask for (more of) the words by which people are found to be made again."""
+    _send(ENROLMENT, "jobs.maintenance.renew_terms", 0)
+
+
 def search_is_waiting() -> bool:
     """Whether an interactive job waits for a worker: bulk work makes way."""
     connection = connect(current_app.config["PORTAL"].redis_url)

@@ -56,18 +56,23 @@ def index_words(session: Session, people: Sequence[Person]) -> None:
     They are found by the names and external ids of their aliases as well; aliases themselves by none.
     """
     session.flush()
+    ids = [person.id for person in people]
     session.execute(
-        delete(PersonWord)
-        .where(PersonWord.person_id.in_([person.id for person in people]))
-        .execution_options(synchronize_session=False)
+        delete(PersonWord).where(PersonWord.person_id.in_(ids)).execution_options(synchronize_session=False)
     )
+    texts: dict[int | None, list[str]] = {
+        person.id: [person.name, person.external_id] for person in people if not person.is_alias
+    }
+    aliases = select(Person.merged_into_id, Person.name, Person.external_id).where(
+        Person.merged_into_id.in_(ids)
+    )
+    for survivor_id, name, external_id in session.execute(aliases):
+        texts[survivor_id] += [name, external_id]
     rows = [
         {"person_id": person.id, "word": word, "organization_id": person.organization_id}
         for person in people
-        if not person.is_alias
-        for word in terms_of(
-            *(text for one in (person, *aliases_of(session, person)) for text in (one.name, one.external_id))
-        )
+        if person.id in texts
+        for word in terms_of(*texts[person.id])
     ]
     if rows:
         session.execute(insert(PersonWord), rows)

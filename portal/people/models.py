@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -86,3 +86,18 @@ class PersonWord(Base):
     person_id: Mapped[int] = mapped_column(ForeignKey(Person.id, ondelete="CASCADE"), primary_key=True)
     word: Mapped[str] = mapped_column(sortable(200), primary_key=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey(Organization.id))
+
+
+class TermsRenewal(Base):
+    """The people whose words are still those of an earlier version: made again in slices, by their ids.
+
+    There is at most one row; it goes when everybody's words have been made again (portal.people.renewing).
+    """
+
+    __tablename__ = "terms_renewal"
+    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    # Up to this person it is done; people behind the last one came later.
+    done_to: Mapped[int] = mapped_column(Identifier)
+    last_id: Mapped[int] = mapped_column(Identifier)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, exists, func, select
+from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from portal.audit.services import Action, Actor, record
 from portal.database import Precondition, now, unconditional, writing
@@ -16,7 +16,8 @@ from portal.organizations.models import Organization
 from portal.paging import Cursor, Page, fetch_changes, fetch_page
 from portal.people.aliases import alias_ids, index_words, lock_person
 from portal.people.models import Person, PersonWord
-from portal.people.search_terms import key_of, query_terms
+from portal.people.renewing import are_renewed
+from portal.people.search_terms import key_of, query_forms
 from portal.text import TextError, clean_line
 
 PAGE_SIZE = 50
@@ -57,7 +58,7 @@ def list_people(
     `cursor` comes from an earlier page. limit: how many a page has at most; None: PAGE_SIZE. Raises
     paging.CursorError if the cursor is damaged.
     """
-    words, limit = query_terms(query), limit or PAGE_SIZE
+    words, limit = query_forms(query), limit or PAGE_SIZE
     if not words:
         everyone = select(Person).where(Person.organization_id == organization.id, ~Person.is_alias)
         rows = fetch_page(
@@ -88,12 +89,19 @@ def list_changed(
 
 
 def _search(
-    session: Session, organization: Organization, words: Sequence[str], cursor: str | None, limit: int
+    session: Session,
+    organization: Organization,
+    words: Sequence[Sequence[str]],
+    cursor: str | None,
+    limit: int,
 ) -> Page[Row[Any]]:
     """People in the order of the word that matched, walked along the index of words.
 
-    So a page costs the same however many match: nothing is sorted or counted.
+    So a page costs the same however many match: nothing is sorted or counted. words: each in one form or,
+    while some people have words of an earlier version, in several.
     """
+    if any(len(forms) > 1 for forms in words) and are_renewed(session):
+        words = [forms[:1] for forms in words]
     first, *others = words
     earlier = aliased(PersonWord)
     query = (
@@ -101,23 +109,18 @@ def _search(
         .join(PersonWord, PersonWord.person_id == Person.id)
         .where(
             PersonWord.organization_id == organization.id,
-            PersonWord.word >= first,
-            PersonWord.word < first + LAST_CHARACTER,
+            _begins(PersonWord.word, first),
             # Someone whom two words find is listed at the first of them only.
             ~exists().where(
                 earlier.person_id == PersonWord.person_id,
-                earlier.word >= first,
+                _begins(earlier.word, first),
                 earlier.word < PersonWord.word,
             ),
         )
     )
     for word in others:
         also = aliased(PersonWord)
-        query = query.where(
-            exists().where(
-                also.person_id == PersonWord.person_id, also.word >= word, also.word < word + LAST_CHARACTER
-            )
-        )
+        query = query.where(exists().where(also.person_id == PersonWord.person_id, _begins(also.word, word)))
     return fetch_page(
         session,
         query,
@@ -126,6 +129,10 @@ def _search(
         limit,
         lambda row: (row.word, row[0].id),
     )
+
+
+def _begins(word: InstrumentedAttribute[str], forms: Sequence[str]) -> ColumnElement[bool]:
+    return or_(*(and_(word >= form, word < form + LAST_CHARACTER) for form in forms))
 
 
 def change_person(

@@ -15,6 +15,7 @@ NEVER = {
     *("api_key", "batch", "batch_archive", "batch_item", "calibration", "candidate", "duplicate_pass"),
     *("duplicate_scan", "examination", "examined_photo", "face_model", "gallery_removal"),
     *("idempotent_request", "installation", "invitation", "licence_answer", "membership", "person_word"),
+    "terms_renewal",
     *("probe_face", "search", "user_account", "webhook_delivery", "webhook_endpoint", "webhook_event"),
     "worker_process",
 }
