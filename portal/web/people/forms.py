@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_wtf import FlaskForm
-from wtforms import MultipleFileField, StringField
+from wtforms import HiddenField, MultipleFileField, StringField
 
 
 class PersonForm(FlaskForm):  # type: ignore[misc]
@@ -11,6 +11,13 @@ class PersonForm(FlaskForm):  # type: ignore[misc]
 
     name = StringField("Name")
     external_id = StringField("External ID")
+
+
+class EditForm(PersonForm):
+    """Who a person is, and what the form showed before someone typed: others may change them meanwhile."""
+
+    shown_name = HiddenField()
+    shown_external_id = HiddenField()
 
 
 class NewPersonForm(PersonForm):

@@ -24,7 +24,8 @@ from portal.photos.services import PhotoError, photos_of
 from portal.removal.services import delete_person
 from portal.storage import photo_store
 from portal.web.accounts.access import current_actor, current_organization, requires
-from portal.web.people.forms import NewPersonForm, PersonForm, PhotosForm
+from portal.web.people import editing
+from portal.web.people.forms import EditForm, NewPersonForm, PhotosForm
 from portal.work.models import UNFINISHED
 
 blueprint = Blueprint("people", __name__)
@@ -124,25 +125,30 @@ def edit(person_id: int) -> ResponseReturnValue:
     person = _person(person_id)
     if request.method == "GET":
         services.record_view(db.session(), current_organization(), current_actor(), person)
-    form = PersonForm(obj=person)
-    if request.method == "GET" or not form.validate_on_submit():
-        return render_template(
-            "people/edit.html", person=person, form=form
-        ), 200 if request.method == "GET" else 422
-    try:
-        services.change_person(
-            db.session(),
-            current_organization(),
-            current_actor(),
-            person,
-            external_id=form.external_id.data or "",
-            name=form.name.data or "",
-        )
-    except services.PersonError as error:
-        form[error.field].errors = [str(error)]
-        return render_template("people/edit.html", person=person, form=form), 422
-    flash("The change is saved.", "success")
-    return redirect(url_for("people.show", person_id=person.id))
+    form = EditForm(obj=person)
+    if request.method == "GET":
+        editing.show(form, person)
+        return render_template("people/edit.html", person=person, form=form)
+    changes: list[editing.Change] = []
+    if form.validate_on_submit():
+        try:
+            services.change_person(
+                db.session(),
+                current_organization(),
+                current_actor(),
+                person,
+                external_id=form.external_id.data or "",
+                name=form.name.data or "",
+                precondition=editing.as_shown(form, person),
+            )
+        except services.PersonError as error:
+            form[error.field].errors = [str(error)]
+        except editing.ChangedMeanwhile:
+            changes = editing.take_over(form, person)
+        else:
+            flash("The change is saved.", "success")
+            return redirect(url_for("people.show", person_id=person.id))
+    return render_template("people/edit.html", person=person, form=form, changes=changes), 422
 
 
 @blueprint.post("/people/<int:person_id>/delete")
