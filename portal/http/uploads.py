@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
+from typing import Protocol
 
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import BadRequest, HTTPException
@@ -23,6 +24,13 @@ CHUNK_BYTES = 64 * 1024
 MAX_FIELD_BYTES = 64 * 1024
 # Of heads of parts, and of what stands before the first and behind the last.
 MAX_BUFFERED_BYTES = 1024 * 1024
+
+
+class Readable(Protocol):
+    """What bytes come from, piece by piece."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next piece; empty at the end."""
 
 
 class FormPart:
@@ -61,10 +69,15 @@ def form_parts(request: Request) -> Iterator[FormPart]:
 
     Raises BadRequest for what is no form, or breaks off.
     """
+    return parts_of(request, request.stream)
+
+
+def parts_of(request: Request, stream: Readable) -> Iterator[FormPart]:
+    """`form_parts`, read from a stream of one's own, for a request whose body is over its limit."""
     boundary = request.mimetype_params.get("boundary", "")
     if request.mimetype != "multipart/form-data" or not boundary:
         raise BadRequest("This is not a form with files.")
-    events = _form_events(request, MultipartDecoder(boundary.encode(), MAX_BUFFERED_BYTES))
+    events = _form_events(stream, MultipartDecoder(boundary.encode(), MAX_BUFFERED_BYTES))
     for event in events:
         if isinstance(event, Field | File):
             file_name = event.filename if isinstance(event, File) else None
@@ -73,11 +86,11 @@ def form_parts(request: Request) -> Iterator[FormPart]:
             part.skip()
 
 
-def _form_events(request: Request, decoder: MultipartDecoder) -> Iterator[Event]:
+def _form_events(stream: Readable, decoder: MultipartDecoder) -> Iterator[Event]:
     try:
         while not isinstance(event := decoder.next_event(), Epilogue):
             if isinstance(event, NeedData):
-                decoder.receive_data(request.stream.read(CHUNK_BYTES) or None)
+                decoder.receive_data(stream.read(CHUNK_BYTES) or None)
             else:
                 yield event
     except ValueError as error:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import structlog
 from flask import current_app, g, request
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from portal.database import DatabaseBusy, Gone
 from portal.extensions import db
 from portal.http.errors import Handlers
 from portal.http.holding import TooMuchHeld
 from portal.storage import StoreFull
+from portal.web.accounts import kept_forms
 
 PAGES = {400, 403, 404, 405, 408, 413, 429, 500, 507}
 
@@ -32,8 +34,15 @@ def http_error(error: HTTPException) -> tuple[str, int] | HTTPException:
 
 
 def csrf_error(error: CSRFError) -> tuple[str, int]:
-    """A form that is too old, or was opened under another organization or before signing in."""
-    return _page("csrf", error=error), 400
+    """A form of another session: its owner goes on with it, others are told what to do."""
+    return kept_forms.answer() or (_page("csrf", error=error), 400)
+
+
+def too_large(error: RequestEntityTooLarge) -> tuple[str, int] | HTTPException:
+    """More than a form may have: photos, of someone whose session has ended, or too many of them."""
+    if not current_user.is_authenticated and (answer := kept_forms.answer()):
+        return answer
+    return http_error(error)
 
 
 def gone(_: Gone) -> tuple[str, int]:
@@ -81,6 +90,7 @@ def failure(error: Exception) -> tuple[str, int]:
 HANDLERS: Handlers = {
     TooMuchHeld: too_much_held,
     HTTPException: http_error,
+    RequestEntityTooLarge: too_large,
     CSRFError: csrf_error,
     DatabaseBusy: database_busy,
     Gone: gone,

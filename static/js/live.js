@@ -21,16 +21,31 @@ export function sayWhatChanged(root) {
 }
 
 export function watchPolling() {
+  // Where the session has ended the page would be left for the sign-in page; not while something is typed or chosen.
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (event.detail.xhr.status === 401 && isBegun()) event.preventDefault();
+  });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr, requestConfig } = event.detail;
     const asked = new URL(requestConfig.path, location.href).pathname;
     // Answered from elsewhere: the session has ended, and this is the sign-in page. Go there whole.
     if (requestConfig.verb === "get" && xhr.responseURL && new URL(xhr.responseURL).pathname !== asked) {
       event.detail.shouldSwap = false;
-      location.reload();
+      if (!isBegun()) location.reload();
     }
   });
   document.addEventListener("htmx:sendError", () => {
     announce("The portal can't be reached at the moment. This page goes on trying.");
   });
+}
+
+/** Whether somebody has begun to fill in a form of this page. */
+function isBegun() {
+  /** @type {NodeListOf<HTMLInputElement | HTMLTextAreaElement>} */
+  const fields = document.querySelectorAll("main input:not([type=hidden]), main textarea");
+  return Array.from(fields).some((field) =>
+    field instanceof HTMLInputElement && field.type === "file"
+      ? field.files.length > 0
+      : field.value !== field.defaultValue,
+  );
 }

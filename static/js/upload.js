@@ -2,6 +2,7 @@
 // network fails, everything stays as it is, to be sent again.
 import { fresh, showPage } from "./page.js";
 import { addPhotos } from "./photo-drop.js";
+import { sessionHasEnded, signInInPlace } from "./sign-in.js";
 
 /** @param {HTMLElement} root */
 export function uploads(root) {
@@ -10,9 +11,22 @@ export function uploads(root) {
   for (const form of forms) {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (!form.dataset.sending) send(form, event.submitter);
+      if (!form.dataset.sending) sendSignedIn(form, event.submitter);
     });
   }
+}
+
+/**
+ * Ask first whether the session is still there: many photos are not sent in vain.
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement} submitter
+ */
+async function sendSignedIn(form, submitter) {
+  form.dataset.sending = "yes";
+  const goesOn = !(await sessionHasEnded()) || (await signInInPlace(form));
+  delete form.dataset.sending;
+  if (goesOn) send(form, submitter);
+  else submitter?.focus();
 }
 
 /**
@@ -48,6 +62,26 @@ function send(form, submitter) {
     submitter?.focus();
   }
 
+  /**
+   * What is no page with this form stays away, so that nothing chosen goes.
+   * @param {number} status
+   * @param {Document} page
+   */
+  function refused(status, page) {
+    if (page.querySelector("[data-kept-form]")) {
+      sending(false);
+      sendSignedIn(form, submitter);
+      return;
+    }
+    const heading = page.querySelector("h1")?.textContent.trim();
+    failed(
+      heading ? `${heading}.` : "The photos were not accepted.",
+      status === 413
+        ? "They are too large together. Remove some, and send those afterwards."
+        : "Your photos are still here. If you signed in as someone else or switched to another organization, go back to where you opened this page; else try again in a moment.",
+    );
+  }
+
   // Before the buttons are disabled: the one that was pressed is part of the form.
   const data = new FormData(form, submitter);
   failure.hidden = true;
@@ -70,17 +104,17 @@ function send(form, submitter) {
       failed("Too much is under way at once.", "Your photos are still here: try again in a few seconds.");
       return;
     }
+    const answered = new DOMParser().parseFromString(request.responseText, "text/html");
+    if (request.status >= 400 && !answered.querySelector("form[data-upload]")) {
+      refused(request.status, answered);
+      return;
+    }
     const chosen = request.status >= 400 ? photosIn(form) : new Map();
     if (showPage(request.responseText, request.responseURL)) {
       putBack(chosen);
       return;
     }
-    failed(
-      "The photos were not accepted.",
-      request.status === 413
-        ? "They are too large together. Remove some, and send those afterwards."
-        : "The server answered in a way that was not expected. Your photos are still here: try again in a moment.",
-    );
+    refused(request.status, answered);
   });
   request.addEventListener("error", () => {
     failed(

@@ -18,6 +18,7 @@ from portal.accounts.models import Membership, User
 from portal.accounts.services import any_user
 from portal.extensions import db, login_manager
 from portal.http.security import API_PREFIX
+from portal.web.accounts import kept_forms
 from portal.web.accounts.access import current_membership
 
 LIFETIME = timedelta(hours=12)
@@ -67,13 +68,14 @@ def current_account() -> User:
 
 
 def begin(user: User, organization_id: int | None) -> None:
-    """Open a session for this user: nothing of the one before is kept, and forms get a new CSRF token."""
+    """Open a session for this user: nothing of the one before is kept, and only their own forms are taken."""
     session.clear()
     renew_csrf_token()
     session.permanent = True
     session["renewed_at"] = int(time.time())
     session["organization_id"] = organization_id
     login_user(user)
+    kept_forms.mark_forms(user, organization_id)
     g.pop("membership", None)
 
 
@@ -89,6 +91,7 @@ def switch_to(membership: Membership) -> None:
     """Go on under another organization; forms that are open under the one before are refused from now on."""
     session["organization_id"] = membership.organization_id
     renew_csrf_token()
+    kept_forms.mark_forms(current_account(), membership.organization_id)
     g.membership = membership
 
 
@@ -121,6 +124,7 @@ def follow_organization() -> None:
         return
     session["organization_id"] = organization_id
     renew_csrf_token()
+    kept_forms.mark_forms(current_account(), organization_id)
     if before is None:
         return
     if request.method not in {"GET", "HEAD"} and request.blueprint != "accounts":
@@ -136,6 +140,9 @@ def _is_for_program() -> bool:
 
 def ask_to_sign_in() -> ResponseReturnValue:
     """Send a visitor to the sign-in page and, after it, back to where they were going."""
+    is_form = request.method == "POST" and request.accept_mimetypes.best != "application/json"
+    if is_form and (answer := kept_forms.answer()):
+        return answer
     if not any_user(db.session):
         target = url_for("accounts.first_run")
     else:

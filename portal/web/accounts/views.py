@@ -12,10 +12,11 @@ from portal.audit.services import Actor
 from portal.extensions import db
 from portal.http.access import public
 from portal.installation.models import LicenceChoice
+from portal.organizations.models import Organization
 from portal.organizations.services import OrganizationError
 from portal.setting_up import first_run as first_run_services
 from portal.setting_up.licensing import LicenceError, current_licence
-from portal.web.accounts import limits, sessions
+from portal.web.accounts import kept_forms, limits, sessions
 from portal.web.accounts.access import current_actor, current_membership, signed_in
 from portal.web.accounts.forms import (
     ROLES,
@@ -27,6 +28,7 @@ from portal.web.accounts.forms import (
     SignInForm,
     typed,
 )
+from portal.web.accounts.kept_forms import KeptForm
 
 blueprint = Blueprint("accounts", __name__)
 
@@ -41,14 +43,16 @@ def sign_in() -> ResponseReturnValue:
         return redirect(url_for("accounts.first_run"))
     if current_user.is_authenticated:
         return redirect(_next_page())
-    form = SignInForm()
+    form, kept = SignInForm(), kept_forms.of_request()
     if not form.validate_on_submit():
-        return render_template("accounts/sign_in.html", form=form), _status(form)
+        return kept_forms.sign_in_page(form, kept), _status(form)
     try:
         user = services.sign_in(db.session, _address(), typed(form.email), typed(form.password))
     except services.CredentialsError as error:
         limits.count_failure()
-        return render_template("accounts/sign_in.html", form=form, refused=str(error)), 401
+        return kept_forms.sign_in_page(form, kept, str(error)), 401
+    if kept is not None:
+        return _go_on(user, kept)
     return _begin(user, services.first_organization_id(db.session, user))
 
 
@@ -178,6 +182,20 @@ def accept_invitation(token: str) -> ResponseReturnValue:
         form=form,
     )
     return page, _status(form)
+
+
+def _go_on(user: User, kept: KeptForm) -> ResponseReturnValue:
+    """Go on with a form where its session has ended: whose it is not sees nothing of it."""
+    first = services.first_organization_id(db.session, user)
+    if kept.owner.user_id != user.id:
+        flash("The form that was open here is someone else's. Nothing of it was kept.", "warning")
+        return _begin(user, first)
+    organization = db.session.get(Organization, kept.owner.organization_id or 0)
+    if organization is None or not services.is_member(db.session(), user, organization):
+        flash("You are no longer a member of the organization under which the form was opened.", "warning")
+        return _begin(user, first)
+    sessions.begin(user, kept.owner.organization_id)
+    return kept_forms.go_on_page(kept)
 
 
 def _join(invitation: Invitation, token: str, user: User) -> ResponseReturnValue:
