@@ -85,24 +85,24 @@ def _process(store: PhotoStore, photos: Sequence[ClaimedPhoto]) -> dict[int, Pho
         if photo.chosen is None:
             whole.append((photo, content))
         else:
-            records[photo.id] = _embed_chosen(store, photo.file_key, content, photo.chosen)
+            records[photo.id] = _embed_chosen(store, photo, content, photo.chosen)
     analyses = process.current().pipeline.analyse([content for _, content in whole])
     for (photo, content), analysis in zip(whole, analyses, strict=True):
         if isinstance(analysis, PhotoAnalysis):
             write_pictures(store, photo.file_key, analysis)
             if not analysis.can_be_handed_out:
-                store.write(photo.file_key, "converted", as_jpeg(content))
+                store.write(photo.file_key, "converted", as_jpeg(content, analysis.turned_by))
         records[photo.id] = photo_record(analysis)
     return records
 
 
 def _embed_chosen(
-    store: PhotoStore, file_key: str, content: bytes, face: ChosenFace
+    store: PhotoStore, photo: ClaimedPhoto, content: bytes, face: ChosenFace
 ) -> PhotoRecord | ChosenFaceRecord:
     pipeline = process.current().pipeline
     try:
-        template = pipeline.embed(content, np.asarray(face.landmarks, np.float32))
-        store.write(file_key, "thumbnail", pipeline.thumbnail(content, face.box))
+        template = pipeline.embed(content, np.asarray(face.landmarks, np.float32), photo.turned_by)
+        store.write(photo.file_key, "thumbnail", pipeline.thumbnail(content, face.box, photo.turned_by))
     except UnusablePhoto as unusable:
         return photo_record(unusable)
     return ChosenFaceRecord(template_bytes(template))

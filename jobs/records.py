@@ -32,6 +32,8 @@ def photo_record(analysis: PhotoAnalysis | UnusablePhoto) -> PhotoRecord:
         analysis.height,
         [_face_record(face) for face in analysis.faces],
         analysis.main,
+        turned_by=analysis.turned_by,
+        is_unclear=analysis.is_unclear,
     )
 
 

@@ -110,7 +110,9 @@ def _embed(search: ClaimedSearch) -> list[ProbeFaceToSearch]:
         if face.template is not None
         else replace(
             face,
-            template=template_bytes(pipeline.embed(content, np.asarray(face.landmarks, np.float32))),
+            template=template_bytes(
+                pipeline.embed(content, np.asarray(face.landmarks, np.float32), search.turned_by)
+            ),
         )
         for face in search.faces
     ]

@@ -17,6 +17,7 @@ from PIL import AvifImagePlugin, ExifTags, Image, UnidentifiedImageError
 from jobs.faces import pixels as other_pixels
 from jobs.faces.colours import Colours, Pixels, colours_of
 from jobs.faces.headers import END_MARKER, has_end, jpeg_reason, tiff_reason
+from jobs.faces.turning import TURN, UPRIGHT, turned
 from portal.photos import metadata
 from portal.photos.formats import MediaFormat, format_of
 from portal.photos.orientation import orientation_of
@@ -56,18 +57,6 @@ _BROKEN = (
     UnreadableContainer,
 )
 
-# How stored pixels become upright ones, by the EXIF orientation (CIPA DC-008, tag 274): transpose, then
-# flip the rows, then the columns.
-_UPRIGHT: dict[int, tuple[bool, bool, bool]] = {
-    1: (False, False, False),
-    2: (False, False, True),
-    3: (False, True, True),
-    4: (False, True, False),
-    5: (True, False, False),
-    6: (True, False, True),
-    7: (True, True, True),
-    8: (True, True, False),
-}
 # What is put behind a JPEG that has no end marker, to see whether its picture is whole.
 _FILLINGS = (bytes(64), b"\xaa" * 64)
 _MOST_ZEROS = 4
@@ -115,16 +104,30 @@ class Photo:
     in_inks: bool = False
     # Whether the end of the file is missing, and nothing of the picture.
     lacks_end: bool = False
+    # Degrees by which the portal turned it clockwise, beyond what its metadata says: `orientation` has both.
+    turned_by: int = 0
 
     @property
     def can_be_handed_out(self) -> bool:
         """Whether the file itself, without its metadata, goes to browsers and to staff."""
-        return self.media_format in metadata.FORMATS and not self.lacks_end
+        return self.media_format in metadata.FORMATS and not self.lacks_end and not self.turned_by
 
     @property
     def scale(self) -> tuple[float, float]:
         """Pixels of `pixels` for one of the original: in x, in y."""
         return self.pixels.shape[1] / self.width, self.pixels.shape[0] / self.height
+
+    def turned(self, degrees: int) -> Photo:
+        """The same photo, turned clockwise by 90, 180 or 270 degrees."""
+        sides = (self.width, self.height) if degrees == 180 else (self.height, self.width)
+        return replace(
+            self,
+            width=sides[0],
+            height=sides[1],
+            orientation=turned(self.orientation, degrees),
+            turned_by=(self.turned_by + degrees) % 360,
+            pixels=_upright(self.pixels, TURN[degrees]),
+        )
 
     def enlarge(self, factor: float) -> None:
         """Decode again so that `pixels` has at least `factor` times its present sides, or all there is."""
@@ -133,12 +136,13 @@ class Photo:
             self.pixels, self.can_be_larger = _read_jpeg(self, side)
 
 
-def decode(data: bytes, *, in_srgb: bool = True) -> Photo:
+def decode(data: bytes, turned_by: int = 0, *, in_srgb: bool = True) -> Photo:
     """Decode a photo of any MediaFormat; of several pictures in a file the one that it says, or the first.
 
     Large JPEGs come reduced by 2, 4 or 8 while their longest side keeps WORKING_SIDE pixels, and nothing has
     more than other_pixels.MOST_PIXELS. Transparent parts become white, and colours those of sRGB; without
-    `in_srgb` those of an RGB profile stay as they are. Raises UnusablePhoto.
+    `in_srgb` those of an RGB profile stay as they are. turned_by: degrees (0, 90, 180, 270) by which it is
+    turned clockwise, beyond its metadata. Raises UnusablePhoto.
     """
     media_format = _format_of(data)
     width = height = None
@@ -151,10 +155,10 @@ def decode(data: bytes, *, in_srgb: bool = True) -> Photo:
             if reason := _reason_against(image, data, media_format):
                 raise UnusablePhoto(reason, media_format, *image.size)
             if media_format == "JPEG" and not has_end(data):
-                return replace(decode(_with_end(data, image.size), in_srgb=in_srgb), lacks_end=True)
+                whole = decode(_with_end(data, image.size), turned_by, in_srgb=in_srgb)
+                return replace(whole, lacks_end=True)
             orientation = _orientation(image, data, media_format)
-            turned = _UPRIGHT[orientation][0]
-            width, height = image.size[::-1] if turned else image.size
+            width, height = image.size[::-1] if UPRIGHT[orientation][0] else image.size
             photo = Photo(
                 data=data,
                 media_format=media_format,
@@ -174,19 +178,19 @@ def decode(data: bytes, *, in_srgb: bool = True) -> Photo:
             else:
                 stored = other_pixels.read(image, data, in_srgb=not keeps_colours)
                 photo.pixels = _upright(_addressable(stored), orientation)
-            return photo
+            return photo.turned(turned_by) if turned_by else photo
     except other_pixels.UnusablePixels as error:
         raise UnusablePhoto(Reason.UNSUPPORTED_FORMAT, media_format, width, height) from error
     except _BROKEN as error:
         raise UnusablePhoto(Reason.DAMAGED, media_format, width, height) from error
 
 
-def as_jpeg(data: bytes) -> bytes:
+def as_jpeg(data: bytes, turned_by: int = 0) -> bytes:
     """A photo that `decode` takes, as an upright JPEG of all its pixels, or of as many as are decoded.
 
-    Its colour profile comes along, and no other metadata. Raises UnusablePhoto.
+    turned_by: as for `decode`. Its colour profile comes along, and no other metadata. Raises UnusablePhoto.
     """
-    photo = decode(data, in_srgb=False)
+    photo = decode(data, turned_by, in_srgb=False)
     photo.enlarge(math.inf)
     jpeg = io.BytesIO()
     whole = Image.fromarray(cv2.cvtColor(photo.pixels, cv2.COLOR_BGR2RGB))
@@ -231,7 +235,7 @@ def _orientation(image: Image.Image, data: bytes, media_format: MediaFormat) -> 
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except _BROKEN:
         return 1
-    return value if value in _UPRIGHT else 1
+    return value if value in UPRIGHT else 1
 
 
 def _read_jpeg(photo: Photo, side: float) -> tuple[Pixels, bool]:
@@ -286,7 +290,7 @@ def _addressable(pixels: Pixels) -> Pixels:
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
-    transpose, flip_rows, flip_columns = _UPRIGHT[orientation]
+    transpose, flip_rows, flip_columns = UPRIGHT[orientation]
     if transpose:
         pixels = pixels.transpose(1, 0, 2)
     if flip_rows:

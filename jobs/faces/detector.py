@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
 from jobs.faces import graphs
-from jobs.faces.engine import Detections, Pixels
+from jobs.faces.engine import Detections, Pixels, UprightScores
 from jobs.faces.graphs import Graph
 from jobs.faces.quality import Nose
 from jobs.faces.runtime import Runtime
@@ -47,6 +47,7 @@ class Decoder(Protocol):
     best_face: float | None
     # What its third landmark says about the pose.
     nose: Nose
+    upright: UprightScores
 
     def decode(self, outputs: Sequence[NDArray[np.float32]], size: tuple[int, int]) -> Detections:
         """What the detector is sure enough of, in pixels of its input and in any order.
@@ -70,6 +71,8 @@ class Detector:
         self._decoder = decoder
         self.runtime = runtime
         self.nose = decoder.nose
+        self.upright = decoder.upright
+        self.longest_side = LONGEST_SIDE
         self._fixed = (height, width) if height is not None and width is not None else None
         self._sessions: OrderedDict[tuple[int, int], InferenceSession] = OrderedDict()
 
@@ -88,13 +91,12 @@ class Detector:
         found = self._look(picture)
         if not len(found):
             return self._look_framed(picture)
-        longest = np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1)
-        large = longest * self._scale(picture) > self._decoder.largest_face
+        large = found.longest_sides * self._scale(picture) > self._decoder.largest_face
         if not large.any():
             return found
         closer = self._look_framed(picture)
         # What the first look is right about comes first, and what only the first look has is kept.
-        return _united([_part(found, ~large), closer, _part(found, large)], self._decoder.overlap)
+        return _united([found.only(~large), closer, found.only(large)], self._decoder.overlap)
 
     def _with_better_landmarks(self, picture: Pixels, found: Detections, side: float) -> Detections:
         """Landmarks from a look at each face alone, where it is as sure as the first: the same face then has
@@ -120,7 +122,8 @@ class Detector:
         rows, columns = small.shape[0] // 2, small.shape[1] // 2
         framed = cv2.copyMakeBorder(small, rows, rows, columns, columns, cv2.BORDER_CONSTANT, value=(0, 0, 0))
         found = self._look(framed)  # type: ignore[arg-type]
-        return _in_picture(found, (columns, rows), (width / small.shape[1], height / small.shape[0]))
+        across, down = width / small.shape[1], height / small.shape[0]
+        return found.placed((across, down), (-columns * across, -rows * down))
 
     def _look(self, picture: Pixels) -> Detections:
         height, width = picture.shape[:2]
@@ -136,8 +139,8 @@ class Detector:
             canvas, self._decoder.scale, mean=(self._decoder.mean,) * 3, swapRB=self._decoder.red_first
         )
         outputs = self._session(canvas_size).run(None, {self._graph.input_name: blob})
-        found = _united([_best_first(self._decoder.decode(outputs, canvas_size))], self._decoder.overlap)
-        return _in_picture(found, (0, 0), (width / columns, height / rows))
+        found = _united([self._decoder.decode(outputs, canvas_size).best_first()], self._decoder.overlap)
+        return found.placed((width / columns, height / rows))
 
     def _scale(self, picture: Pixels) -> float:
         """Pixels of the detector's input for one of the picture."""
@@ -201,20 +204,7 @@ def _united(parts: Sequence[Detections], overlap: float) -> Detections:
     """Each face once, the highest detection score first; of two that overlap, the one of the earlier part."""
     everything = joined(parts)
     kept = suppress(everything.boxes, overlap)
-    return _best_first(_part(everything, np.array(kept, np.intp)))
-
-
-def _in_picture(found: Detections, origin: tuple[int, int], factor: tuple[float, float]) -> Detections:
-    """Faces of a canvas, in pixels of the picture in it.
-
-    origin: where the picture begins, x and y; factor: pixels of the picture for one of the canvas.
-    """
-    shift, scale = np.array(origin, np.float32), np.array(factor, np.float32)
-    return Detections(
-        boxes=((found.boxes.reshape(-1, 2, 2) - shift) * scale).reshape(-1, 4),
-        landmarks=(found.landmarks - shift) * scale,
-        scores=found.scores,
-    )
+    return everything.only(np.array(kept, np.intp)).best_first()
 
 
 def _cut_out(
@@ -239,14 +229,6 @@ def _cut_out(
         part = np.ascontiguousarray(picture[top:bottom, left:right])
         canvas[y : y + rows, x : x + columns] = _drawn(part, (columns, rows), scale)
     return canvas, corner.astype(np.float32), scale
-
-
-def _best_first(found: Detections) -> Detections:
-    return _part(found, np.argsort(-found.scores, kind="stable"))
-
-
-def _part(found: Detections, which: NDArray[np.intp] | NDArray[np.bool_]) -> Detections:
-    return Detections(found.boxes[which], found.landmarks[which], found.scores[which])
 
 
 def _rounded_up(side: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.faces.alignment import scale_of, similarity
-from jobs.faces.engine import Detections, Pixels, unit_length
+from jobs.faces.engine import Detections, Pixels, UprightScores, unit_length
 from jobs.faces.models import FaceModelError, ModelPack
 from jobs.faces.quality import Nose
 
@@ -62,6 +63,9 @@ class DlibEngine:
     device = "cpu"
     # The base of the nose stands out less than its tip.
     nose = Nose(depth=0.35, part=None)
+    longest_side = _LONGEST_SIDE
+    # It finds upright faces only.
+    upright = UprightScores(-math.inf, -math.inf)
 
     def __init__(self, pack: ModelPack) -> None:
         self.pack = pack

@@ -29,6 +29,35 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    @property
+    def longest_sides(self) -> NDArray[np.float32]:
+        """The longer side of each face's box: (n,)."""
+        return np.asarray(np.max(self.boxes[:, 2:] - self.boxes[:, :2], axis=1))
+
+    def only(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Detections:
+        """Some of the faces, by position or by whether each is wanted."""
+        return Detections(self.boxes[which], self.landmarks[which], self.scores[which])
+
+    def best_first(self) -> Detections:
+        """The same faces, the highest detection score first."""
+        return self.only(np.argsort(-self.scores, kind="stable"))
+
+    def placed(self, scale: tuple[float, float], shift: tuple[float, float] = (0, 0)) -> Detections:
+        """The same faces in a picture that is scaled, and then shifted: in x, in y."""
+        by, from_there = np.array(scale, np.float32), np.array(shift, np.float32)
+        boxes = (self.boxes.reshape(-1, 2, 2) * by + from_there).reshape(-1, 4)
+        return Detections(boxes, self.landmarks * by + from_there, self.scores)
+
+
+@dataclass(frozen=True)
+class UprightScores:
+    """Detection scores that upright faces hardly ever fall short of: below them a photo is tried turned."""
+
+    # Below it a face that seems upright may be upside down, ...
+    not_upside_down: float
+    # ... or lie on its side. -inf: the detector finds no face then, or its landmarks show how it lies.
+    not_sideways: float
+
 
 class FaceEngine(Protocol):
     """A loaded detector and recogniser. Pictures are BGR, uint8, (height, width, 3), contiguous."""
@@ -41,6 +70,9 @@ class FaceEngine(Protocol):
     device: str
     # What the third landmark says about the pose.
     nose: Nose
+    # Pixels: larger pictures are shrunk to it before faces are looked for.
+    longest_side: int
+    upright: UprightScores
 
     def detect(self, picture: Pixels) -> Detections:
         """Every face of a picture of any size. Large pictures are shrunk for it, small ones never enlarged

@@ -55,6 +55,7 @@ class OnnxEngine:
     def __init__(self, pack: ModelPack, detector: Detector, recogniser: Recogniser) -> None:
         self.pack = pack
         self.nose = detector.nose
+        self.longest_side, self.upright = detector.longest_side, detector.upright
         self.provider = recogniser.runtime.provider
         precisions = (detector.runtime.precision, recogniser.runtime.precision)
         # Detector and recogniser, where they differ.

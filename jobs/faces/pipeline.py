@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from jobs.faces import pictures, quality
 from jobs.faces.decode import Photo, UnusablePhoto, decode
-from jobs.faces.engine import Detections, FaceEngine, Pixels
+from jobs.faces.engine import FaceEngine, Pixels
+from jobs.faces.looking import look
+from jobs.faces.main_face import main_face
 from jobs.faces.quality import Quality
 from jobs.timing import ms_since
 
@@ -41,10 +43,14 @@ class PhotoAnalysis:
     # Of the upright original, in pixels.
     width: int
     height: int
+    # Degrees (0, 90, 180, 270) by which it was turned clockwise to be upright, beyond its metadata.
+    turned_by: int
     # The highest detection score first.
     faces: list[FoundFace]
     # Index of the main face; None where there is no face.
     main: int | None
+    # Whether another face may be the one that is meant.
+    is_unclear: bool
     # Upright JPEG without metadata, the longest side at most 1,024 pixels; None where the photo itself is
     # one but for its metadata.
     preview: bytes | None
@@ -97,18 +103,22 @@ class FacePipeline:
                 result.embed_ms = embed_ms
         return results
 
-    def embed(self, photo: bytes, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    def embed(self, photo: bytes, landmarks: NDArray[np.float32], turned_by: int = 0) -> NDArray[np.float32]:
         """The template of a face that `analyse` found: float32, (dimension,), unit length.
 
-        landmarks: (5, 2) in pixels of the upright original. Raises UnusablePhoto.
+        landmarks: (5, 2) in pixels of the upright original. turned_by: as `analyse` says. Raises
+        UnusablePhoto.
         """
-        decoded = decode(photo)
+        decoded = decode(photo, turned_by)
         templates = self.engine.embed([self._aligned(decoded, np.asarray(landmarks, np.float32))])
         return np.asarray(templates[0])
 
-    def thumbnail(self, photo: bytes, box: Sequence[float]) -> bytes:
-        """The thumbnail around a face: box in pixels of the upright original. Raises UnusablePhoto."""
-        decoded = decode(photo)
+    def thumbnail(self, photo: bytes, box: Sequence[float], turned_by: int = 0) -> bytes:
+        """The thumbnail around a face: box in pixels of the upright original. Raises UnusablePhoto.
+
+        turned_by: as `analyse` says.
+        """
+        decoded = decode(photo, turned_by)
         return pictures.thumbnail(decoded.pixels, _scaled(box, decoded))
 
     def _analyse(self, data: bytes) -> tuple[PhotoAnalysis, Photo]:
@@ -116,7 +126,7 @@ class FacePipeline:
         began = perf_counter()
         photo = decode(data)
         decoded = perf_counter()
-        found = self.engine.detect(photo.pixels)
+        photo, found = look(photo, self.engine)
         detected = perf_counter()
         main = main_face(found, photo.pixels.shape[1], photo.pixels.shape[0])
         scale = np.array(photo.scale, np.float32)
@@ -136,11 +146,13 @@ class FacePipeline:
             media_format=photo.media_format,
             width=photo.width,
             height=photo.height,
+            turned_by=photo.turned_by,
             faces=faces,
-            main=main,
+            main=None if main is None else main.index,
+            is_unclear=main is not None and main.is_unclear,
             can_be_handed_out=photo.can_be_handed_out,
             preview=None if pictures.is_own_preview(photo) else pictures.preview(photo.pixels),
-            thumbnail=pictures.thumbnail(photo.pixels, None if main is None else found.boxes[main]),
+            thumbnail=pictures.thumbnail(photo.pixels, None if main is None else found.boxes[main.index]),
             decode_ms=1000 * (decoded - began),
             detect_ms=1000 * (detected - decoded),
         )
@@ -155,20 +167,6 @@ class FacePipeline:
         if missing > 1:
             photo.enlarge(missing)
         return self.engine.align(photo.pixels, landmarks * np.array(photo.scale, np.float32))
-
-
-def main_face(found: Detections, width: int, height: int) -> int | None:
-    """The face that the photo is most likely of: large, and near the middle.
-
-    The greatest area - 2 * (distance of its centre from the photo's centre)^2, as InsightFace's detector
-    ranks faces. width, height: of the picture that the faces were found in.
-    """
-    if not len(found):
-        return None
-    corners = found.boxes.reshape(-1, 2, 2)
-    sides = corners[:, 1] - corners[:, 0]
-    away = corners.mean(axis=1) - np.array([width / 2, height / 2], np.float32)
-    return int(np.argmax(sides[:, 0] * sides[:, 1] - 2 * np.sum(away**2, axis=1)))
 
 
 def _scaled(box: Sequence[float], photo: Photo) -> list[float]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.faces.detector import cells, joined
-from jobs.faces.engine import Detections
+from jobs.faces.engine import Detections, UprightScores
 from jobs.faces.quality import Nose
 
 DETECTION_THRESHOLD = 0.5
@@ -38,6 +38,9 @@ class Scrfd:
     best_face: float | None = None
     # The tip of the nose (ArcFace's template, and heads as they are).
     nose = Nose(depth=0.5, part=0.495)
+    # Of LFW photos 13 % are below the first and 0.5 % below the second with SCRFD-500M; of the same upside
+    # down 99 %, and those on their side are seen by their roll.
+    upright = UprightScores(0.78, 0.69)
 
     def __init__(self, output_count: int) -> None:
         """output_count: 9 or 15, three for each feature map."""

@@ -123,9 +123,11 @@ def mark_checked(session: Session, actor: Actor, batch: Batch, item: BatchItem) 
     """Take a photo with several faces off the list of those to check. Raises Gone."""
     with writing(session):
         lock(session, batch, key_share=True)
+        held = lock_rows(session, select(Photo.id).where(Photo.id == item.photo_id)).scalars().all()
         lock(session, item)
         if item.reason == ItemReason.SEVERAL_FACES:
             item.reason = ""
+            session.execute(update(Photo).where(Photo.id.in_(held)).values(is_unclear=False))
             batch.reopen()
             record(
                 session,

@@ -25,8 +25,6 @@ from portal.webhooks.outbox import emit
 from portal.work.claims import claim, finished, still_claimed
 from portal.work.models import UNFINISHED, WorkState
 
-# A face with this share of the main one's area may be the one that was meant.
-SIMILAR_SIZE = 0.5
 LATE_AT_ONCE = 500
 
 
@@ -39,7 +37,7 @@ def claim_photos(
     """
     with writing(session):
         next_ones = (
-            select(Photo.id, Photo.attempts, Photo.file_key, Photo.main_face_id)
+            select(Photo.id, Photo.attempts, Photo.file_key, Photo.main_face_id, Photo.turned_by)
             .where(Photo.organization_id == organization_id, Photo.state == WorkState.QUEUED)
             .order_by(Photo.attempts, Photo.id)
             .limit(limit + 1)
@@ -56,7 +54,9 @@ def claim_photos(
                 )
             )
         }
-    claimed = [ClaimedPhoto(row.id, row.file_key, chosen.get(row.main_face_id)) for row in batch]
+    claimed = [
+        ClaimedPhoto(row.id, row.file_key, chosen.get(row.main_face_id), row.turned_by) for row in batch
+    ]
     return claimed, len(queued) > len(batch)
 
 
@@ -126,7 +126,7 @@ def record_photos(
                 .values(updated_at=now())
                 .execution_options(synchronize_session=False)
             )
-            several = [photo.id for photo in photos if _has_several_faces(records[photo.id])]
+            several = [values["id"] for values in closed if values.get("is_unclear")]
             close_items(session, [photo.id for photo in photos], several)
             failed = [values["id"] for values in closed if values["state"] == WorkState.FAILED]
             _tell_failed(session, organization_id, failed)
@@ -226,15 +226,6 @@ def _people_of_named(session: Session, photo_ids: Sequence[int]) -> set[int]:
     return set(session.scalars(several.having(func.count() > 1)))
 
 
-def _has_several_faces(result: PhotoRecord | ChosenFaceRecord) -> bool:
-    """Whether someone should check that the main face is the person's."""
-    if isinstance(result, ChosenFaceRecord) or result.main is None:
-        return False
-    areas = [(face.box[2] - face.box[0]) * (face.box[3] - face.box[1]) for face in result.faces]
-    main = areas.pop(result.main)
-    return any(area >= SIMILAR_SIZE * main for area in areas)
-
-
 def _closed(photo_id: int, result: PhotoRecord, unlike: Reason | None) -> dict[str, Any]:
     reason = result.reason or (Reason.NO_FACE if result.main is None else unlike)
     return {
@@ -242,6 +233,8 @@ def _closed(photo_id: int, result: PhotoRecord, unlike: Reason | None) -> dict[s
         "media_format": result.media_format,
         "width": result.width,
         "height": result.height,
+        "turned_by": result.turned_by,
+        "is_unclear": result.is_unclear and reason is None,
         "main_face_id": None,
         **finished(*_end(reason)),
     }

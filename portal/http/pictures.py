@@ -48,7 +48,8 @@ def _content(photo: UploadedPhoto, rendition: Rendition) -> bytes:
 
 def _without_metadata(photo: UploadedPhoto) -> tuple[bytes, FileFormat]:
     content = photo_store().read(photo.file_key)
-    if photo.media_format in FORMATS:
+    # What the portal has turned, and what browsers can't show, is kept as a JPEG that it made.
+    if photo.media_format in FORMATS and not photo.turned_by:
         try:
             return stripped(content, photo.media_format), FORMATS[photo.media_format]
         except UnreadableContainer:

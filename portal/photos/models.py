@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 
 from portal.database import Base, Identifier
@@ -24,6 +24,8 @@ class UploadedPhoto(Work):
     media_format: Mapped[str | None] = mapped_column(String(10))
     width: Mapped[int | None]
     height: Mapped[int | None]
+    # Degrees (0, 90, 180, 270) by which the portal turned it clockwise to stand upright, beyond its metadata.
+    turned_by: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class FaceColumns:
@@ -60,6 +62,8 @@ class Photo(UploadedPhoto, Base):
     person_id: Mapped[int] = mapped_column(ForeignKey(Person.id), index=True)
     # The face that stands for the person: picked by the portal, or chosen by a member.
     main_face_id: Mapped[int | None] = mapped_column(Identifier)
+    # Whether the portal picked that face where another one may be meant, and nobody has looked yet.
+    is_unclear: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     person: Mapped[Person] = relationship()
     faces: Mapped[list[Face]] = relationship(back_populates="photo", order_by="Face.id", passive_deletes=True)

@@ -23,6 +23,8 @@ class ClaimedPhoto:
     id: int
     file_key: str
     chosen: ChosenFace | None
+    # As PhotoRecord has it, of what was found before.
+    turned_by: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class PhotoRecord:
     faces: Sequence[FaceRecord] = field(default_factory=tuple)
     main: int | None = None
     reason: Reason | None = None
+    # Degrees (0, 90, 180, 270) by which it was turned clockwise to stand upright.
+    turned_by: int = 0
+    # Whether another face may be the one that is meant.
+    is_unclear: bool = False
 
 
 @dataclass(frozen=True)

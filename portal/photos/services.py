@@ -123,7 +123,7 @@ def choose_face(
             raise PhotoError("This face is no longer in the photo. Choose again.")
         if photo.state in UNFINISHED:
             raise PhotoError("This photo is being processed. Wait a moment and choose again.")
-        photo.main_face_id = face_id
+        photo.main_face_id, photo.is_unclear = face_id, False
         requeue(photo)
         record_photo_event(session, organization, actor, Action.FACE_CHOSEN, photo)
     enqueue_enrolment(organization.id)

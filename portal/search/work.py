@@ -38,6 +38,8 @@ class ClaimedSearch:
     id: int
     organization_id: int
     file_key: str
+    # As PhotoRecord has it, of what was found before.
+    turned_by: int
     limit: int
     min_score: float | None
     all_faces: bool
@@ -82,6 +84,7 @@ def claim_search(session: Session, worker: str, search_id: int, face_model_id: i
         search.id,
         search.organization_id,
         search.file_key,
+        search.turned_by,
         search.limit,
         search.min_score,
         search.all_faces,
@@ -109,6 +112,7 @@ def record_probe(
             return []
         session.execute(delete(ProbeFace).where(ProbeFace.search_id == search_id))
         search.media_format, search.width, search.height = photo.media_format, photo.width, photo.height
+        search.turned_by = photo.turned_by
         reason = photo.reason or (Reason.NO_FACE if photo.main is None else None)
         if reason is not None or photo.main is None:
             _end(session, search, WorkState.FAILED, reason)

@@ -171,6 +171,8 @@ class PhotoRow(Row):
     media_format: MediaFormat | None
     width: Pixels | None
     height: Pixels | None
+    turned_by: Literal[0, 90, 180, 270] = 0
+    is_unclear: bool = False
     created_at: Moment
     finished_at: Moment | None
     main_face: Id | None

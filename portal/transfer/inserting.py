@@ -105,7 +105,16 @@ def _photo_values(into: Into, photo: fmt.PhotoRow, person_id: int, key: str) -> 
     }
     found = photo.state == WorkState.DONE and photo.main_face is not None
     if into.same_face_model and (found or photo.state == WorkState.FAILED):
-        known = ("state", "reason", "media_format", "width", "height", "finished_at")
+        known = (
+            "state",
+            "reason",
+            "media_format",
+            "width",
+            "height",
+            "turned_by",
+            "is_unclear",
+            "finished_at",
+        )
         values |= {name: getattr(photo, name) for name in known}
     return values
 

@@ -58,7 +58,7 @@ def photos(session: Session, organization: Organization, face_model_id: int | No
         yield fmt.PhotoRow.model_validate(
             {
                 **_same(photo, "id", "sha256", "file_name", "size_bytes", "reason", "media_format"),
-                **_same(photo, "width", "height", "created_at", "finished_at"),
+                **_same(photo, "width", "height", "turned_by", "is_unclear", "created_at", "finished_at"),
                 "person": photo.person_id,
                 "state": WorkState.QUEUED if photo.state == WorkState.RUNNING else WorkState(photo.state),
                 "main_face": main_face_id,

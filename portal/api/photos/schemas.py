@@ -41,7 +41,13 @@ class Photo(BaseModel):
     sha256: str
     width: int | None
     height: int | None
+    turned_by: int = Field(
+        description="degrees by which the portal turned it clockwise to stand upright: 0, 90, 180, 270"
+    )
     main_face_id: int | None
+    is_unclear: bool = Field(
+        description="whether another face may be the one that is meant: look, and choose"
+    )
     faces: list[Face]
     created_at: Moment
 
@@ -58,7 +64,9 @@ class Photo(BaseModel):
             sha256=photo.sha256,
             width=photo.width,
             height=photo.height,
+            turned_by=photo.turned_by,
             main_face_id=photo.main_face_id,
+            is_unclear=photo.is_unclear,
             faces=[Face.of(face) for face in photo.faces],
             created_at=photo.created_at,
         )
