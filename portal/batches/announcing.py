@@ -6,10 +6,12 @@ Everything that was dropped has an item from here on, so that the counts add up 
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.batches.items import (
@@ -25,13 +27,12 @@ from portal.batches.mixing import hold_mixed
 from portal.batches.models import Batch, BatchItem, ItemState
 from portal.batches.naming import Grouping, Label, Naming, Unnamed, normal_path, path_key, person_of
 from portal.batches.opening import BatchError, lock_open
+from portal.batches.photo_names import endings, has_same_suffix, is_end_of, key_of_photo, stem_of_name
 from portal.batches.reasons import ItemReason
 from portal.database import writing
 from portal.photos.reasons import MAX_PHOTO_BYTES
 
 AT_ONCE = 500
-# A manifest that names a photo by more folders than this is not understood.
-MOST_ENDINGS = 20
 # An item without a file that gets another chance when its file is dropped again.
 WANTED_AGAIN = (
     ItemReason.NOT_ARRIVED,
@@ -126,47 +127,94 @@ def _named(file: DroppedFile, naming: Naming) -> dict[str, Any]:
 def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list[AnnouncedItem]:
     """The items of the manifest that these files are for; a file that it does not name gets one of its own.
 
-    A manifest may name a photo by its path or by the end of it: the longest that is named counts.
+    Names that have the file's own suffix come first: the others get what is left.
     """
-    endings = [_endings(path_key(file.path)) for file in files]
-    there: dict[str, BatchItem] = {}
-    for row in items_by_key(session, batch, [key for keys in endings for key in keys]):
-        # The first sound row that names a photo gets it; the later ones failed when the manifest was read.
-        if row.path_key not in there or (not names_a_person(there[row.path_key]) and names_a_person(row)):
-            there[row.path_key] = row
-    found: list[BatchItem | str] = []
+    keys = [key_of_photo(file.path) for file in files]
+    rows = _Rows(session, batch, files, keys)
+    found: dict[int, BatchItem | str] = {}
     strangers: dict[str, dict[str, Any]] = {}
-    for file, keys in zip(files, endings, strict=True):
-        item = next((there[key] for key in keys if key in there), None)
+    best = [rows.best(file, key) for file, key in zip(files, keys, strict=True)]
+    for number in sorted(range(len(files)), key=lambda number: not _is_exact(best[number], keys[number])):
+        file, item = files[number], best[number]
         path = key_of_another(file.path, file.mark)
-        if item is not None and item.dropped_path in (None, path):
+        if isinstance(item, BatchItem) and item.dropped_path in (None, path):
             item.dropped_path = path
             if item.line is not None and item.size_bytes is None and item.state == ItemState.EXPECTED:
                 item.size_bytes = file.size_bytes
                 _set(item, **_refused(file))
             else:
                 _want_again(item, file)
-            found.append(item)
+            found[number] = item
             continue
-        if item is not None and item.state == ItemState.EXPECTED:
-            # It is not known which of the two is meant: neither is taken.
-            _set(item, **ended(ItemReason.TWO_FILES))
-        reason = ItemReason.NOT_IN_MANIFEST if item is None else ItemReason.TWO_FILES
+        reason = item if isinstance(item, ItemReason) else ItemReason.TWO_FILES
+        if isinstance(item, BatchItem):
+            if not _is_exact(item, keys[number]) and _is_exact(item, key_of_photo(item.dropped_path or "")):
+                reason = ItemReason.NOT_IN_MANIFEST
+            elif item.state == ItemState.EXPECTED:
+                # It is not known which of the two is meant: neither is taken.
+                _set(item, **ended(ItemReason.TWO_FILES))
         # With a key that no row of the manifest has, it is found when it is announced again.
-        key = key_of_another(keys[0], file.mark or hashlib.sha256(file.path.encode()).hexdigest()[:16])
+        mark = file.mark or hashlib.sha256(file.path.encode()).hexdigest()[:16]
+        key = key_of_another(shortened(path_key(file.path)), mark)
         values = item_values(batch, file.path, key, size_bytes=file.size_bytes, **ended(reason))
         strangers[key] = {**values, "dropped_path": path}
-        found.append(key)
+        found[number] = key
     known = {item.path_key: item for item in items_by_key(session, batch, list(strangers))}
     new = [values for key, values in strangers.items() if key not in known]
     known |= {item.path_key: item for item in insert_items(session, new)}
-    return [_announced(known[item] if isinstance(item, str) else item) for item in found]
+    ordered = [found[number] for number in range(len(files))]
+    return [_announced(known[item] if isinstance(item, str) else item) for item in ordered]
 
 
-def _endings(key: str) -> list[str]:
-    """A path and all of its ends, the longest first: "a/b/c.jpg", "b/c.jpg", "c.jpg"."""
-    parts = shortened(key).split("/")[-MOST_ENDINGS:]
-    return ["/".join(parts[start:]) for start in range(len(parts))]
+def _is_exact(item: BatchItem | ItemReason, file_key: str) -> bool:
+    return isinstance(item, BatchItem) and has_same_suffix(file_key, item.path_key)
+
+
+class _Rows:
+    """The rows of the batch's manifest that may mean some files."""
+
+    def __init__(
+        self, session: Session, batch: Batch, files: Sequence[DroppedFile], keys: Sequence[str]
+    ) -> None:
+        self._session, self._batch = session, batch
+        self._by_ending: dict[str, BatchItem] = {}
+        found = items_by_key(session, batch, [shortened(one) for key in keys for one in endings(key)])
+        for row in found:
+            # The first sound row that names a photo gets it; the later ones failed when it was read.
+            there = self._by_ending.get(row.path_key)
+            if there is None or (not names_a_person(there) and names_a_person(row)):
+                self._by_ending[row.path_key] = row
+        left = {stem_of_name(key) for key in keys if self._at_the_end_of(key) is None}
+        # Of names with more folders than the file has: many rows may have one name, and few are meant.
+        longer = select(BatchItem.name_key, BatchItem.path_key).where(
+            BatchItem.batch_id == batch.id, BatchItem.name_key.in_(left)
+        )
+        self._longer: dict[str, set[str]] = defaultdict(set)
+        for name_key, path_key_of_row in session.execute(longer).all():
+            self._longer[name_key or ""].add(path_key_of_row)
+
+    def best(self, file: DroppedFile, key: str) -> BatchItem | ItemReason:
+        """The row that means a file, or why there is none."""
+        if (row := self._at_the_end_of(key)) is not None:
+            return row
+        within = key_of_photo(_within(self._batch, file.path))
+        named = self._longer[stem_of_name(key)]
+        fitting = sorted(one for one in named if is_end_of(key, one) or is_end_of(within, one))
+        if not fitting:
+            return ItemReason.NOT_IN_MANIFEST
+        if len(fitting) > 1:
+            return ItemReason.TWO_ROWS
+        rows = items_by_key(self._session, self._batch, fitting)
+        return min(rows, key=lambda row: (not names_a_person(row), row.id))
+
+    def _at_the_end_of(self, key: str) -> BatchItem | None:
+        return next((self._by_ending[one] for one in endings(key) if one in self._by_ending), None)
+
+
+def _within(batch: Batch, path: str) -> str:
+    """A file's path as the manifest that lay in a folder above it would give it."""
+    folder = f"{batch.manifest_folder}/"
+    return path.removeprefix(folder) if batch.manifest_folder else path
 
 
 def _refused(file: DroppedFile) -> dict[str, Any]:

@@ -109,7 +109,7 @@ class Archive:
             paths.add(path)
             yield Entry(index, path, record.size_bytes, reason)
 
-    def read(self, entry: Entry) -> IO[bytes]:
+    def read(self, entry: Entry, *, may_be_zip: bool = False) -> IO[bytes]:
         """The content of an entry as a stream; no more of it is in memory than is read.
 
         It yields at most as many bytes as the entry declares, and so at most MAX_PHOTO_BYTES. Both this and
@@ -123,7 +123,7 @@ class Archive:
         beginning = b""
         while len(beginning) < BEGINNING and (piece := next(content, None)) is not None:
             beginning += piece
-        if BEGINNING_OF_ARCHIVE.match(beginning):
+        if not may_be_zip and BEGINNING_OF_ARCHIVE.match(beginning):
             raise EntryError(ItemReason.NESTED_ARCHIVE)
         return io.BufferedReader(_Stream(itertools.chain([beginning], content)), PIECE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,12 +15,15 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Actor
 from portal.batches.announcing import AT_ONCE, DroppedFile, announce, announce_all
+from portal.batches.columns import Column
 from portal.batches.guessing import UnclearNames, guess
-from portal.batches.manifest import read_manifest
+from portal.batches.list_lines import LONGEST_LINE
+from portal.batches.manifest import is_list, is_text, is_text_list, read_manifest
 from portal.batches.manifest_rows import add_manifest
 from portal.batches.models import Batch, ItemState, KnownPeople
 from portal.batches.naming import Grouping, Label, is_system_file, normal_path
 from portal.batches.opening import BatchError
+from portal.batches.photo_names import key_of_photo, means, stem_of_name
 from portal.batches.reasons import ItemReason
 from portal.batches.receiving import Arrival, receive
 from portal.batches.receiving_archives import MAX_ARCHIVE_BYTES, take_archive
@@ -31,7 +35,7 @@ from portal.storage import FileTooLarge, PhotoStore, Readable
 
 RECEIVED_AT_ONCE = 64
 # What lies beside photos and is not meant to be one: manifests, and what face recognition programs cached.
-NO_PHOTOS = (".csv", ".pkl", ".pickle")
+NO_PHOTOS = (".pkl", ".pickle")
 
 
 class Opened(Readable, Protocol):
@@ -54,7 +58,7 @@ class SourcePhoto:
 
 @dataclass(frozen=True)
 class Source:
-    """What is imported: a folder, with the manifest in it if there is one; a manifest; or a ZIP."""
+    """What is imported: a folder, with the manifest in or below it if there is one; a manifest; or a ZIP."""
 
     path: Path
     # The photos lie in and below this folder.
@@ -72,23 +76,27 @@ def find_source(path: Path) -> Source:
     """What there is at a path. Raises BatchError, which says what there should be."""
     path = path.expanduser().resolve()
     if path.is_dir():
-        manifests = [file for file in sorted(path.iterdir()) if _is_csv(file.name) and file.is_file()]
+        below = sorted(_files(path))
+        manifests = [path / file for file in below if _is_list(file) and _is_no_note(path / file)]
         if len(manifests) > 1:
             raise BatchError(
-                f"{path} holds {len(manifests)} CSV files. Name the one that says who is on which photo."
+                f"{path} holds {len(manifests)} lists. Name the one that says who is on which photo: "
+                f"{', '.join(str(file.relative_to(path)) for file in manifests[:5])}."
             )
         return Source(path, path, manifests[0] if manifests else None, is_zip=False)
     if not path.is_file():
         raise BatchError(f"{path} does not exist.")
-    if _is_csv(path.name):
+    if _is_list(path.name):
         return Source(path, path.parent, path, is_zip=False)
     if path.suffix.lower() == ".zip":
         return Source(path, path.parent, None, is_zip=True)
-    raise BatchError(f"{path} is neither a folder nor a ZIP (.zip) nor a manifest (.csv).")
+    raise BatchError(f"{path} is neither a folder nor a ZIP (.zip) nor a list (.csv, .xlsx, .ods, .tsv).")
 
 
-def find_photos(source: Source) -> list[str]:
+def find_photos(source: Source, columns: Sequence[Column] | None = None) -> list[str]:
     """The paths of a source's photos, by name: all below the folder, or those in the manifest; [] for a ZIP.
+
+    columns: what those of the manifest are, where it was said.
 
     Raises ManifestError (all of a manifest is read before anything is made of it), and BatchError if there
     is no photo.
@@ -96,14 +104,16 @@ def find_photos(source: Source) -> list[str]:
     if source.is_zip:
         return []
     if source.manifest is not None:
-        named = sorted(set(_named(source.manifest, source.folder)))
+        named = sorted(_named(source.manifest, source.folder, columns))
     if source.path == source.manifest:
         paths = named
     else:
         paths = [
             path
             for path in sorted(_files(source.folder))
-            if not is_system_file(normal_path(path)) and not path.lower().endswith(NO_PHOTOS)
+            if not is_system_file(normal_path(path))
+            and not path.lower().endswith(NO_PHOTOS)
+            and source.folder / path != source.manifest
         ]
     if not paths:
         raise BatchError(f"There is no photo in {source.folder}.")
@@ -122,10 +132,11 @@ def import_source(
     label: Label | None,
     known: KnownPeople,
     tell: Callable[[int, int], None],
+    columns: Sequence[Column] | None = None,
 ) -> Batch:
     """Hand all of a source over to the workers; what an earlier import handed over is not read again.
 
-    paths: those of `find_photos`.
+    paths: those of `find_photos`. columns: what those of the manifest are, where it was said.
     grouping, label: how names become people; None: guessed from the names. `tell` is called with
     how many files there are and how many were handed over. Raises BatchError and ManifestError.
     """
@@ -152,7 +163,8 @@ def import_source(
         return batch
     if source.manifest is not None and not batch.has_manifest:
         with source.manifest.open("rb") as file:
-            add_manifest(session, batch, read_manifest(file))
+            where = source.manifest.parent.relative_to(source.folder)
+            add_manifest(session, batch, read_manifest(file, columns), folder=normal_path(str(where)))
     photos = [
         SourcePhoto(
             DroppedFile(normal_path(path), _size(source.folder / path)),
@@ -217,18 +229,32 @@ def _hand_over_zip(session: Session, batch: Batch, source: Source, store: PhotoS
     announce_all(session, batch)
 
 
-def _is_csv(name: str) -> bool:
-    return name.lower().endswith(".csv") and not is_system_file(name)
+def _is_list(name: str) -> bool:
+    return is_list(name) and not is_system_file(normal_path(name))
 
 
-def _named(manifest: Path, folder: Path) -> Iterator[str]:
-    """The photos that a manifest names and that are there; it names nothing outside of its folder."""
+def _is_no_note(file: Path) -> bool:
+    """Whether a file that may be a list is none of the text files that are not."""
+    if not file.is_file() or not is_text(file.name):
+        return file.is_file()
+    with file.open("rb") as opened:
+        return is_text_list(opened.read(LONGEST_LINE))
+
+
+def _named(manifest: Path, folder: Path, columns: Sequence[Column] | None) -> Iterator[str]:
+    """The photos in and below the manifest's folder that it may mean."""
+    names: dict[str, set[str]] = defaultdict(set)
     with manifest.open("rb") as file:
-        for row in read_manifest(file):
+        for row in read_manifest(file, columns):
             for photo in row.photos:
-                path = normal_path(photo)
-                if ".." not in path.split("/") and (folder / path).is_file():
-                    yield path
+                key = key_of_photo(photo)
+                names[stem_of_name(key)].add(key)
+    for path in _files(folder):
+        key = key_of_photo(path)
+        if not is_system_file(normal_path(path)) and any(
+            means(one, key) for one in names.get(stem_of_name(key), ())
+        ):
+            yield path
 
 
 def _hidden(source: Source) -> int:

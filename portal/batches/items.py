@@ -69,7 +69,7 @@ def insert_items(session: Session, values: Sequence[dict[str, Any]]) -> list[Bat
         return []
     # Rows of one statement have the same columns.
     columns = {"state": ItemState.EXPECTED, "reason": "", "detail": "", "finished_at": None}
-    columns |= dict.fromkeys(("size_bytes", "line", "dropped_path"))
+    columns |= dict.fromkeys(("size_bytes", "line", "dropped_path", "name_key"))
     statement = insert(BatchItem).returning(BatchItem, sort_by_parameter_order=True)
     return list(session.scalars(statement, [columns | one for one in values]))
 

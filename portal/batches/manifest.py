@@ -1,108 +1,179 @@
-"""Manifests: CSV files that say who is in which photos, one row per person.
+"""Manifests: lists that say who is in which photos, one row per person.
 
-They come from spreadsheets of every country, so the delimiter, the line ends and the order and wording of the
-columns are found out. What can't be found out for certain is refused: a misread manifest enrols people under
-each other's names.
+They come from spreadsheets and systems of every country, so the delimiter, the line ends, the letters and
+the order and wording of the columns are found out. What can't be found out for certain is asked or refused:
+a misread manifest enrols people under each other's names.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from enum import StrEnum
+from pathlib import PurePosixPath
 
-from portal.csv_cells import plain_cell
-from portal.people.search_terms import key_of
+from portal.batches.cells import clean_cell, clean_id_cell, damage_of
+from portal.batches.columns import Column, ReadColumn, problem_of_choice, understand
+from portal.batches.list_lines import UTF_8, Lines, ManifestError
+from portal.batches.photo_names import is_photo_name, split_photos
+from portal.batches.spreadsheets import BEGINNINGS, Sheet, SpreadsheetError, read_sheets
 from portal.photos.services import MAX_PHOTOS_OF_PERSON
 from portal.storage import Readable
 
 MAX_MANIFEST_BYTES = 256 * 1024**2
-LONGEST_LINE = 64 * 1024  # bytes; of a row of several lines too
 MOST_ROWS = 1_000_000
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-
-NEGLIGIBLE = re.compile(r"[\s_-]")
-EXTERNAL_ID = re.compile(r"externalid|id|number|code|ref|reference|personid")
-NAME = re.compile(r"name|fullname|displayname")
-PHOTO = re.compile(r"(photos?|picture|image|file|filename|path)\d*")
-
-BOM = b"\xef\xbb\xbf"
-UTF_16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-SAVE_AS = 'In Excel, choose "Save as", then "CSV UTF-8 (comma delimited)".'
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+# Excel's hint in the first line of a CSV file.
+SEPARATOR = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
+# Rows by which columns are understood, and shown.
+SAMPLED = 200
+SAMPLES = 3
+# Files of these names say who is on which photos; those of the last two can't be read, which is said.
+LISTS = frozenset(
+    {".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers", ".gsheet"}
+)  # fmt: skip
 NEEDED = (
     "The first line must name the columns: one “external ID”, one “name” (for people who are not "
     "enrolled yet), and one or more “photo”."
 )
+TOGETHER = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 
 
-class ManifestError(ValueError):
-    """The whole manifest can't be used; the message says in words for staff why, and what to do."""
+class UnclearColumns(ManifestError):
+    """What the columns are is not clear: someone has to choose. `columns` has a proposal."""
 
-
-class Column(StrEnum):
-    """What a column is read as."""
-
-    EXTERNAL_ID = "external ID"
-    NAME = "name"
-    PHOTO = "photo"
-    NOT_USED = "not used"
+    def __init__(self, question: str, columns: tuple[ReadColumn, ...]) -> None:
+        super().__init__(question)
+        self.columns = columns
 
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """One row as it was written, unchecked: external ID and name may be empty, and there may be no photo.
+    """One row, unchecked: external ID and name may be empty, and there may be no photo.
 
-    `line` is the line of the file in which it begins, 1…
+    `line` is the line of the file in which it begins, 1… `problem`: why nobody can be enrolled by it as it
+    stands, in words for staff.
     """
 
     line: int
     external_id: str
     name: str
     photos: tuple[str, ...]
+    problem: str = ""
 
 
 class Manifest:
-    """A manifest whose header was understood.
+    """A manifest whose columns are clear.
 
-    `columns` are the header's cells, each with what it is read as. Its rows can be iterated over once: they
-    are read from the file as they are asked for, and ManifestError is raised where it can't be read on.
+    `encoding` is how its letters were saved, as far as was read. Its rows can be iterated over once: they are
+    read from the file as they are asked for, and ManifestError is raised where it can't be read on.
     """
 
     def __init__(
-        self, columns: tuple[tuple[str, Column], ...], delimiter: str, rows: Iterator[ManifestRow]
+        self,
+        columns: tuple[ReadColumn, ...],
+        rows: Iterator[ManifestRow],
+        delimiter: str,
+        lines: Lines | None,
     ) -> None:
         self.columns = columns
         self.delimiter = delimiter
-        self._rows = rows
+        self._rows, self._lines = rows, lines
+
+    @property
+    def encoding(self) -> str:
+        return self._lines.encoding if self._lines else UTF_8
 
     def __iter__(self) -> Iterator[ManifestRow]:
         return self._rows
 
 
-def read_manifest(file: Readable) -> Manifest:
+Rows = Iterator[tuple[int, list[str]]]
+
+
+def is_list(name: str) -> bool:
+    """Whether a file says by its name that it is a list, or (.txt) may be one."""
+    return PurePosixPath(name).suffix.lower() in LISTS
+
+
+def is_text(name: str) -> bool:
+    """Whether a file says by its name that it is text, perhaps a list."""
+    return PurePosixPath(name).suffix.lower() == ".txt"
+
+
+def is_text_list(beginning: bytes) -> bool:
+    """Whether a text file (.txt), which may as well be a note, begins as a list does."""
+    try:
+        read_manifest(io.BytesIO(beginning))
+    except UnclearColumns as unclear:
+        return any(column.use.is_used for column in unclear.columns)
+    except ManifestError:
+        return False
+    return True
+
+
+def read_manifest(file: Readable, chosen: Sequence[Column] | None = None) -> Manifest:
     """Begin to read a manifest: its header. The file must stay open while rows are asked for.
 
-    Raises ManifestError.
+    chosen: what its columns are, from left to right, where staff said it. Raises ManifestError, and
+    UnclearColumns if it was not said and is not clear.
     """
-    lines = _Lines(file)
-    first = _first_line(lines)
-    delimiter = _delimiter(first)
+    beginning = file.read(len(BEGINNINGS[1]))
+    if beginning.startswith(BEGINNINGS):
+        return _of_spreadsheet(file, beginning, chosen)
+    lines = Lines(_Rejoined(beginning, file))
+    first, delimiter = _first_line(lines)
     reader = csv.reader(
         itertools.chain([first], lines), delimiter=delimiter, skipinitialspace=True, strict=True
     )
-    header = [cell.strip() for cell in _next_cells(reader, lines) or []]
-    uses = _uses(header)
-    _refuse_missing(header, uses, lines.row_line)
-    return Manifest(tuple(zip(header, uses, strict=True)), delimiter, _rows(reader, lines, uses))
+    return _manifest(_text_rows(reader, lines), chosen, delimiter, lines)
 
 
-def _first_line(lines: _Lines) -> str:
+def _of_spreadsheet(file: Readable, beginning: bytes, chosen: Sequence[Column] | None) -> Manifest:
+    open_files = ExitStack()
+    try:
+        sheets = read_sheets(file, beginning, open_files)
+        sheet = _the_list_of(sheets)
+    except SpreadsheetError as error:
+        open_files.close()
+        raise ManifestError(str(error)) from error
+    return _manifest(_sheet_rows(sheet, open_files), chosen, "", None)
+
+
+def _the_list_of(sheets: Sequence[Sheet]) -> Sheet:
+    """The one sheet that is a list. Raises SpreadsheetError."""
+    if not sheets:
+        raise SpreadsheetError(f"The spreadsheet is empty. {NEEDED}")
+    clear = [sheet for sheet in sheets if not understand(next(sheet.rows())[1], [])[1]]
+    if len(sheets) > 1 and len(clear) != 1:
+        names = ", ".join(f"“{sheet.name[:40]}”" for sheet in sheets[:5])
+        raise SpreadsheetError(
+            f"The spreadsheet has several sheets, and it is not clear which one is the list: {names}. "
+            "Remove the others."
+        )
+    return clear[0] if clear else sheets[0]
+
+
+def _sheet_rows(sheet: Sheet, open_files: ExitStack) -> Rows:
+    with open_files:
+        try:
+            yield from sheet.rows()
+        except SpreadsheetError as error:
+            raise ManifestError(str(error)) from error
+
+
+def _first_line(lines: Lines) -> tuple[str, str]:
+    """The header's first line, and what stands between its cells."""
+    hint = ""
     for line in lines:
-        if line.strip("".join(DELIMITERS) + " \r\n"):
-            return line
+        if lines.number == 1 and (separator := SEPARATOR.fullmatch(line)):
+            hint = separator[1]
+        elif line.strip("".join(DELIMITERS) + " \r\n"):
+            return line, hint or _delimiter(line)
         lines.begin_row()
     raise ManifestError(f"The manifest is empty. {NEEDED}")
 
@@ -115,7 +186,7 @@ def _delimiter(line: str) -> str:
         return splitting[0] if splitting else ","
     # Several are in the line: the one that makes the most columns that are known.
     known = {
-        delimiter: sum(use is not Column.NOT_USED for use in _uses(headers[delimiter]))
+        delimiter: sum(use.is_used for use in understand(_whole_cells(headers[delimiter]), [])[0])
         for delimiter in splitting
     }
     best = [delimiter for delimiter in splitting if known[delimiter] == max(known.values())]
@@ -128,72 +199,20 @@ def _delimiter(line: str) -> str:
     return best[0]
 
 
-def _uses(header: Sequence[str]) -> list[Column]:
-    uses = [_use(cell) for cell in header]
-    for only_one in (Column.EXTERNAL_ID, Column.NAME):
-        if only_one in uses:
-            after = uses.index(only_one) + 1
-            uses[after:] = [Column.NOT_USED if use is only_one else use for use in uses[after:]]
-    if Column.PHOTO in uses:
-        last_named = max(column for column, use in enumerate(uses) if use is Column.PHOTO)
-        for column in range(last_named, len(uses)):
-            if not header[column].strip():
-                uses[column] = Column.PHOTO
-    return uses
+def _whole_cells(header: Sequence[str]) -> list[str]:
+    """A header whose cells have no other delimiter in them."""
+    return ["" if any(delimiter in cell for delimiter in DELIMITERS) else cell for cell in header]
 
 
-def _use(cell: str) -> Column:
-    word = NEGLIGIBLE.sub("", key_of(cell))
-    for pattern, use in ((EXTERNAL_ID, Column.EXTERNAL_ID), (NAME, Column.NAME), (PHOTO, Column.PHOTO)):
-        if pattern.fullmatch(word):
-            return use
-    return Column.NOT_USED
-
-
-def _refuse_missing(header: Sequence[str], uses: Sequence[Column], line: int) -> None:
-    found = ", ".join(f"“{cell[:40]}”" for cell in header[:8]) + (", …" if len(header) > 8 else "")
-    if all(use is Column.NOT_USED for use in uses):
-        raise ManifestError(f"Line {line} names no column that is known. Found there: {found}. {NEEDED}")
-    for needed in (Column.EXTERNAL_ID, Column.PHOTO):
-        if needed not in uses:
-            raise ManifestError(f"Line {line} names no column “{needed}”. Found there: {found}. {NEEDED}")
-
-
-def _rows(reader: Iterator[list[str]], lines: _Lines, uses: Sequence[Column]) -> Iterator[ManifestRow]:
-    external_id = uses.index(Column.EXTERNAL_ID)
-    name = uses.index(Column.NAME) if Column.NAME in uses else None
-    count = 0
-    lines.begin_row()
+def _text_rows(reader: Iterator[list[str]], lines: Lines) -> Rows:
+    """The line of each row, and its cells."""
     while (cells := _next_cells(reader, lines)) is not None:
         line = lines.row_line
         lines.begin_row()
-        texts = [plain_cell(cell.strip()) for cell in cells]
-        if not any(texts):  # spreadsheets write rows of nothing but delimiters
-            continue
-        count += 1
-        if count > MOST_ROWS:
-            raise ManifestError(
-                f"The manifest has more than {MOST_ROWS:,} rows; the first one too many is in line "
-                f"{line}. Divide it into several manifests, each with its own header."
-            )
-        photos = [
-            text
-            for text, use in itertools.zip_longest(texts, uses[: len(texts)], fillvalue=Column.PHOTO)
-            if use is Column.PHOTO and text
-        ]
-        if len(photos) > MAX_PHOTOS_OF_PERSON:
-            raise ManifestError(
-                f"The row in line {line} names {len(photos)} photos. A person can have "
-                f"{MAX_PHOTOS_OF_PERSON}: leave the others out."
-            )
-        yield ManifestRow(line, _cell(texts, external_id), _cell(texts, name), tuple(photos))
+        yield line, cells
 
 
-def _cell(texts: Sequence[str], column: int | None) -> str:
-    return texts[column] if column is not None and column < len(texts) else ""
-
-
-def _next_cells(reader: Iterator[list[str]], lines: _Lines) -> list[str] | None:
+def _next_cells(reader: Iterator[list[str]], lines: Lines) -> list[str] | None:
     """The cells of the next row; None at the end of the file."""
     try:
         return next(reader, None)
@@ -206,71 +225,108 @@ def _next_cells(reader: Iterator[list[str]], lines: _Lines) -> list[str] | None:
         ) from error
 
 
-class _Lines(Iterator[str]):
-    """The lines of a file, with their ends, which may be LF, CR or both; UTF-8 is all that is taken.
+def _manifest(rows: Rows, chosen: Sequence[Column] | None, delimiter: str, lines: Lines | None) -> Manifest:
+    line, header = next(rows)
+    header = [clean_cell(cell) for cell in header]
+    if any(map(is_photo_name, header)):
+        raise ManifestError(f"Line {line} already names a photo, so the header is missing. {NEEDED}")
+    sampled, rows = _sampled(rows)
+    uses, question = understand(header, [cells for _, cells in sampled])
+    if chosen is not None:
+        question = problem_of_choice(chosen, len(header))
+        uses = [*chosen, *[Column.NOT_USED] * len(header)][: len(header)]
+    columns = tuple(
+        ReadColumn(cell, use, _samples(number, sampled))
+        for number, (cell, use) in enumerate(zip(header, uses, strict=True))
+    )
+    if question:
+        found = ", ".join(f"“{cell[:40]}”" for cell in header[:8]) + (", …" if len(header) > 8 else "")
+        raise UnclearColumns(f"{question} Line {line} names these columns: {found}. {NEEDED}", columns)
+    return Manifest(columns, _read_rows(rows, uses), delimiter, lines)
 
-    `number` is the line that was given last, 1…; `row_line` the one in which the present row began.
-    """
 
-    def __init__(self, file: Readable) -> None:
-        self.number = 0
-        self.ended = False
-        self._lines = _raw_lines(file)
-        self.begin_row()
+def _sampled(rows: Rows) -> tuple[list[tuple[int, list[str]]], Rows]:
+    """The first rows, and all of them; what is wrong with a row is raised when its turn comes."""
+    sampled: list[tuple[int, list[str]]] = []
+    try:
+        sampled += itertools.islice(rows, SAMPLED)
+    except ManifestError as error:
+        return sampled, itertools.chain(sampled, _raising(error))
+    return sampled, itertools.chain(sampled, rows)
 
-    def begin_row(self) -> None:
-        """The next line begins a row."""
-        self.row_line = self.number + 1
-        self._row_bytes = 0
 
-    def __next__(self) -> str:
-        line = next(self._lines, None)
-        if line is None:
-            self.ended = True
-            raise StopIteration
-        self.number += 1
-        if self.number == 1:
-            line = _without_bom(line)
-        if len(line.rstrip(b"\r\n")) > LONGEST_LINE:
+def _raising(error: ManifestError) -> Rows:
+    raise error
+    yield
+
+
+def _samples(column: int, rows: Sequence[tuple[int, list[str]]]) -> tuple[str, ...]:
+    cells = (clean_cell(cells[column])[:60] for _, cells in rows if column < len(cells))
+    return tuple(itertools.islice(dict.fromkeys(cell for cell in cells if cell), SAMPLES))
+
+
+def _read_rows(rows: Rows, uses: Sequence[Column]) -> Iterator[ManifestRow]:
+    count = 0
+    for line, cells in rows:
+        if not any(clean_cell(cell) for cell in cells):  # spreadsheets write rows of nothing but delimiters
+            continue
+        count += 1
+        if count > MOST_ROWS:
             raise ManifestError(
-                f"Line {self.number} is longer than {LONGEST_LINE // 1024} KiB. A line is one person with "
-                "the names of a few photos: check that this is the right file."
+                f"The manifest has more than {MOST_ROWS:,} rows; the first one too many is in line "
+                f"{line}. Divide it into several manifests, each with its own header."
             )
-        if b"\0" in line:
+        row = _row(line, cells, uses)
+        if len(row.photos) > MAX_PHOTOS_OF_PERSON:
             raise ManifestError(
-                f"Line {self.number} contains a character that no text has (NUL): this is not a CSV file, or "
-                f"it is damaged. {SAVE_AS}"
+                f"The row in line {line} names {len(row.photos)} photos. A person can have "
+                f"{MAX_PHOTOS_OF_PERSON}: leave the others out."
             )
-        self._row_bytes += len(line)
-        if self.number > self.row_line and self._row_bytes > LONGEST_LINE:
-            raise self.unclosed_quote()
-        try:
-            return line.decode()
-        except UnicodeDecodeError as error:
-            raise ManifestError(
-                f"Line {self.number} is not in UTF-8, so its letters can't be read for certain. {SAVE_AS}"
-            ) from error
+        yield row
 
-    def unclosed_quote(self) -> ManifestError:
-        return ManifestError(
-            f"In the row that begins in line {self.row_line} a quotation mark is opened and not closed. "
-            "Remove it, or put another one at the end of the cell."
+
+def _row(line: int, cells: Sequence[str], uses: Sequence[Column]) -> ManifestRow:
+    by_use: dict[Column, list[str]] = {use: [] for use in Column}
+    for cell, use in itertools.zip_longest(cells, uses[: len(cells)], fillvalue=Column.PHOTO):
+        by_use[Column(use)].append(cell)
+    external_id = "".join(map(clean_id_cell, by_use[Column.EXTERNAL_ID]))
+    photos = [photo for cell in by_use[Column.PHOTO] for photo in split_photos(clean_cell(cell))]
+    parts = [clean_cell(cell) for use in (Column.FIRST_NAME, Column.LAST_NAME) for cell in by_use[use]]
+    problems = [damage_of(cell, "external ID") for cell in by_use[Column.EXTERNAL_ID]]
+    for use in (Column.NAME, Column.FIRST_NAME, Column.LAST_NAME):
+        problems += [damage_of(cell, "name") for cell in by_use[use]]
+    problems += [damage_of(cell, "photo") for cell in by_use[Column.PHOTO]]
+    if any(parts) and not _is_whole(parts, by_use):
+        problems.append("A part of the name is missing. Fill it in, or name a column for the whole name.")
+    if len(cells) > len(uses) and not all(map(is_photo_name, photos)):
+        problems.append(
+            "The row has more cells than the header. Put a cell in which the separator stands in "
+            "quotation marks."
         )
+    name = clean_cell(by_use[Column.NAME][0]) if by_use[Column.NAME] else _joined(parts)
+    return ManifestRow(
+        line, external_id, name, tuple(photos), " ".join(dict.fromkeys(filter(None, problems)))
+    )
 
 
-def _raw_lines(file: Readable) -> Iterator[bytes]:
-    """Lines with their ends; of one that is far too long, only a part that is too long as well."""
-    rest = b""
-    while len(rest) <= LONGEST_LINE + len(b"\r\n") and (chunk := file.read(LONGEST_LINE)):
-        # The last line may go on in the next chunk; if it ends with CR, an LF of the same end may follow.
-        *lines, rest = (rest + chunk).splitlines(keepends=True)
-        yield from lines
-    if rest:
-        yield rest
+def _is_whole(parts: Sequence[str], by_use: dict[Column, list[str]]) -> bool:
+    """Whether a name has its first and a last part."""
+    first = len(by_use[Column.FIRST_NAME])
+    return any(parts[:first]) and any(parts[first:])
 
 
-def _without_bom(line: bytes) -> bytes:
-    # Every other byte of Latin text in UTF-16 is a NUL.
-    if line.startswith(UTF_16_BOMS) or line.count(0) * 3 > len(line):
-        raise ManifestError(f"The manifest is saved as “Unicode text” (UTF-16). {SAVE_AS}")
-    return line.removeprefix(BOM)
+def _joined(parts: Sequence[str]) -> str:
+    if parts and all(map(TOGETHER.fullmatch, parts)):
+        return "".join(reversed(parts))  # 姓 and 名: the family's name stands first
+    return " ".join(part for part in parts if part)
+
+
+class _Rejoined:
+    """A file from which a beginning was read already."""
+
+    def __init__(self, beginning: bytes, file: Readable) -> None:
+        self._beginning, self._file = beginning, file
+
+    def read(self, size: int = -1, /) -> bytes:
+        beginning, self._beginning = self._beginning, b""
+        return beginning + self._file.read(size - len(beginning) if size >= 0 else size)

@@ -10,11 +10,20 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from portal.batches.announcing import AT_ONCE
-from portal.batches.items import ended, insert_items, item_values, items_by_key, names_a_person, shortened
+from portal.batches.cells import IdsOfList
+from portal.batches.items import (
+    ended,
+    insert_items,
+    item_values,
+    items_by_key,
+    names_a_person,
+    shortened,
+    write_items,
+)
 from portal.batches.manifest import ManifestRow
 from portal.batches.models import Batch, BatchItem, ItemState
-from portal.batches.naming import path_key
 from portal.batches.opening import BatchError, lock_open
+from portal.batches.photo_names import key_of_photo, stem_of_name
 from portal.batches.reasons import ItemReason
 from portal.chunks import chunks
 from portal.database import now, writing
@@ -22,17 +31,24 @@ from portal.people.services import PersonError, clean_external_id, clean_name
 
 
 def add_manifest(
-    session: Session, batch: Batch, rows: Iterable[ManifestRow], reader: str | None = None
+    session: Session,
+    batch: Batch,
+    rows: Iterable[ManifestRow],
+    reader: str | None = None,
+    *,
+    folder: str = "",
+    typed: bool = True,
 ) -> int:
     """Make an item of every photo of a manifest, and of every row without one; returns how many.
 
-    reader: identifies who reads it. Raises BatchError if the batch has a manifest or
-    files already, NotOpen, and ManifestError from `rows`; then the batch has no manifest.
+    reader: identifies who reads it. folder: where it lay among the photos. typed: whether people or
+    spreadsheets wrote its external IDs, which are then looked at for damage. Raises BatchError if the batch
+    has a manifest or files already, NotOpen, and ManifestError from `rows`; then it has no manifest.
     """
     reader = reader or secrets.token_hex(16)
     with writing(session):
         lock_open(session, batch)
-        batch.manifest_reader = reader
+        batch.manifest_reader, batch.manifest_folder = reader, shortened(folder)
         if batch.has_manifest:
             raise BatchError("This batch already has a manifest. Drop the other one as a new batch.")
         # What an interrupted attempt left.
@@ -47,8 +63,27 @@ def add_manifest(
             count += _add_rows(session, batch, part)
     with writing(session):
         _lock_for_reader(session, batch, reader)
+        if typed:
+            _hold_up_doubtful(session, batch)
         batch.has_manifest = True
     return count
+
+
+def _hold_up_doubtful(session: Session, batch: Batch) -> None:
+    """Hold up rows whose external IDs, beside all others of the list, look as if they were damaged."""
+    expected = (BatchItem.batch_id == batch.id, BatchItem.state == ItemState.EXPECTED)
+    ids = select(BatchItem.external_id).where(*expected).distinct()
+    check = IdsOfList(session.scalars(ids.execution_options(yield_per=AT_ONCE)))
+    doubtful = {one: doubt for one in session.scalars(ids) if (doubt := check.doubt_about(one))}
+    for some in chunks(doubtful, AT_ONCE):
+        rows = select(BatchItem.id, BatchItem.external_id).where(*expected, BatchItem.external_id.in_(some))
+        write_items(
+            session,
+            [
+                {"id": item_id, **ended(ItemReason.DOUBTFUL_ID, doubtful[external_id])}
+                for item_id, external_id in session.execute(rows).all()
+            ],
+        )
 
 
 def _lock_for_reader(session: Session, batch: Batch, reader: str) -> None:
@@ -58,7 +93,7 @@ def _lock_for_reader(session: Session, batch: Batch, reader: str) -> None:
 
 
 def _add_rows(session: Session, batch: Batch, rows: Sequence[ManifestRow]) -> int:
-    keys = [shortened(path_key(photo)) for row in rows for photo in row.photos]
+    keys = [shortened(key_of_photo(photo)) for row in rows for photo in row.photos]
     owners = {
         item.path_key: item.external_id for item in items_by_key(session, batch, keys) if names_a_person(item)
     }
@@ -66,8 +101,9 @@ def _add_rows(session: Session, batch: Batch, rows: Sequence[ManifestRow]) -> in
     for row in rows:
         person = _person_of(row)
         for photo in row.photos or ("",):
-            key = shortened(path_key(photo))
-            item = item_values(batch, photo, key, line=row.line, **person)
+            key = shortened(key_of_photo(photo))
+            name_key = stem_of_name(key) if "/" in key else None
+            item = item_values(batch, photo, key, name_key=name_key, line=row.line, **person)
             if "state" not in person:
                 item |= _given_to_first_row(photo, key, item["external_id"], owners)
             values.append(item)
@@ -91,6 +127,8 @@ def _given_to_first_row(photo: str, key: str, external_id: str, owners: dict[str
 def _person_of(row: ManifestRow) -> dict[str, Any]:
     """Whom a row is about; with a state where that can't be used."""
     person = {"external_id": row.external_id[:100], "name": row.name[:200]}
+    if row.problem:
+        return person | ended(ItemReason.DAMAGED_CELL, row.problem)
     try:
         person["external_id"] = clean_external_id(row.external_id)
         # Enrolled people need no name here.

@@ -81,6 +81,8 @@ class Batch(Base):
     has_manifest: Mapped[bool] = mapped_column(default=False)
     # Who reads the manifest, or did; an earlier reader gives up.
     manifest_reader: Mapped[str | None] = mapped_column(String(32))
+    # The folder in which the manifest lay among the photos: its paths begin there.
+    manifest_folder: Mapped[str] = mapped_column(String(PATH_LENGTH), default="")
     # Whether the names of all dropped photos are known.
     announced: Mapped[bool] = mapped_column(default=False)
     # Hidden files of the system, which were not meant to be dropped.
@@ -109,6 +111,7 @@ class BatchItem(Base):
         Index(None, "batch_id", "state", "reason", "id"),
         Index(None, "batch_id", "path_key"),
         Index(None, "batch_id", "external_id"),
+        Index(None, "batch_id", "name_key"),
         Index(None, "batch_id", "finished_at"),
         # Files that are an item's own: those of the others belong to photos of people.
         Index(
@@ -127,6 +130,8 @@ class BatchItem(Base):
     # As it was dropped, or as the manifest names it; and as it is compared.
     path: Mapped[str] = mapped_column(String(PATH_LENGTH))
     path_key: Mapped[str] = mapped_column(String(PATH_LENGTH))
+    # The name of the photo alone, where the manifest names it with folders.
+    name_key: Mapped[str | None] = mapped_column(String(PATH_LENGTH))
     # The file that was dropped for a manifest's photo.
     dropped_path: Mapped[str | None] = mapped_column(String(PATH_LENGTH))
     # Where it stands in the manifest, if there is one.

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.batches.cells import IdsOfList
+from portal.batches.columns import Column, ReadColumn
 from portal.batches.guessing import UnclearNames, guess
-from portal.batches.manifest import Manifest, ManifestError, read_manifest
+from portal.batches.list_lines import ManifestError, whole_lines
+from portal.batches.manifest import SAMPLED, ManifestRow, UnclearColumns, read_manifest
 from portal.batches.mixing import is_mixed, without_number
 from portal.batches.naming import Grouping, Label, Naming, Unnamed, is_system_file, person_of
 from portal.batches.reasons import ItemReason, words_of
@@ -41,9 +44,10 @@ class Reading:
     # Of the people in the sample.
     people: int
     known: int
-    manifest: Manifest | None = None
-    # What staff have to say before anything can be enrolled.
+    columns: Sequence[ReadColumn] = ()
+    # What staff have to say before anything can be enrolled: of the columns, if there are any, else of names.
     question: str = ""
+    encoding: str = ""
 
 
 def read_names(
@@ -70,7 +74,7 @@ def read_names(
         row = rows.setdefault(f"/{person.external_id}", ReadRow(person.external_id, person.name, []))
         row.photos.append(path)
     read = [_held_up(row, naming, rows) for row in rows.values()]
-    return _reading(session, organization, read, naming, None in (grouping, label), None)
+    return _reading(session, organization, read, naming, None in (grouping, label))
 
 
 def _held_up(row: ReadRow, naming: Naming, rows: Mapping[str, ReadRow]) -> ReadRow:
@@ -85,21 +89,39 @@ def _held_up(row: ReadRow, naming: Naming, rows: Mapping[str, ReadRow]) -> ReadR
     return row
 
 
-def read_manifest_head(session: Session, organization: Organization, head: bytes, cut: bool) -> Reading:
-    """How the beginning of a manifest is read; `cut` if there is more of it. Raises ManifestError."""
+def read_manifest_head(
+    session: Session,
+    organization: Organization,
+    head: bytes,
+    cut: bool,
+    chosen: Sequence[Column] | None = None,
+) -> Reading:
+    """How the beginning of a manifest is read; `cut` if there is more of it. Raises ManifestError.
+
+    chosen: what its columns are, where staff said it.
+    """
     if cut:
-        head = head[: head.rfind(b"\n") + 1]
-    manifest = read_manifest(io.BytesIO(head))
-    rows = []
+        head = whole_lines(head)
     try:
-        for row in islice(manifest, 200):
-            problem = "" if row.external_id else " ".join(words_of("no_external_id"))
-            rows.append(ReadRow(row.external_id, row.name, list(row.photos), problem))
+        manifest = read_manifest(io.BytesIO(head), chosen)
+    except UnclearColumns as unclear:
+        return Reading(None, False, [], 0, 0, unclear.columns, str(unclear))
+    found: list[ManifestRow] = []
+    try:
+        found += islice(manifest, SAMPLED)
     except ManifestError:
         # A quote that is closed later on looks open here: the whole file will tell.
         if not cut:
             raise
-    return _reading(session, organization, rows, None, False, manifest)
+    check = IdsOfList({row.external_id for row in found if not row.problem})
+    rows = []
+    for row in found:
+        problem = row.problem or check.doubt_about(row.external_id)
+        if not row.external_id and not problem:
+            problem = " ".join(words_of("no_external_id"))
+        rows.append(ReadRow(row.external_id, row.name, list(row.photos), problem))
+    reading = _reading(session, organization, rows, None, False)
+    return replace(reading, columns=manifest.columns, encoding=manifest.encoding)
 
 
 def _reading(
@@ -108,7 +130,6 @@ def _reading(
     rows: list[ReadRow],
     naming: Naming | None,
     guessed: bool,
-    manifest: Manifest | None,
 ) -> Reading:
     ids = {row.external_id for row in rows if row.external_id}
     known = session.scalars(
@@ -116,4 +137,4 @@ def _reading(
     ).all()
     # What can't be read is shown first.
     shown = sorted(rows, key=lambda row: not row.problem)[:SHOWN]
-    return Reading(naming, guessed, shown, len(ids), len(known), manifest)
+    return Reading(naming, guessed, shown, len(ids), len(known))

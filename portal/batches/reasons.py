@@ -19,12 +19,15 @@ class ItemReason(StrEnum):
     NO_NAME = "no_name"
     BAD_NAME = "bad_name"
     TWO_NAMES = "two_names"
+    DAMAGED_CELL = "damaged_cell"
+    DOUBTFUL_ID = "doubtful_id"
     NO_PHOTO = "no_photo"
     PHOTO_NOT_FOUND = "photo_not_found"
     PHOTO_OF_ANOTHER = "photo_of_another"
     NOT_IN_MANIFEST = "not_in_manifest"
     PATH_TWICE = "path_twice"
     TWO_FILES = "two_files"
+    TWO_ROWS = "two_rows"
     OTHER_NAME = "other_name"
     TOO_MANY_PHOTOS = "too_many_photos"
     UNSAFE_PATH = "unsafe_path"
@@ -74,6 +77,14 @@ WORDS: dict[ItemReason, tuple[str, str]] = {
         "One external ID has two different names in this file.",
         "Correct the name or the external ID, and drop the file again.",
     ),
+    ItemReason.DAMAGED_CELL: (
+        "A cell of this row is damaged.",
+        "Correct it in the list, and drop the list again with the photos.",
+    ),
+    ItemReason.DOUBTFUL_ID: (
+        "The external ID may not be what was meant.",
+        "Compare it with the original, correct the list, and drop it again with the photos.",
+    ),
     ItemReason.NO_PHOTO: ("No photo is given for this person.", "Name one in the file, and drop it again."),
     ItemReason.PHOTO_NOT_FOUND: (
         "The photo that the manifest names was not among the files.",
@@ -94,6 +105,10 @@ WORDS: dict[ItemReason, tuple[str, str]] = {
     ItemReason.TWO_FILES: (
         "Two files match the name in the manifest.",
         "Name the folder too in the manifest, and drop it again with both files.",
+    ),
+    ItemReason.TWO_ROWS: (
+        "Several rows of the list may mean this photo.",
+        "Drop the photo in the folder that the list names, or give it a name of its own in both.",
     ),
     ItemReason.OTHER_NAME: (
         "Someone with another name is enrolled here with this external ID.",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import PurePosixPath
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.batches.announcing import AT_ONCE, DroppedFile, announce
 from portal.batches.archives import Archive, ArchiveError, Entry, EntryError
-from portal.batches.manifest import ManifestError, read_manifest
+from portal.batches.list_lines import LONGEST_LINE, ManifestError
+from portal.batches.manifest import UnclearColumns, is_list, is_text, is_text_list, read_manifest
 from portal.batches.manifest_rows import add_manifest
 from portal.batches.models import Batch, BatchArchive, BatchItem, Decision, ItemState
 from portal.batches.opening import BatchError
@@ -66,7 +66,7 @@ def unpack(
             entries = list(zipped.entries())
             if archive.announced == 0:
                 _prepare(session, worker, archive, batch, zipped, entries)
-            entries_left = _photos_of(entries)
+            entries_left = _photos_of(zipped, entries)
             done = _announce(session, worker, archive, batch, entries_left, make_way) and _extract(
                 session, worker, archive, batch, zipped, entries_left, store, make_way
             )
@@ -74,7 +74,7 @@ def unpack(
     except FileNotFoundError:
         _close(session, worker, archive, "The ZIP is no longer there. Drop it again.")
         return
-    except (ArchiveError, ManifestError, BatchError) as problem:
+    except (ArchiveError, BatchError) as problem:
         if batch.decision != Decision.GO_ON:
             raise
         _close(session, worker, archive, str(problem))
@@ -98,13 +98,25 @@ def _ask(session: Session, worker: str, archive: BatchArchive, samples: dict[str
         requeue_untouched(session, BatchArchive, worker, [archive.id])
 
 
-def _photos_of(entries: Sequence[Entry]) -> list[Entry]:
+def _photos_of(zipped: Archive, entries: Sequence[Entry]) -> list[Entry]:
     """The entries but for the manifest, which was read when the archive was begun."""
-    return [entry for entry in entries if not _is_csv(entry)]
+    lists = {entry.index for entry in _lists_of(zipped, entries)}
+    return [entry for entry in entries if entry.index not in lists]
 
 
-def _is_csv(entry: Entry) -> bool:
-    return PurePosixPath(entry.path).suffix.lower() == ".csv"
+def _lists_of(zipped: Archive, entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if is_list(entry.path) and not _is_note(zipped, entry)]
+
+
+def _is_note(zipped: Archive, entry: Entry) -> bool:
+    """Whether a text file among the entries is no list."""
+    try:
+        if not is_text(entry.path):
+            return False
+        with zipped.read(entry) as file:
+            return not is_text_list(file.read(LONGEST_LINE))
+    except EntryError:
+        return True
 
 
 def _prepare(
@@ -121,14 +133,22 @@ def _prepare(
             "This ZIP is an export of a portal. Whoever runs this portal can take it in, with the command "
             "portal import."
         )
-    manifests = [entry for entry in entries if _is_csv(entry)]
+    manifests = _lists_of(zipped, entries)
     reader = f"ZIP {archive.id}"
     read = batch.has_manifest and batch.manifest_reader == reader
     if manifests and not read:
         _refuse_manifest(session, batch, manifests)
         try:
-            with zipped.read(manifests[0]) as file:
-                add_manifest(session, batch, read_manifest(file), reader)
+            folder = manifests[0].path.rpartition("/")[0]
+            with zipped.read(manifests[0], may_be_zip=True) as file:
+                add_manifest(session, batch, read_manifest(file), reader, folder=folder)
+        except UnclearColumns as problem:
+            raise ArchiveError(
+                f"{manifests[0].path}: {problem} Or take the list out of the ZIP, and drop both together: "
+                "its columns can be chosen then."
+            ) from problem
+        except ManifestError as problem:
+            raise ArchiveError(f"{manifests[0].path}: {problem}") from problem
         except EntryError as problem:
             raise _unreadable(manifests[0], problem.reason) from problem
     if not batch.has_manifest:
@@ -140,7 +160,7 @@ def _refuse_manifest(session: Session, batch: Batch, manifests: Sequence[Entry])
     """Raise ArchiveError if a ZIP's manifest can't say who is on which photo: nothing is guessed instead."""
     if len(manifests) > 1:
         raise ArchiveError(
-            f"The ZIP holds {len(manifests)} CSV files, and it is not clear which one is the manifest. "
+            f"The ZIP holds {len(manifests)} lists, and it is not clear which one is the manifest. "
             "Make it again with one of them."
         )
     (manifest,) = manifests

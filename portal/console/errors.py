@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.exc import DBAPIError
 
 from portal.accounts.services import AccountError
-from portal.batches.manifest import ManifestError
+from portal.batches.list_lines import ManifestError
 from portal.batches.opening import BatchError
 from portal.doctor import first_line
 from portal.duplicates.report import ReportError

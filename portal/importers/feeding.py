@@ -80,7 +80,7 @@ def feed(
             ManifestRow(line, photo.external_id, photo.name, (photo.path,))
             for line, photo in enumerate(photos, 1)
         )
-        add_manifest(session, batch, rows)
+        add_manifest(session, batch, rows, typed=False)
     sources = [SourcePhoto(DroppedFile(photo.path, 0), _noting(photo, not_taken)) for photo in photos]
     hand_over(session, batch, sources, store, tell)
     return batch

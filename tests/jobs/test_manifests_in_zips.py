@@ -85,12 +85,12 @@ def test_a_zip_with_two_manifests_is_refused(worker: Worker, bob: Visitor, sessi
     batch = drop_zip(bob, zipped({"a.csv": manifest, "b.csv": manifest, "1.jpg": picture(1)}))
     finish(worker)
     bob.get(f"/enrol/{batch}")
-    assert "The ZIP holds 2 CSV files" in bob.page.get_text(" ")
+    assert "The ZIP holds 2 lists" in bob.page.get_text(" ")
     assert progress(bob, batch)["status"] == "done"
     broken = drop_zip(bob, zipped({"a.csv": b"a,b\n1,2\n", "1.jpg": picture(1)}))
     finish(worker)
     bob.get(f"/enrol/{broken}")
-    assert "names no column that is known" in bob.page.get_text(" ")
+    assert "Which column is the external ID?" in bob.page.get_text(" ")
     assert archive_files() == []
     assert_sound(session, {batch: 0, broken: 0})
 
@@ -103,8 +103,8 @@ def test_a_zip_with_two_manifests_is_refused(worker: Worker, bob: Visitor, sessi
         ([part("../list.csv", b"id,name,photo\nA1,Anna,P0/1.jpg\n")], "list.csv can't be read"),
         ([part("list.csv", b"id,name,photo\nA1,Anna,P0/1.jpg\n", crc=1)], "list.csv"),
         ([part("list.csv", zipped({"list.csv": b"id,name,photo\n"}))], "list.csv"),
-        ([part("list.csv", b"id,name,photo\n"), part("x/LIST.CSV", b"id\n")], "The ZIP holds 2 CSV files"),
-        ([part("list.csv", b"id,name,photo\n"), part("list.csv", b"id\n")], "The ZIP holds 2 CSV files"),
+        ([part("list.csv", b"id,name,photo\n"), part("x/LIST.CSV", b"id\n")], "The ZIP holds 2 lists"),
+        ([part("list.csv", b"id,name,photo\n"), part("list.csv", b"id\n")], "The ZIP holds 2 lists"),
         ([part("list.csv", b"")], "The manifest is empty."),
     ],
     ids=["encrypted", "too large", "unsafe", "damaged", "a ZIP by another name", "two", "twice", "empty"],

@@ -34,7 +34,8 @@ from portal.api.problems import Problem, ProblemDetails, answer
 from portal.api.schemas import CursorQuery
 from portal.batches import announcing, correcting, manifest_rows, receiving_archives, services
 from portal.batches.announcing import DroppedFile
-from portal.batches.manifest import MAX_MANIFEST_BYTES, ManifestError, read_manifest
+from portal.batches.list_lines import ManifestError
+from portal.batches.manifest import MAX_MANIFEST_BYTES, read_manifest
 from portal.batches.models import Batch as BatchRow
 from portal.batches.naming import normal_path
 from portal.batches.opening import BatchError, NotOpen

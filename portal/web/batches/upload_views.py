@@ -11,13 +11,16 @@ from flask.typing import ResponseReturnValue
 from portal.accounts.roles import Permission
 from portal.batches import announcing, manifest_rows, receiving_archives, services
 from portal.batches.announcing import AnnouncedItem, DroppedFile
-from portal.batches.manifest import MAX_MANIFEST_BYTES, ManifestError, read_manifest
+from portal.batches.columns import Column, columns_of
+from portal.batches.list_lines import ManifestError
+from portal.batches.manifest import MAX_MANIFEST_BYTES, read_manifest
 from portal.batches.models import BatchArchive
 from portal.batches.naming import normal_path
 from portal.batches.opening import BatchError
 from portal.batches.reading import read_manifest_head, read_names
 from portal.batches.reasons import words_of
 from portal.batches.receiving import receive
+from portal.batches.spreadsheets import BEGINNINGS, MAX_SPREADSHEET_BYTES
 from portal.database import LARGEST_NUMBER
 from portal.extensions import db
 from portal.http.arrivals import stored_arrivals
@@ -38,7 +41,7 @@ blueprint.register_error_handler(ManifestError, refused)
 
 
 @blueprint.post("/enrol/reading")
-@accepts_upload(MIB)
+@accepts_upload(MAX_SPREADSHEET_BYTES + MIB)
 @requires(Permission.ENROL)
 def reading() -> ResponseReturnValue:
     """How the names of what was dropped would be read: a part of the page."""
@@ -46,15 +49,20 @@ def reading() -> ResponseReturnValue:
     head = request.files.get("manifest")
     if head is not None:
         content = head.stream.read(MANIFEST_HEAD_BYTES)
-        read = read_manifest_head(
-            db.session(), current_organization(), content, len(content) == MANIFEST_HEAD_BYTES
-        )
+        cut = len(content) == MANIFEST_HEAD_BYTES
+        if content.startswith(BEGINNINGS):
+            # A spreadsheet can't be read from its beginning alone.
+            content, cut = content + head.stream.read(), False
+        chosen = _columns(request.form.get("columns", ""))
+        read = read_manifest_head(db.session(), current_organization(), content, cut, chosen)
     else:
         paths = [normal_path(path) for path in _json(request.form.get("paths", "[]"), str)]
         if len(paths) > MOST_SAMPLED_PATHS:
             abort(400)
         read = read_names(db.session(), current_organization(), paths, grouping, label)
-    return render_template("batches/_reading.html", reading=read, known=known_of(request.form))
+    return render_template(
+        "batches/_reading.html", reading=read, known=known_of(request.form), uses=list(Column)
+    )
 
 
 @blueprint.post("/enrol/start")
@@ -80,12 +88,17 @@ def start() -> ResponseReturnValue:
 def manifest(batch_id: int) -> ResponseReturnValue:
     """Take the list of who is on which photo."""
     batch = find(batch_id)
+    fields = {"columns": "", "folder": ""}
     with photo_store().temporary_file() as file:
         for part in form_parts(request):
+            if part.name in fields:
+                fields[part.name] = part.text()
             while part.name == "manifest" and (chunk := part.read(CHUNK_BYTES)):
                 file.write(chunk)
         file.seek(0)
-        rows = manifest_rows.add_manifest(db.session(), batch, read_manifest(file))
+        read = read_manifest(file, _columns(fields["columns"]))
+        folder = normal_path(fields["folder"])
+        rows = manifest_rows.add_manifest(db.session(), batch, read, folder=folder)
     return {"rows": rows}
 
 
@@ -151,6 +164,14 @@ def archive_piece(batch_id: int, archive_id: int) -> ResponseReturnValue:
     before = receiving_archives.resume_archive(session, batch, archive, store)
     size = receiving_archives.receive_piece(session, batch, archive, offset, request.stream, store)
     return {"received_bytes": size}, 200 if offset == before else 409
+
+
+def _columns(text: str) -> list[Column] | None:
+    """What staff chose the columns to be; 400 for nonsense."""
+    try:
+        return columns_of(text)
+    except ValueError:
+        abort(400)
 
 
 def _json(text: str, kind: type, name: str = "") -> list[Any]:

@@ -22,7 +22,7 @@ from wtforms import ValidationError
 
 from portal.accounts.roles import Permission
 from portal.batches import correcting, services
-from portal.batches.manifest import ManifestError
+from portal.batches.list_lines import ManifestError
 from portal.batches.models import Batch, BatchItem, Decision, ItemState, KnownPeople
 from portal.batches.naming import Grouping, Label
 from portal.batches.opening import BatchError, NotOpen

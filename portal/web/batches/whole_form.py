@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from portal.audit.services import Actor
 from portal.batches.announcing import AT_ONCE, DroppedFile, announce, announce_all
 from portal.batches.guessing import UnclearNames, guess
-from portal.batches.manifest import MAX_MANIFEST_BYTES, read_manifest
+from portal.batches.manifest import MAX_MANIFEST_BYTES, is_list, read_manifest
 from portal.batches.manifest_rows import add_manifest
 from portal.batches.models import Batch, KnownPeople
 from portal.batches.naming import Grouping, Label, is_system_file, normal_path
@@ -90,7 +90,7 @@ class WholeForm:
             part.skip()  # an input that was left empty
         elif is_system_file(path):
             self._left_out += 1
-        elif path.lower().endswith(".csv"):
+        elif is_list(path):
             self._take_manifest(part, path)
         elif path.lower().endswith(".zip"):
             archive = self._stage(part, path, MAX_ARCHIVE_BYTES)
@@ -155,7 +155,7 @@ class WholeForm:
 
     def _take_manifest(self, part: FormPart, path: str) -> None:
         if self._manifest is not None:
-            raise BatchError(f"{path} is a second CSV file. Only one can say who is on which photo.")
+            raise BatchError(f"{path} is a second list. Only one can say who is on which photo.")
         self._manifest = self._temporary.enter_context(self._store.temporary_file())
         while chunk := part.read(CHUNK_BYTES):
             self._manifest.write(chunk)

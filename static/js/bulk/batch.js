@@ -38,10 +38,10 @@ function offerToGoOn(element) {
  */
 function problemOf({ hasPhotos, manifests, refused }, hasManifest) {
   if (manifests.length > 1 && !hasManifest) {
-    return "There are several CSV files. Drop only the one that says who is on which photo.";
+    return "There are several lists. Drop only the one that says who is on which photo.";
   }
   if (hasPhotos) return "";
-  if (manifests.length > 0) return "Drop the manifest together with the photos that it names.";
+  if (manifests.length > 0) return "Drop the list together with the photos that it names.";
   const [first] = refused;
   return first ? `${first.path}: ${first.words}` : "There is no photo in what was dropped.";
 }

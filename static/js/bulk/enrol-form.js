@@ -3,7 +3,7 @@ import { announce, fresh, showPage } from "../page.js";
 import { sendSelection } from "./batch.js";
 import { Courier, Stopped } from "./courier.js";
 import { DropZone } from "./drop-zone.js";
-import { isHidden, Selection } from "./selection.js";
+import { isHidden, isTextList, Selection } from "./selection.js";
 import { count, grouped, size } from "./words.js";
 import { namesInZip } from "./zip-names.js";
 
@@ -56,7 +56,10 @@ class EnrolForm {
    * @param {Problem[]} unread
    */
   async #add(files, unread) {
+    const lists = this.#selection.manifests.length;
     const repeated = this.#selection.add(files);
+    // What was chosen for another list says nothing of this one.
+    if (this.#selection.manifests.length !== lists) delete this.#chosen.columns;
     this.#selection.refused.push(...unread);
     this.#show(repeated);
     const selection = this.#selection;
@@ -87,6 +90,7 @@ class EnrolForm {
    */
   #remove(list, item) {
     list.splice(list.indexOf(item), 1);
+    delete this.#chosen.columns;
     this.#show(0);
     this.zone.focus();
     this.#ask();
@@ -111,7 +115,7 @@ class EnrolForm {
     this.part("several-manifests").hidden = selection.manifests.length < 2;
     this.part("special").replaceChildren(
       ...selection.manifests.map((item) =>
-        this.#rowOf(selection.manifests, item, "The manifest: it says who is on which photo."),
+        this.#rowOf(selection.manifests, item, "The list: it says who is on which photo."),
       ),
       ...selection.archives.map((item) => this.#rowOf(selection.archives, item, insideInWords(item))),
     );
@@ -149,7 +153,7 @@ class EnrolForm {
     if (!selection.hasPhotos || selection.manifests.length > 1) {
       this.reading.replaceChildren();
       const alone = !selection.hasPhotos && selection.manifests.length === 1;
-      this.#say(alone ? "Drop the photos that the manifest names, too." : "");
+      this.#say(alone ? "Drop the photos that the list names, too." : "");
       return;
     }
     this.reading.setAttribute("aria-busy", "true");
@@ -182,7 +186,11 @@ class EnrolForm {
     data.append("total", String(paths.length));
     data.append("bytes", String(selection.bytes));
     const [manifest] = selection.manifests;
-    if (manifest) data.append("manifest", manifest.file.slice(0, MANIFEST_START_BYTES), manifest.file.name);
+    if (manifest) {
+      const { file } = manifest;
+      data.append("columns", this.#chosen.columns ?? "");
+      data.append("manifest", isTextList(file) ? file.slice(0, MANIFEST_START_BYTES) : file, file.name);
+    }
     return data;
   }
 
@@ -191,6 +199,11 @@ class EnrolForm {
    * @param {string} name
    */
   #choose(name) {
+    if (name === "columns") {
+      this.#chosen.columns = this.#shownColumns();
+      this.#ask();
+      return;
+    }
     const names = name === "known" ? ["known"] : ["grouping", "label"];
     for (const each of names) this.#chosen[each] = this.#shown(each);
     this.#ask();
@@ -203,13 +216,20 @@ class EnrolForm {
     return input?.value ?? CHOICES[name];
   }
 
+  #shownColumns() {
+    /** @type {NodeListOf<HTMLSelectElement>} */
+    const selects = this.reading.querySelectorAll("select[name=columns]");
+    return [...selects].map(({ value }) => value).join(",");
+  }
+
   /** @param {string} html */
   #showReading(html) {
     const active = /** @type {HTMLInputElement} */ (document.activeElement);
     const focused = this.reading.contains(active) ? active : null;
     const { body } = new DOMParser().parseFromString(html, "text/html");
     this.reading.replaceChildren(...body.childNodes);
-    if (focused?.name) this.reading.querySelector(`[name="${focused.name}"][value="${focused.value}"]`)?.focus();
+    if (focused?.id) this.reading.querySelector(`#${focused.id}`)?.focus();
+    this.#selection.columns = this.#shownColumns();
     // What has to be asked is answered first.
     this.button.disabled = this.reading.querySelector("[data-undecided]") !== null;
     const said = this.reading.querySelector("[data-announce]")?.dataset.announce ?? "";

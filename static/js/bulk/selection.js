@@ -10,6 +10,9 @@ const SYSTEM_FOLDERS = new Set([
   ...["__macosx", "@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin", "@recycle", "@recently-snapshot"],
   ...["@__thumb", "$recycle.bin", "recycler", "system volume information", "lost+found"],
 ]);
+// Lists that are text, and those that are not; the last two can't be read, which is said.
+const TEXT_LISTS = [".csv", ".tsv", ".txt"];
+const LISTS = [...TEXT_LISTS, ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers", ".gsheet"];
 
 /**
  * @typedef {{path: string, file: File}} Named
@@ -35,6 +38,8 @@ export class Selection {
   archives = [];
   /** @type {Named[]} */
   manifests = [];
+  /** What the columns of the manifest are, from left to right, as it was shown. */
+  columns = "";
   /** @type {Problem[]} */
   refused = [];
   /** @type {Set<string>} */
@@ -48,7 +53,7 @@ export class Selection {
     let repeated = 0;
     for (const { path, file } of files) {
       if (isHidden(path)) this.#hidden.add(path);
-      else if (isNamed(file, ".csv")) repeated += this.#keep(this.manifests, { path, file });
+      else if (LISTS.some((ending) => isNamed(file, ending))) repeated += this.#keep(this.manifests, { path, file });
       else if (isNamed(file, ".zip")) repeated += this.#keep(this.archives, { path, file, names: null });
       else repeated += this.#addPhoto(path, file);
     }
@@ -116,6 +121,14 @@ export class Selection {
     for (const { file } of [...this.archives, ...this.manifests]) sum += file.size;
     return sum;
   }
+}
+
+/**
+ * Whether the beginning of a list tells how it is read.
+ * @param {File} file
+ */
+export function isTextList(file) {
+  return TEXT_LISTS.some((ending) => isNamed(file, ending));
 }
 
 /**

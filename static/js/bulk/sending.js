@@ -69,7 +69,10 @@ export class Sending {
   constructor(selection, courier, hasManifest, anotherManifest) {
     this.selection = selection;
     this.courier = courier;
-    this.manifest = hasManifest ? null : selection.manifests[0]?.file;
+    const [list] = selection.manifests;
+    this.manifest = hasManifest ? null : list?.file;
+    this.columns = selection.columns;
+    this.folder = list ? list.path.slice(0, Math.max(0, list.path.lastIndexOf("/"))) : "";
     this.anotherManifest = anotherManifest;
     this.progress = new Progress();
     this.progress.dropped = this.progress.photos = selection.photos.size;
@@ -122,6 +125,8 @@ export class Sending {
       const words = await this.#sendOneManifest(this.manifest);
       if (words) this.progress.step = "another manifest";
       this.manifest = words ? await this.anotherManifest(words) : null;
+      // What the columns are was said of the first one.
+      this.columns = "";
     }
   }
 
@@ -133,6 +138,8 @@ export class Sending {
     const content = await contentOf(file);
     if (!content) return `${file.name}: ${GONE}`;
     const form = new FormData();
+    form.append("columns", this.columns);
+    form.append("folder", this.folder);
     form.append("manifest", content, file.name);
     return (await this.courier.post("/manifest", form)).words;
   }

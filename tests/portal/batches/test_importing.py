@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.batches.importing import RECEIVED_AT_ONCE, find_photos, find_source, import_source
-from portal.batches.manifest import ManifestError
+from portal.batches.list_lines import ManifestError
 from portal.batches.models import Batch, KnownPeople
 from portal.batches.naming import Grouping, Label
 from portal.batches.opening import BatchError
@@ -383,17 +383,17 @@ def test_a_manifest_that_was_broken_off_goes_on(session: Session, hand_over: Han
 def test_nothing_to_import_is_told(session: Session, hand_over: Hand, folder: Path) -> None:
     with pytest.raises(BatchError, match=f"^{folder}/none does not exist"):
         hand_over(folder / "none")
-    lay(folder, {"notes.txt": b"x", ".hidden.jpg": b"x"})
+    lay(folder, {"notes.md": b"x", ".hidden.jpg": b"x"})
     with pytest.raises(BatchError, match="neither a folder nor a ZIP"):
-        hand_over(folder / "notes.txt")
-    (folder / "notes.txt").unlink()
+        hand_over(folder / "notes.md")
+    (folder / "notes.md").unlink()
     with pytest.raises(BatchError, match="There is no photo"):
         hand_over(folder)
     lay(folder, {"a.csv": b"id,name,photo\nA-1,Ana,a.jpg\n"})
     with pytest.raises(BatchError, match="There is no photo"):
         hand_over(folder / "a.csv")
     lay(folder, {"a.jpg": picture(1), "b.csv": b""})
-    with pytest.raises(BatchError, match="holds 2 CSV files"):
+    with pytest.raises(BatchError, match="holds 2 lists"):
         hand_over(folder)
     with pytest.raises(ManifestError, match="The manifest is empty"):
         hand_over(folder / "b.csv")

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.batches.models import BatchItem
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from tests.make.batches import (
@@ -92,12 +94,53 @@ def test_a_manifest_is_read_from_its_beginning(bob: Visitor) -> None:
     rows = "".join(f"E{number},Someone,{number}.jpg\n" for number in range(5000))
     head = ("external_id,name,photo,floor\n,Nobody,x.jpg\n" + rows).encode()[: 64 * 1024]
     read = shown(reading(bob, manifest=(io.BytesIO(head), "list.csv")))
-    assert "floor not used" in read
     assert "There is no external ID." in read
     assert "E0 Someone 0.jpg" in read
-    response = bob.call("/enrol/reading", data={"manifest": (io.BytesIO(b"a,b\n1,2\n"), "list.csv")})
-    assert response.status_code == 422
-    assert "names no column that is known" in response.get_json()["error"]
+
+
+def test_columns_that_are_not_clear_are_asked_with_samples(bob: Visitor) -> None:
+    content = b"Number,ID,Name,Photo\n1,KX77,Anna Ask,a.jpg\n2,KX78,Bo Berg,b.jpg\n"
+    asked = reading(bob, manifest=(io.BytesIO(content), "list.csv"))
+    assert "Several columns could be the external ID." in shown(asked)
+    assert "KX77 · KX78" in shown(asked)
+    assert "The first rows of what would be enrolled" not in shown(asked)
+    columns = "not_used,external_id,name,photo"
+    chosen = reading(bob, columns=columns, manifest=(io.BytesIO(content), "list.csv"))
+    assert "It is not clear" not in shown(chosen)
+    assert "KX77 Anna Ask a.jpg" in shown(chosen)
+    again = reading(bob, columns="not_used,name,name,photo", manifest=(io.BytesIO(content), "list.csv"))
+    assert "Choose one column as name, not several." in shown(again)
+    sent = {"columns": "nonsense", "manifest": (io.BytesIO(content), "list.csv")}
+    assert bob.call("/enrol/reading", data=sent).status_code == 400
+
+
+def test_a_spreadsheet_is_read_whole_and_what_is_held_up_is_shown_first(bob: Visitor, cases: Path) -> None:
+    content = (cases / "list_is_xlsx" / "staff list.xlsx").read_bytes()
+    read = shown(reading(bob, manifest=(io.BytesIO(content), "staff list.xlsx")))
+    assert "E7001 Anna Lind 7001.jpg" in read
+    broken = bob.call("/enrol/reading", data={"manifest": (io.BytesIO(content[:5000]), "a.xlsx")})
+    assert broken.status_code == 422
+    assert "The spreadsheet can't be read" in broken.get_json()["error"]
+    damaged = b"external_id,name,photo\nA,Anna,a.jpg\n2.02312E+11,Bo,b.jpg\na,Ann,c.jpg\n"
+    read = shown(reading(bob, manifest=(io.BytesIO(damaged), "list.csv")))
+    assert "Excel has shortened the external ID to 2.02312E+11" in read
+    assert "but for capital letters (A)" in read
+
+
+def test_what_was_chosen_for_the_columns_is_what_is_enrolled(bob: Visitor, session: Session) -> None:
+    batch = start(bob, grouping="auto", label="auto")
+    content = b"Number,ID,Name,Photo\n1,KX77,Anna Ask,D:\\class\\a.jpg\n"
+    sent = {
+        "columns": "not_used,external_id,name,photo",
+        "folder": "upload",
+        "manifest": (io.BytesIO(content), "list.csv"),
+    }
+    assert bob.call(f"/enrol/{batch}/manifest", data=sent).get_json() == {"rows": 1}
+    # The list lay beside the photo, whatever the folder was called where it was written.
+    (item,) = announce(bob, batch, {"upload/a.jpg": picture(1)})
+    assert item["state"] == "expected"
+    rows = session.scalars(select(BatchItem).where(BatchItem.batch_id == batch)).all()
+    assert [(row.external_id, row.name) for row in rows] == [("KX77", "Anna Ask")]
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_each_file_that_is_no_photo_is_told(
         bob,
         ("A/text.jpg", b"dear all"),
         ("A/zip.jpg", zipped({"x": b"x"})),
-        ("A/jpeg.txt", picture(2)),
+        ("A/jpeg.md", picture(2)),
         ("A/large.jpg", large),
         ("A/exactly.jpg", large[:-1]),
         ("B/empty.jpg", b""),
@@ -195,7 +195,7 @@ def test_each_file_that_is_no_photo_is_told(
     assert fates(session, batch) == {
         "A/text.jpg": "attention not_an_image",
         "A/zip.jpg": "attention not_an_image",
-        "A/jpeg.txt": "received",
+        "A/jpeg.md": "received",
         "A/large.jpg": "attention too_large",
         "A/exactly.jpg": "received",
         "B/empty.jpg": "attention empty",
@@ -244,13 +244,13 @@ def test_a_zip_that_is_none_is_told(worker: Worker, bob: Visitor, session: Sessi
         ({"photos": [(b"x", ".DS_Store")]}, "Choose photos, or a ZIP of them."),
         (
             {"photos": [(picture(1), "a.jpg"), (MANIFEST, "a.csv"), (MANIFEST, "b.csv"), (b"x", "b.jpg")]},
-            "b.csv is a second CSV file. Only one can say who is on which photo.",
+            "b.csv is a second list. Only one can say who is on which photo.",
         ),
         (
             {"photos": [(picture(1), "a.jpg"), (MANIFEST, "a.csv")], "manifest": [(MANIFEST, "b.csv")]},
-            "b.csv is a second CSV file.",
+            "b.csv is a second list.",
         ),
-        ({"photos": [(picture(1), "a.jpg"), (b"a,b\n1,2\n", "a.csv")]}, "Line 1 names no column"),
+        ({"photos": [(picture(1), "a.jpg"), (b"a,b\n1,2\n", "a.csv")]}, "Which column is the external ID?"),
         (
             {"photos": [(picture(1), "a.jpg")], "manifest": [(MANIFEST + b'C1,"Carl,c.jpg', "a.csv")]},
             "a quotation mark is opened and not closed",
