@@ -12,7 +12,8 @@ def word_of(header: str) -> str:
     """A header as it is compared: without case, accents, spaces and signs."""
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", header).casefold())
     plain = "".join(one for one in decomposed if not unicodedata.combining(one))
-    return NEGLIGIBLE.sub("", plain)
+    # N°, Nº and № are all "no".
+    return NEGLIGIBLE.sub("", plain.replace("°", "o"))
 
 
 def _words(text: str) -> frozenset[str]:
@@ -45,7 +46,7 @@ ID_WORDS = _words(
     "id externo,número de empleado,no empleado,n° empleado,número de estudiante,número de alumno,"
     "número de control,código de alumno,código de estudiante,código estudiante,identificador,"
     "identificación,id estudiante,id alumno,id empleado,carnet,carné,cédula,dni,id aluno,"
-    "número de aluno,n° aluno,número do aluno,número mecanográfico,código do aluno,código de empleado,"
+    "número de aluno,no aluno,número do aluno,número mecanográfico,código do aluno,código de empleado,"
     "identificação,id funcionário,registro acadêmico,"
     # Italian, Dutch, Scandinavian, Finnish
     "matricola,numero matricola,identificativo,codice studente,studentnummer,personeelsnummer,"

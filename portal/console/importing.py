@@ -11,7 +11,10 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
+from portal.batches.columns import Column
 from portal.batches.importing import find_photos, find_source, import_source
+from portal.batches.list_lines import ManifestError
+from portal.batches.manifest import UnclearColumns
 from portal.batches.models import KnownPeople
 from portal.batches.naming import Grouping, Label
 from portal.batches.progress import Progress
@@ -25,6 +28,7 @@ from portal.console.common import (
     the_organization,
 )
 from portal.console.exit_codes import ExitCode
+from portal.console.list_columns import columns_in, question_of
 from portal.console.options import data_dir_option, example, json_option, organization_option
 from portal.extensions import db
 from portal.importers.compreface import CompreFace
@@ -45,11 +49,12 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Options:
-    """How photos are read and people met; None and ADD: as it is where nothing was said."""
+    """How photos and lists are read and people met; None and ADD: as it is where nothing was said."""
 
     grouping: Grouping | None
     label: Label | None
     known: KnownPeople
+    columns: Sequence[Column] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,12 @@ class Imported:
     help="What those names are.  [default: taken from the names]",
 )
 @click.option(
+    "--columns",
+    metavar="USE,USE,…",
+    help="What the columns of the list are, from left to right: external_id, name, first_name, last_name, "
+    "photo, or - for one that is not used.  [default: taken from the header]",
+)
+@click.option(
     "--known",
     type=click.Choice([known.value for known in KnownPeople]),
     default=KnownPeople.ADD.value,
@@ -103,6 +114,7 @@ def import_command(
     slug: str,
     grouping: str | None,
     label: str | None,
+    columns: str | None,
     known: str,
     api_key_env: str | None,
     collection: str | None,
@@ -112,9 +124,10 @@ def import_command(
 ) -> None:
     """Enrol many: from photos, an export or another system.
 
-    Photos come in a folder or a ZIP with one folder or one file per person, or with a CSV manifest. Other
-    things are known by themselves: an export of a portal (.zip), CompreFace (its address, or a dump, .sql),
-    a folder of DeepFace or face_recognition with its pickles, the database of an InsightFace Server.
+    Photos come in a folder or a ZIP with one folder or one file per person, or with a list (Excel,
+    OpenDocument, CSV). Other things are known by themselves: an export of a portal (.zip), CompreFace (its
+    address, or a dump, .sql), a folder of DeepFace or face_recognition with its pickles, the database of an
+    InsightFace Server.
 
     Running it again is safe: photos that are already there are not enrolled twice, and an interrupted import
     goes on. The exit code is 3 where something is not taken or photos need attention.
@@ -122,7 +135,10 @@ def import_command(
     # While the portal is not up it is no news that Redis does not answer; the command says so at its end.
     logging.getLogger("portal.queues").setLevel(logging.ERROR)
     options = Options(
-        Grouping(grouping) if grouping else None, Label(label) if label else None, KnownPeople(known)
+        Grouping(grouping) if grouping else None,
+        Label(label) if label else None,
+        KnownPeople(known),
+        columns_in(columns),
     )
     with application(data_dir, allowed=[api_key_env] if api_key_env else []):
         organization = the_organization(slug)
@@ -165,6 +181,8 @@ def _import(
     export = foreign is None and is_export(path)
     if (foreign or export) and (options.grouping or options.label):
         raise click.UsageError("--grouping and --label are for photos whose names say who is on them.")
+    if (foreign or export) and options.columns:
+        raise click.UsageError("--columns is for a list with photos.")
     if export and options.known != KnownPeople.ADD:
         raise click.UsageError(
             "--known is not for exports: what is missing of people who are here is added to them."
@@ -207,7 +225,12 @@ def _import_foreign(
 
 def _import_photos(session: Session, organization: Organization, path: Path, options: Options) -> Imported:
     where = find_source(path.parent if path.suffix.lower() in PICKLES else path)
-    photos = find_photos(where)
+    if options.columns and where.manifest is None:
+        raise click.UsageError("--columns is for a list with photos that lie in a folder.")
+    try:
+        photos = find_photos(where, options.columns)
+    except UnclearColumns as unclear:
+        raise ManifestError(question_of(unclear)) from unclear
     pickles = pickles_in(where.folder) if where.path == where.folder else []
     not_taken = without_photos(pickles, where.folder, photos)
     progress = watched(
@@ -223,6 +246,7 @@ def _import_photos(session: Session, organization: Organization, path: Path, opt
             label=options.label,
             known=options.known,
             tell=tell,
+            columns=options.columns,
         ),
     )
     return _of_batch(session, progress, not_taken)

@@ -217,6 +217,22 @@ def test_imports_a_zip_by_what_its_options_say(data_dir: Path, tmp_path: Path) -
     assert [path.name for path in (data_dir / "photos/archives").iterdir()] == ["1.zip"]
 
 
+def test_asks_what_the_columns_of_a_list_are_and_imports_what_is_said(data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(picture())
+    (tmp_path / "list.csv").write_text("Number,ID,Name,Photo\n1,KX77,Ana,A.JPG\n")
+    command = ("import", str(tmp_path / "list.csv"), "--organization", "clinica-sao-jose")
+    asked = refused(portal(data_dir, *command))
+    assert "Several columns could be the external ID." in asked
+    assert "2. ID: KX77" in asked
+    assert "-,-,name,photo" in asked
+    assert "A column is one of external_id" in refused(portal(data_dir, *command, "--columns", "x,y"))
+    done = portal(data_dir, *command, "--columns", "-,external_id,name,photo")
+    assert (done.returncode, done.stderr) == (0, "")
+    with sqlite3.connect(data_dir / "portal.sqlite3") as connection:
+        rows = connection.execute("SELECT external_id, name, state FROM batch_item").fetchall()
+    assert rows == [("KX77", "Ana", "received")]
+
+
 def test_says_why_nothing_is_imported(data_dir: Path, tmp_path: Path) -> None:
     photos = tmp_path / "people"
     photos.mkdir()
@@ -231,7 +247,7 @@ def test_says_why_nothing_is_imported(data_dir: Path, tmp_path: Path) -> None:
     (photos / "list.csv").write_text("surname,first name\nLima,Ana\n")
     assert "external ID" in told(photos)
     (photos / "other.csv").write_text("id,name,photo\n")
-    assert f"{photos} holds 2 CSV files." in told(photos)
+    assert f"{photos} holds 2 lists." in told(photos)
     with sqlite3.connect(data_dir / "portal.sqlite3") as connection:
         assert connection.execute("SELECT count(*) FROM batch").fetchone() == (0,)
 
