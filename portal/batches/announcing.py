@@ -134,7 +134,8 @@ def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list
     found: dict[int, BatchItem | str] = {}
     strangers: dict[str, dict[str, Any]] = {}
     best = [rows.best(file, key) for file, key in zip(files, keys, strict=True)]
-    for number in sorted(range(len(files)), key=lambda number: not _is_exact(best[number], keys[number])):
+    exact = [_is_exact(item, file.path) for item, file in zip(best, files, strict=True)]
+    for number in sorted(range(len(files)), key=lambda number: not exact[number]):
         file, item = files[number], best[number]
         path = key_of_another(file.path, file.mark)
         if isinstance(item, BatchItem) and item.dropped_path in (None, path):
@@ -148,7 +149,7 @@ def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list
             continue
         reason = item if isinstance(item, ItemReason) else ItemReason.TWO_FILES
         if isinstance(item, BatchItem):
-            if not _is_exact(item, keys[number]) and _is_exact(item, key_of_photo(item.dropped_path or "")):
+            if not exact[number] and _is_exact(item, item.dropped_path or ""):
                 reason = ItemReason.NOT_IN_MANIFEST
             elif item.state == ItemState.EXPECTED:
                 # It is not known which of the two is meant: neither is taken.
@@ -166,8 +167,8 @@ def _match(session: Session, batch: Batch, files: Sequence[DroppedFile]) -> list
     return [_announced(known[item] if isinstance(item, str) else item) for item in ordered]
 
 
-def _is_exact(item: BatchItem | ItemReason, file_key: str) -> bool:
-    return isinstance(item, BatchItem) and has_same_suffix(file_key, item.path_key)
+def _is_exact(item: BatchItem | ItemReason, path: str) -> bool:
+    return isinstance(item, BatchItem) and has_same_suffix(path, item.path)
 
 
 class _Rows:

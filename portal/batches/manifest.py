@@ -44,11 +44,14 @@ TOGETHER = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 
 
 class UnclearColumns(ManifestError):
-    """What the columns are is not clear: someone has to choose. `columns` has a proposal."""
+    """What the columns are is not clear: someone has to choose.
 
-    def __init__(self, question: str, columns: tuple[ReadColumn, ...]) -> None:
-        super().__init__(question)
-        self.columns = columns
+    `question` is what to choose, `columns` has a proposal.
+    """
+
+    def __init__(self, message: str, question: str, columns: tuple[ReadColumn, ...]) -> None:
+        super().__init__(message)
+        self.question, self.columns = question, columns
 
 
 @dataclass(frozen=True)
@@ -241,7 +244,8 @@ def _manifest(rows: Rows, chosen: Sequence[Column] | None, delimiter: str, lines
     )
     if question:
         found = ", ".join(f"“{cell[:40]}”" for cell in header[:8]) + (", …" if len(header) > 8 else "")
-        raise UnclearColumns(f"{question} Line {line} names these columns: {found}. {NEEDED}", columns)
+        message = f"{question} Line {line} names these columns: {found}. {NEEDED}"
+        raise UnclearColumns(message, question, columns)
     return Manifest(columns, _read_rows(rows, uses), delimiter, lines)
 
 

@@ -82,9 +82,9 @@ def is_end_of(file_key: str, key: str) -> bool:
     return same and (longer == stem or longer.endswith(f"/{stem}"))
 
 
-def has_same_suffix(file_key: str, key: str) -> bool:
-    """Whether a file's suffix is the one in the list."""
-    return _divided(file_key)[1] == _divided(key)[1]
+def has_same_suffix(path: str, name: str) -> bool:
+    """Whether a file has the very suffix that a name in a list has: of two files it is the one meant."""
+    return _divided(path)[1] == _divided(name)[1] and path[-4:].casefold() == name[-4:].casefold()
 
 
 def means(key: str, file_key: str) -> bool:

@@ -105,7 +105,7 @@ def read_manifest_head(
     try:
         manifest = read_manifest(io.BytesIO(head), chosen)
     except UnclearColumns as unclear:
-        return Reading(None, False, [], 0, 0, unclear.columns, str(unclear))
+        return Reading(None, False, [], 0, 0, unclear.columns, unclear.question)
     found: list[ManifestRow] = []
     try:
         found += islice(manifest, SAMPLED)

@@ -1,6 +1,6 @@
 """A program of its own that writes the rows of a spreadsheet (standard input) as lines of JSON.
 
-It is run as a child with limits of memory and time: a workbook of a few kilobytes can claim 17 thousand
+It is run as a child with limits of memory, time and disk: a workbook of a few kilobytes can claim 17 thousand
 million cells. A line is the name of a sheet, or the cells of its next row; hidden sheets are left out.
 """
 
@@ -14,7 +14,8 @@ from datetime import date, datetime, time, timedelta
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 MEMORY_BYTES = 1536 * 1024**2
-CPU_SECONDS = 60
+CPU_SECONDS = 30
+MOST_WRITTEN_BYTES = 256 * 1024**2
 # Excel keeps 15 digits of a number; what it shows of longer ones is not what was typed.
 EXACT_BELOW = 1e15
 
@@ -35,6 +36,7 @@ def main() -> None:
     for limit, most in (
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_FSIZE, MOST_WRITTEN_BYTES),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (most, most))

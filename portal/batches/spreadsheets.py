@@ -16,7 +16,7 @@ from portal.storage import Readable
 MAX_SPREADSHEET_BYTES = 32 * 1024**2
 # By these a spreadsheet is known: a ZIP, and Microsoft's compound file.
 BEGINNINGS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
-SECONDS = 90
+SECONDS = 60
 MOST_COLUMNS = 500
 PIECE = 1024**2
 SAVE_AS = 'Open it in Excel and choose "Save as", then "CSV UTF-8 (comma delimited)".'

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 from PIL import Image
 from playwright.sync_api import Dialog, Route, expect
 
@@ -156,6 +157,30 @@ def test_a_manifest_says_who_is_on_the_photos(
     start_enrolling(page, "Enrol 2 photos")
     expect_sent(page, "2 photos have arrived.")
     expect_done(page, enrolled=2)
+
+
+def test_what_the_columns_of_a_list_are_is_chosen(
+    bea: Staff, new_page: NewPage, faces: list[Path], tmp_path: Path, axe: str
+) -> None:
+    photo = Path(shutil.copy(faces[0], tmp_path / "one.jpg"))
+    book = Workbook()
+    assert book.active is not None
+    book.active.append(["Number", "ID", "Name", "Photo"])
+    book.active.append([1, "KX-77", "Una Stahl", r"D:\class\ONE.JPG"])
+    book.save(tmp_path / "list.xlsx")
+    page = new_page(bea)
+    page.goto("/enrol")
+    choose_files(page, "Choose files", photo, tmp_path / "list.xlsx")
+    expect_words(page, "Several columns could be the external ID.")
+    expect(page.get_by_role("button", name=ENROL)).to_be_disabled()
+    assert look_at(page, axe) == []
+    page.get_by_label("ID", exact=True).focus()
+    page.get_by_label("ID", exact=True).select_option(label="external ID")
+    expect(page.locator("#reading")).to_contain_text("Una Stahl")
+    expect(page.get_by_label("ID", exact=True)).to_be_focused()
+    start_enrolling(page, "Enrol 1 photo")
+    expect_sent(page, "1 photo has arrived.")
+    expect_done(page, enrolled=1)
 
 
 def test_a_manifest_that_turns_out_wrong_is_replaced_on_the_way(

@@ -271,3 +271,35 @@ def test_the_same_path_twice_in_a_list_is_one_photo(bob: Visitor, session: Sessi
     said = bob.call(f"/enrol/{named}/files", json={"files": listed}).get_json()["files"]
     assert len({item["id"] for item in said}) == 1
     assert_sound(session, {named: 2})
+
+
+@pytest.mark.parametrize(
+    ("rows", "files", "fate"),
+    [
+        # The name with its own suffix comes first.
+        ("A,q2.jpg", "x/q2.jpeg x/q2.jpg", {"q2.jpg": "expected", "x/q2.jpeg": "not_in_manifest"}),
+        ("A,q2", "q2.jpg q2.png", {"q2": "two_files", "q2.png": "two_files"}),
+        ("A,q2.png B,q2.jpg", "q2.jpg q2.png", {"q2.png": "expected", "q2.jpg": "expected"}),
+        # Two rows with longer paths: the photo alone does not say which.
+        (
+            "A,4A/1.jpg B,4B/1.jpg",
+            "1.jpg",
+            {"4A/1.jpg": "expected", "4B/1.jpg": "expected", "1.jpg": "two_rows"},
+        ),
+        ("A,4A/1.jpg B,4B/1.jpg", "4B/1.jpg", {"4A/1.jpg": "expected", "4B/1.jpg": "expected"}),
+        # Another class's pupil 1.
+        ("A,D:/4A/1.jpg", "4B/1.jpg", {"D:/4A/1.jpg": "expected", "4B/1.jpg": "not_in_manifest"}),
+        ("A,a.jpg;b.jpg", "B.JPEG a.jpg", {"a.jpg": "expected", "b.jpg": "expected"}),
+    ],
+)
+def test_names_in_lists_that_more_than_one_file_or_row_fits(
+    bob: Visitor, session: Session, rows: str, files: str, fate: dict[str, str]
+) -> None:
+    batch = start(bob, grouping="auto", label="auto")
+    give_manifest(bob, batch, "\n".join(["id,photo", *rows.split()]))
+    announce(bob, batch, dict.fromkeys(files.split(), b"x"))
+    found = {path: fate.split()[-1] for path, fate in fates(session, batch).items()}
+    assert found == fate
+    # Said again, nothing changes.
+    announce(bob, batch, dict.fromkeys(files.split(), b"x"))
+    assert {path: fate.split()[-1] for path, fate in fates(session, batch).items()} == fate

@@ -118,7 +118,7 @@ def test_a_spreadsheet_is_read_whole_and_what_is_held_up_is_shown_first(bob: Vis
     content = (cases / "list_is_xlsx" / "staff list.xlsx").read_bytes()
     read = shown(reading(bob, manifest=(io.BytesIO(content), "staff list.xlsx")))
     assert "E7001 Anna Lind 7001.jpg" in read
-    broken = bob.call("/enrol/reading", data={"manifest": (io.BytesIO(content[:5000]), "a.xlsx")})
+    broken = bob.call("/enrol/reading", data={"manifest": (io.BytesIO(content[:1000]), "a.xlsx")})
     assert broken.status_code == 422
     assert "The spreadsheet can't be read" in broken.get_json()["error"]
     damaged = b"external_id,name,photo\nA,Anna,a.jpg\n2.02312E+11,Bo,b.jpg\na,Ann,c.jpg\n"
