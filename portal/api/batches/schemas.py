@@ -197,8 +197,14 @@ class BatchPhotosForm(BaseModel):
 
 
 class ManifestForm(BaseModel):
-    """The list of who is on which photo, as CSV."""
+    """The list of who is on which photo, as a spreadsheet or CSV."""
 
+    columns: str = Field(
+        "",
+        description="What its columns are, from left to right: external_id, name, first_name, last_name, "
+        "photo, or - for one that is not used. Without it, the header says it.",
+        examples=["external_id,first_name,last_name,photo,-"],
+    )
     manifest: Binary
 
 

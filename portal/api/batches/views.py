@@ -34,6 +34,7 @@ from portal.api.problems import Problem, ProblemDetails, answer
 from portal.api.schemas import CursorQuery
 from portal.batches import announcing, correcting, manifest_rows, receiving_archives, services
 from portal.batches.announcing import DroppedFile
+from portal.batches.columns import Column, columns_of
 from portal.batches.list_lines import ManifestError
 from portal.batches.manifest import MAX_MANIFEST_BYTES, read_manifest
 from portal.batches.models import Batch as BatchRow
@@ -116,10 +117,13 @@ def list_batch_items(batch_id: int, query: ItemsQuery) -> Items:
 @accepts_upload(MAX_MANIFEST_BYTES, streamed=True)
 @operation(Scope.ENROL, "batches", {200: ManifestRows, 409: ProblemDetails}, form=ManifestForm)
 def send_manifest(batch_id: int) -> ManifestRows:
-    """Send the list of who is on which photo, as CSV: external_id, name, photo. It comes first."""
-    batch, came = _batch(batch_id), False
+    """Send the list of who is on which photo: external_id, name, photo. It comes first."""
+    batch, came, columns = _batch(batch_id), False, ""
     with photo_store().temporary_file() as file:
         for part in form_parts(request):
+            if part.name == "columns":
+                columns = part.text()
+                continue
             if part.name != "manifest":
                 raise Problem.of_field(part.name, "The manifest comes as manifest.")
             came = True
@@ -129,7 +133,15 @@ def send_manifest(batch_id: int) -> ManifestRows:
             raise Problem.of_field("manifest", "Send the manifest as manifest.")
         file.seek(0)
         refuse_revoked_key()
-        return ManifestRows(rows=manifest_rows.add_manifest(db.session(), batch, read_manifest(file)))
+        read = read_manifest(file, _columns(columns))
+        return ManifestRows(rows=manifest_rows.add_manifest(db.session(), batch, read))
+
+
+def _columns(text: str) -> list[Column] | None:
+    try:
+        return columns_of(text)
+    except ValueError as error:
+        raise Problem.of_field("columns", "A column is one of external_id, name, …, or -.") from error
 
 
 @blueprint.post("/<int:batch_id>/files")

@@ -85,6 +85,8 @@ def test_a_manifest_says_who_is_on_which_photo(worker: Worker, registry: Program
     too_early = registry.send("POST", f"{batch}/files", json={"files": [{"path": "1.jpg", "size_bytes": 1}]})
     assert too_early.status_code == 422
     manifest = b"external_id,name,photo\nA-1,Anna Bell,1.jpg\n"
+    refused = registry.post_form(f"{batch}/manifest", {"columns": "name,x"}, {"manifest": [manifest]})
+    assert refused.status_code == 422
     assert registry.post_form(f"{batch}/manifest", {}, {"manifest": [manifest]}).get_json() == {"rows": 1}
     send(registry, batch, {"scans/1.jpg": picture()})
     finish(worker)

@@ -42,9 +42,13 @@ def get_batch(batch_id: int) -> Call[Batch]:
     return Call("GET", f"/batches/{batch_id}", model(Batch))
 
 
-def send_manifest(batch_id: int, manifest: Source) -> Call[ManifestRows]:
-    """Send the list of who is on which photo, as CSV, before any photo is announced."""
-    form = Form(photos=[("manifest", upload_of(manifest))])
+def send_manifest(batch_id: int, manifest: Source, *, columns: str | None = None) -> Call[ManifestRows]:
+    """Send the list of who is on which photo, as a spreadsheet or CSV, before any photo is announced.
+
+    columns: what its columns are, from left to right, where the header does not say it:
+    "external_id,first_name,last_name,photo,-".
+    """
+    form = Form({"columns": columns}, photos=[("manifest", upload_of(manifest))])
     return Call("POST", f"/batches/{batch_id}/manifest", model(ManifestRows), form=form)
 
 
