@@ -408,3 +408,32 @@ def test_a_manifest_with_a_fault_at_its_end_begins_nothing(
     with pytest.raises(ManifestError, match="quotation mark"):
         hand_over(folder)
     assert batches(session) == 0
+
+
+@pytest.mark.parametrize(
+    ("case", "there"),
+    [
+        ("folder_synology", {"Anna Nas": 1, "Bo Nas": 1}),
+        ("folder_one_person", {"Anna Lindqvist": 2}),
+        ("zip_copies.zip", {"31001": 3}),
+        ("zip_pattern.zip", {"12345": 1, "12346": 1}),
+    ],
+)
+def test_folders_that_came_out_wrong(
+    hand_over: Hand, worker: Worker, session: Session, cases: Path, case: str, there: dict[str, int]
+) -> None:
+    hand_over(cases / case)
+    finish(worker)
+    assert people(session) == there
+
+
+def test_a_folder_that_may_be_a_class_is_asked_about_before_anything_is_begun(
+    hand_over: Hand, folder: Path, session: Session
+) -> None:
+    (folder / "4A").mkdir()
+    (folder / "4A" / "1.jpg").write_bytes(picture(1))
+    with pytest.raises(BatchError, match="--grouping both"):
+        hand_over(folder)
+    assert session.scalar(select(func.count()).select_from(Batch)) == 0
+    hand_over(folder, grouping=Grouping.BOTH)
+    assert session.scalars(select(Batch.grouping)).all() == ["both"]
