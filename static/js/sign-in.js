@@ -24,7 +24,7 @@ export async function signInInPlace(form) {
   const page = await fetch(LOGIN, { headers: { Accept: "text/html" } });
   if (page.redirected) return true; // in another tab, meanwhile
   const dialog = document.createElement("dialog");
-  dialog.className = "dialog";
+  dialog.className = "dialog stack";
   dialog.setAttribute("aria-labelledby", "sign-in-title");
   document.body.append(dialog);
   return new Promise((resolve) => {

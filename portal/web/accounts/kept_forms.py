@@ -91,7 +91,7 @@ class KeptForm:
     def typed(self) -> list[tuple[str, str]]:
         """What to show of it: each field that has something, under its name in words."""
         return [
-            (name.replace("_", " ").capitalize(), value)
+            (name.replace("_", " ").capitalize().replace(" id", " ID"), value)
             for name, value in self.fields
             if value.strip() and not name.startswith("shown_")
         ]
