@@ -26,8 +26,8 @@ TURNED = (35.0, 50.0)
 # Tilted by 40 degrees, faces of LFW score with others of their person as upright ones do.
 TILTED = (42.0, 60.0)
 # From the eyes to the mouth, in distances between the eyes of a face that looks straight ahead: 0.86 to 1.22
-# in 98 % of LFW. Stretched to 1.5 times the width it is 0.8, and 17 % score below 0.36 instead of 3 % (mbf); to
-# 1.8 times the width 0.75 and 61 %, to 1.8 times the height 1.56 and 25 %.
+# in 98 % of LFW. Stretched to 1.5 times the width it is 0.8, and 17 % score below 0.36 instead of 3 % (mbf);
+# to 1.8 times the width 0.75 and 61 %, to 1.8 times the height 1.56 and 25 %.
 WIDE, LONG = (0.84, 0.76), (1.27, 1.45)
 DARK = (50.0, 30.0)
 BRIGHT = (190.0, 215.0)
