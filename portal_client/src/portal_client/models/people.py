@@ -34,7 +34,11 @@ class Photo:
     sha256: str
     width: int | None
     height: int | None
+    # By how many degrees the portal turned it clockwise: 0, 90, 180 or 270.
+    turned_by: int
     main_face_id: int | None
+    # Whether another face may be the one that is meant.
+    is_unclear: bool
     faces: list[Face]
     created_at: datetime
     # For if_match; of a photo that was asked for by itself.
