@@ -213,7 +213,7 @@ def test_what_cannot_be_read_needs_attention_and_the_others_go_on(
     os.mkfifo(folder / "Ana/pipe.jpg")
     with (folder / "Ana/large.jpg").open("wb") as large:
         large.truncate(MAX_PHOTO_BYTES + 1)
-    batch = hand_over(folder)
+    batch = hand_over(folder, grouping=Grouping.FOLDER)
     finish(worker)
     assert fates(session, batch) == {
         "Ana/1.jpg": "enrolled",
@@ -229,7 +229,7 @@ def test_what_cannot_be_read_needs_attention_and_the_others_go_on(
     # Put right, and imported again.
     (folder / "Ana/gone.jpg").unlink()
     lay(folder, {"Ana/gone.jpg": ana[1]})
-    again = hand_over(folder)
+    again = hand_over(folder, grouping=Grouping.FOLDER)
     finish(worker)
     assert people(session) == {"Ana": 2, "Ben": 1}
     assert fates(session, again)["Ana/gone.jpg"] == "added"
