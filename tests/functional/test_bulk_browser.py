@@ -183,6 +183,26 @@ def test_what_the_columns_of_a_list_are_is_chosen(
     expect_done(page, enrolled=1)
 
 
+def test_who_is_on_the_photos_of_classes_is_asked_and_said(
+    bea: Staff, new_page: NewPage, faces: list[Path], tmp_path: Path, axe: str
+) -> None:
+    for folder, face in (("4A", faces[0]), ("4B", faces[1])):
+        (tmp_path / "classes" / folder).mkdir(parents=True)
+        shutil.copy(face, tmp_path / "classes" / folder / "1.jpg")
+    page = new_page(bea)
+    page.goto("/enrol")
+    choose_files(page, "Choose a folder", tmp_path / "classes")
+    expect_words(page, "Say who is on these photos.")
+    expect(page.get_by_role("button", name=ENROL)).to_be_disabled()
+    assert look_at(page, axe) == []
+    together = page.get_by_label("Its folder and file name together")
+    together.check()
+    expect(page.locator("#reading")).to_contain_text("4B 1")
+    expect(together).to_be_focused()
+    start_enrolling(page, "Enrol 2 photos")
+    expect_done(page, enrolled=2)
+
+
 def test_a_manifest_that_turns_out_wrong_is_replaced_on_the_way(
     bea: Staff, new_page: NewPage, faces: list[Path], tmp_path: Path
 ) -> None:

@@ -101,11 +101,13 @@ def test_a_manifest_is_read_from_its_beginning(bob: Visitor) -> None:
 def test_columns_that_are_not_clear_are_asked_with_samples(bob: Visitor) -> None:
     content = b"Number,ID,Name,Photo\n1,KX77,Anna Ask,a.jpg\n2,KX78,Bo Berg,b.jpg\n"
     asked = reading(bob, manifest=(io.BytesIO(content), "list.csv"))
+    assert "data-undecided" in asked
     assert "Several columns could be the external ID." in shown(asked)
     assert "KX77 · KX78" in shown(asked)
     assert "The first rows of what would be enrolled" not in shown(asked)
     columns = "not_used,external_id,name,photo"
     chosen = reading(bob, columns=columns, manifest=(io.BytesIO(content), "list.csv"))
+    assert "data-undecided" not in chosen
     assert "It is not clear" not in shown(chosen)
     assert "KX77 Anna Ask a.jpg" in shown(chosen)
     again = reading(bob, columns="not_used,name,name,photo", manifest=(io.BytesIO(content), "list.csv"))
