@@ -64,8 +64,9 @@ class DlibEngine:
     # The base of the nose stands out less than its tip.
     nose = Nose(depth=0.35, part=None)
     longest_side = _LONGEST_SIDE
-    # It finds upright faces only.
-    upright = UprightScores(-math.inf, -math.inf)
+    # It finds no face that lies on its side, and a fifth of those upside down, 99 % of them below this; of
+    # upright LFW photos about 8 % are.
+    upright = UprightScores(0.6, -math.inf)
 
     def __init__(self, pack: ModelPack) -> None:
         self.pack = pack

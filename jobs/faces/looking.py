@@ -25,7 +25,7 @@ _FACE_ALONE = 128
 
 # Longest sides of faces in pixels of the detector's input. Where all are smaller than the first, or one is
 # smaller than the second, a closer look finds more, and places landmarks better.
-_ALL_SMALL, _ONE_SMALL = 48, 32
+_ALL_SMALL, _ONE_SMALL = 96, 32
 # The longest side of a photo that is looked at closely: half of its own, which shows faces of 20 pixels where
 # they have 40, the smallest that can be used; but not more than this.
 _FINEST_SIDE = 4096
