@@ -5,17 +5,18 @@ python -m bench [--models DIR] [--faces DIR] [--model NAME …] [--photos N] [--
 
 from __future__ import annotations
 
-from bench import accuracy, api, arguments, bulk, engine, pairs, report, slow_clients, whole
+from bench import accuracy, api, arguments, bulk, engine, pairs, photos, report, slow_clients, whole
 from bench.rows import show
 
 
 def main() -> None:
     given = arguments.parse(
-        "Measure the engine, the whole portal, pairs, reports, the API, slow clients and bulk enrolment."
+        "Measure the engine, odd photos, the whole portal, pairs, reports, the API, slow clients, batches."
     )
     show(
         [
             *engine.run(given.models, given.faces, given.model, given.photos),
+            *photos.run(given.models, given.faces, given.model, given.photos),
             *whole.run(given.models, given.faces, given.model[0], given.photos),
             *accuracy.run(given.models, given.faces, given.model),
             *pairs.run(),
