@@ -124,8 +124,8 @@ def _closely(photo: Photo, found: Detections, engine: FaceEngine) -> Detections:
         there = engine.detect(np.ascontiguousarray(part))
         parts.append(there.only(there.longest_sides <= _LARGEST_CLOSE).placed((1, 1), (left, top)))
     close = joined(parts).placed((1 / scale, 1 / scale))
-    # A small face is seen better from nearby, a large one as a whole.
-    is_large = found.longest_sides * scale > _LARGEST_CLOSE
+    # A small face is seen better from nearby; of the others the first look is right.
+    is_large = found.longest_sides * (engine.longest_side / max(photo.pixels.shape[:2])) >= _ONE_SMALL
     large, small = found.only(is_large), found.only(~is_large)
     everything = joined([large, close.only(~_inside(close, large)).best_first(), small])
     return everything.only(np.array(suppress(everything.boxes, _SAME), np.intp)).best_first()

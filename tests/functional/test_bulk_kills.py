@@ -44,6 +44,8 @@ pytestmark = pytest.mark.xdist_group(KILLING_IN_BULK)
 WORKERS = 2
 
 Take = Callable[[int], dict[str, Path]]
+# Their photos resemble each other so little that they are held up, as a class would be.
+UNLIKE = {"Courtney_Love", "Denise_Johnson", "James_McGreevey"}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def otto(busy: UpPortal) -> Staff:
 @pytest.fixture(scope="module")
 def take(lfw: Path) -> Take:
     """At least so many photos of people whom no other test takes, by the paths that they are dropped with."""
-    rest = (sorted(folder.glob("*.jpg")) for folder in sorted(lfw.iterdir()))
+    rest = (sorted(folder.glob("*.jpg")) for folder in sorted(lfw.iterdir()) if folder.name not in UNLIKE)
 
     def some(number: int) -> dict[str, Path]:
         taken: dict[str, Path] = {}

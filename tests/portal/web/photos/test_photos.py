@@ -121,6 +121,13 @@ def test_what_was_found_is_shown(worker: Worker, bob: Visitor, lfw: Path) -> Non
         assert len(bob.page.select("[data-face]")) == faces
     bob.get(f"/photos/{table}")
     assert bob.text.count("Stands for Anna") == 1
+    # Six of about one size: each can be chosen, and the one that stands for her said to be right.
+    assert "It is not clear which face is Anna" in bob.text
+    assert len(bob.page.select("button[name=face_id]")) == 6
+    bob.post(f"/photos/{table}/face", {"face_id": bob.page.select("button[name=face_id]")[0]["value"]})
+    worker.work()
+    bob.get(f"/photos/{table}")
+    assert "It is not clear" not in bob.text
     assert len(bob.page.select("button[name=face_id]")) == 5
 
 
