@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from jobs.faces.decode import Photo
 from jobs.faces.detector import joined, suppress
 from jobs.faces.engine import Detections, FaceEngine
-from jobs.faces.main_face import main_face
+from jobs.faces.main_face import MainFace, main_face
 
 # A head is seldom tilted by so many degrees: 99.9 % of LFW by less than 20.
 _TILTED = 30.0
@@ -35,35 +36,58 @@ _LARGEST_CLOSE = 160
 _SAME = 0.3
 
 
-def look(photo: Photo, engine: FaceEngine) -> tuple[Photo, Detections]:
-    """The photo, turned if it lay on its side or upside down, and its faces in its `pixels`.
+@dataclass(frozen=True)
+class Look:
+    """A photo, perhaps turned, the faces in its `pixels`, and which of them it is of."""
 
-    A photo is turned only if the faces then are clearly more like faces: the common case is one look.
+    photo: Photo
+    found: Detections
+    main: MainFace | None
+
+    @property
+    def score(self) -> float:
+        """The detection score of the main face; -inf without one."""
+        return -math.inf if self.main is None else float(self.found.scores[self.main.index])
+
+    @property
+    def roll(self) -> float:
+        """By how many degrees the main face is tilted, 0…180; 0 without one."""
+        if self.main is None:
+            return 0.0
+        landmarks = self.found.landmarks[self.main.index]
+        x, y = landmarks[1] - landmarks[0]
+        return abs(math.degrees(math.atan2(y, x)))
+
+
+def look(photo: Photo, engine: FaceEngine) -> Look:
+    """What is in a photo, which is turned if it lay on its side or upside down.
+
+    A photo is turned only if its main face then is more like a face: the common case is one look.
     """
+    best = first = _look(photo, engine)
+    for degrees in _turns_to_try(first, engine):
+        turned = _look(photo.turned(degrees), engine)
+        if turned.score > best.score and turned.roll <= _UPRIGHT:
+            best = turned
+    return best
+
+
+def _look(photo: Photo, engine: FaceEngine) -> Look:
     found = _faces(photo, engine)
-    best, best_found, best_score = photo, found, _main_score(photo, found)
-    for degrees in _turns_to_try(photo, found, engine):
-        turned = photo.turned(degrees)
-        there = _faces(turned, engine)
-        score = _main_score(turned, there)
-        if score > best_score and _roll(turned, there) <= _UPRIGHT:
-            best, best_found, best_score = turned, there, score
-    return best, best_found
+    return Look(photo, found, main_face(found, photo.pixels.shape[1], photo.pixels.shape[0]))
 
 
-def _turns_to_try(photo: Photo, found: Detections, engine: FaceEngine) -> Sequence[int]:
-    score = _main_score(photo, found)
-    if not len(found) or score < engine.upright.not_sideways or _roll(photo, found) > _TILTED:
+def _turns_to_try(first: Look, engine: FaceEngine) -> Sequence[int]:
+    if first.main is None or first.score < engine.upright.not_sideways or first.roll > _TILTED:
         return (180, 90, 270)
-    is_doubtful = score < engine.upright.not_upside_down
-    return (180,) if is_doubtful and _upside_down_score(photo, found, engine) > score else ()
+    if first.score >= engine.upright.not_upside_down:
+        return ()
+    box = first.found.boxes[first.main.index]
+    return (180,) if _upside_down_score(first.photo, box, engine) > first.score else ()
 
 
-def _upside_down_score(photo: Photo, found: Detections, engine: FaceEngine) -> float:
-    """The score of the main face alone when it is turned upside down: a small picture, and a quick look."""
-    main = _main(photo, found)
-    assert main is not None, "only a face that was found is in doubt"
-    box = found.boxes[main]
+def _upside_down_score(photo: Photo, box: NDArray[np.float32], engine: FaceEngine) -> float:
+    """The score of a face alone when it is turned upside down: a small picture, and a quick look."""
     half = float(np.max(box[2:] - box[:2]))
     left, top = np.maximum((box[:2] + box[2:]) / 2 - half, 0).astype(int)
     right, bottom = ((box[:2] + box[2:]) / 2 + half).astype(int)
@@ -72,25 +96,6 @@ def _upside_down_score(photo: Photo, found: Detections, engine: FaceEngine) -> f
     small = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     there = engine.detect(np.ascontiguousarray(small[::-1, ::-1]))
     return float(there.scores.max()) if len(there) else -math.inf
-
-
-def _main_score(photo: Photo, found: Detections) -> float:
-    main = _main(photo, found)
-    return -math.inf if main is None else float(found.scores[main])
-
-
-def _roll(photo: Photo, found: Detections) -> float:
-    """By how many degrees the main face is tilted, 0…180."""
-    main = _main(photo, found)
-    if main is None:
-        return 0.0
-    x, y = found.landmarks[main][1] - found.landmarks[main][0]
-    return abs(math.degrees(math.atan2(y, x)))
-
-
-def _main(photo: Photo, found: Detections) -> int | None:
-    main = main_face(found, photo.pixels.shape[1], photo.pixels.shape[0])
-    return None if main is None else main.index
 
 
 def _faces(photo: Photo, engine: FaceEngine) -> Detections:

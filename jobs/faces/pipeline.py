@@ -14,7 +14,6 @@ from jobs.faces import pictures, quality
 from jobs.faces.decode import Photo, UnusablePhoto, decode
 from jobs.faces.engine import FaceEngine, Pixels
 from jobs.faces.looking import look
-from jobs.faces.main_face import main_face
 from jobs.faces.quality import Quality
 from jobs.timing import ms_since
 
@@ -126,9 +125,9 @@ class FacePipeline:
         began = perf_counter()
         photo = decode(data)
         decoded = perf_counter()
-        photo, found = look(photo, self.engine)
+        seen = look(photo, self.engine)
+        photo, found, main = seen.photo, seen.found, seen.main
         detected = perf_counter()
-        main = main_face(found, photo.pixels.shape[1], photo.pixels.shape[0])
         scale = np.array(photo.scale, np.float32)
         faces = [
             FoundFace(

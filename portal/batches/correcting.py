@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor, record
 from portal.batches.models import Batch, BatchItem, Decision, ItemState
-from portal.batches.opening import BatchError
+from portal.batches.opening import BatchError, lock_kept
 from portal.batches.reasons import HELD_BY_NAME, ItemReason
 from portal.batches.services import record_event, tell_workers
 from portal.database import execute_change, writing
@@ -39,9 +39,7 @@ def retry(
         which += (BatchItem.reason == reason,)
     again = {"reason": "", "detail": "", "finished_at": None}
     with writing(session):
-        lock(session, batch, key_share=True)
-        if batch.decision == Decision.UNDO:
-            raise BatchError("The batch was undone: its photos are gone.")
+        lock_kept(session, batch)
         photos = select(BatchItem.photo_id).where(*which)
         execute_change(
             session,

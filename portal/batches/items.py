@@ -20,7 +20,7 @@ from portal.work.models import WorkState
 def close_items(session: Session, photo_ids: Collection[int], several_faces: Collection[int] = ()) -> None:
     """Note what became of photos that a worker is done with, in the caller's transaction.
 
-    several_faces: those of them with other faces nearly as large as the main one.
+    several_faces: those of them in which another face than the main one may be meant.
     """
     rows = session.execute(
         select(BatchItem.id, BatchItem.batch_id, Photo.id, Photo.state, Photo.reason, Person.batch_id)

@@ -108,8 +108,7 @@ class Lines(Iterator[str]):
 def whole_lines(head: bytes) -> bytes:
     """The beginning of a list without the line that is cut off at its end."""
     if (utf_16 := _utf_16_of(head)) is not None:
-        head = head.removeprefix(codecs.BOM_UTF16_LE).removeprefix(codecs.BOM_UTF16_BE)
-        head = head.decode(utf_16, "ignore").encode()
+        head = _without_mark(head).decode(utf_16, "ignore").encode()
     return head[: max(head.rfind(b"\n"), head.rfind(b"\r")) + 1]
 
 
@@ -134,9 +133,8 @@ def _pieces(beginning: bytes, file: Readable) -> Iterator[bytes]:
 def _inside_utf_16(beginning: bytes, file: Readable, encoding: str) -> Iterator[bytes]:
     """The same text in UTF-8."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    beginning = beginning.removeprefix(codecs.BOM_UTF16_LE).removeprefix(codecs.BOM_UTF16_BE)
     try:
-        for piece in _pieces(beginning, file):
+        for piece in _pieces(_without_mark(beginning), file):
             if text := decoder.decode(piece):
                 yield text.encode()
         decoder.decode(b"", final=True)
@@ -144,6 +142,11 @@ def _inside_utf_16(beginning: bytes, file: Readable, encoding: str) -> Iterator[
         raise ManifestError(
             f"The list is saved as “Unicode text” (UTF-16), and is damaged. {SAVE_AS}"
         ) from error
+
+
+def _without_mark(text: bytes) -> bytes:
+    """UTF-16 without the mark at its beginning."""
+    return text.removeprefix(codecs.BOM_UTF16_LE).removeprefix(codecs.BOM_UTF16_BE)
 
 
 def _utf_16_of(beginning: bytes) -> str | None:

@@ -26,6 +26,13 @@ class NotOpen(BatchError):
         self.decision = decision
 
 
+def lock_kept(session: Session, batch: Batch) -> None:
+    """Hold a batch whose photos are to change, in the caller's transaction. Raises BatchError, and Gone."""
+    lock(session, batch, key_share=True)
+    if batch.decision == Decision.UNDO:
+        raise BatchError("The batch was undone: its photos are gone.")
+
+
 def lock_open(session: Session, batch: Batch) -> None:
     """Hold a batch that is to be added to, in the caller's transaction. Raises NotOpen, and Gone."""
     lock(session, batch, key_share=True)

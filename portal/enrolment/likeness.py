@@ -38,7 +38,7 @@ class _FaceOf:
 
     photo_id: int
     template: array[float]
-    # None where nothing but the name of this batch says whose it is.
+    # Whether something besides the name in this batch says whose it is.
     stands_for_itself: bool
     face_id: int | None = None
 

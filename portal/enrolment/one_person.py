@@ -6,13 +6,13 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.services import Action, Actor
-from portal.batches.models import Batch, BatchItem, Decision, ItemState
-from portal.batches.opening import BatchError
+from portal.batches.models import Batch, BatchItem, ItemState
+from portal.batches.opening import BatchError, lock_kept
 from portal.batches.services import record_event, tell_workers
 from portal.database import now, writing
 from portal.enrolment.likeness import best_score, like_threshold
 from portal.installation.services import current_face_model
-from portal.locks import lock, lock_rows
+from portal.locks import lock_rows
 from portal.pairs.models import OddPhoto
 from portal.photos.models import Photo
 from portal.photos.reasons import Reason
@@ -28,9 +28,7 @@ def confirm_one_person(session: Session, actor: Actor, batch: Batch, person_id: 
     Raises BatchError, and Gone.
     """
     with writing(session):
-        lock(session, batch, key_share=True)
-        if batch.decision == Decision.UNDO:
-            raise BatchError("The batch was undone: its photos are gone.")
+        lock_kept(session, batch)
         theirs = select(BatchItem.photo_id).where(
             BatchItem.batch_id == batch.id,
             BatchItem.person_id == person_id,

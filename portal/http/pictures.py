@@ -47,10 +47,10 @@ def _content(photo: UploadedPhoto, rendition: Rendition) -> bytes:
 
 
 def _without_metadata(photo: UploadedPhoto) -> tuple[bytes, FileFormat]:
-    content = photo_store().read(photo.file_key)
     # What the portal has turned, and what browsers can't show, is kept as a JPEG that it made.
     if photo.media_format in FORMATS and not photo.turned_by:
         try:
+            content = photo_store().read(photo.file_key)
             return stripped(content, photo.media_format), FORMATS[photo.media_format]
         except UnreadableContainer:
             # Perhaps its end is missing and its picture is whole: then the worker made a JPEG of it.

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import Protocol
 
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import BadRequest, HTTPException
@@ -18,19 +17,12 @@ from portal.extensions import db
 from portal.organizations.models import Organization
 from portal.photos.reasons import MAX_PHOTO_BYTES
 from portal.photos.services import PhotoError, Upload
-from portal.storage import FileTooLarge, PhotoStore
+from portal.storage import FileTooLarge, PhotoStore, Readable
 
 CHUNK_BYTES = 64 * 1024
 MAX_FIELD_BYTES = 64 * 1024
 # Of heads of parts, and of what stands before the first and behind the last.
 MAX_BUFFERED_BYTES = 1024 * 1024
-
-
-class Readable(Protocol):
-    """What bytes come from, piece by piece."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """The next piece; empty at the end."""
 
 
 class FormPart:

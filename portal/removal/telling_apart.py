@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from portal.audit.services import Action, Actor, record
 from portal.batches.guessing import guess
 from portal.batches.items import write_items
-from portal.batches.models import Batch, BatchItem, Decision, ItemState
+from portal.batches.models import Batch, BatchItem, ItemState
 from portal.batches.naming import (
     Grouping,
     Naming,
@@ -20,11 +20,11 @@ from portal.batches.naming import (
     person_of,
     without_copy,
 )
-from portal.batches.opening import BatchError
+from portal.batches.opening import BatchError, lock_kept
 from portal.batches.services import record_event, tell_workers
 from portal.database import now, writing
 from portal.enrolment.one_person import DECIDED
-from portal.locks import lock, lock_rows
+from portal.locks import lock_rows
 from portal.organizations.models import Organization
 from portal.pairs.locking import lock_pairs
 from portal.people.models import Person
@@ -43,9 +43,7 @@ def tell_apart(
     nothing else is left of it. Raises BatchError, and Gone.
     """
     with writing(session):
-        lock(session, batch, key_share=True)
-        if batch.decision == Decision.UNDO:
-            raise BatchError("The batch was undone: its photos are gone.")
+        lock_kept(session, batch)
         lock_pairs(session, organization.id)
         person = lock_rows(
             session, select(Person).where(Person.id == person_id, Person.organization_id == organization.id)

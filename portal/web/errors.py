@@ -21,6 +21,8 @@ FULL = "The portal's disk is full. Nothing was lost: tell whoever runs the porta
 
 BUSY = "The portal is busy writing what others sent. Try again in a few seconds."
 
+Said = tuple[str | dict[str, str], int, dict[str, str]]
+
 log = structlog.get_logger()
 
 
@@ -50,28 +52,27 @@ def gone(_: Gone) -> tuple[str, int]:
     return _page("gone"), 404
 
 
-def too_much_held(error: TooMuchHeld) -> tuple[str | dict[str, str], int, dict[str, str]]:
-    """One more slow request than is allowed at once: JSON for a script, a page for a person."""
-    if request.accept_mimetypes.best == "application/json":
-        return {"error": str(error.description)}, error.code, error.headers
-    return _page("busy", words=error.description), error.code, error.headers
+def too_much_held(error: TooMuchHeld) -> Said:
+    """One more slow request than is allowed at once."""
+    return _said("busy", str(error.description), error.code, error.headers)
 
 
-def database_busy(error: DatabaseBusy) -> tuple[str | dict[str, str], int, dict[str, str]]:
-    """The database is written by others all the time: JSON for a script, a page for a person."""
+def database_busy(error: DatabaseBusy) -> Said:
+    """The database is written by others all the time."""
     log.error("the database is busy", problem=str(error))
-    headers = {"Retry-After": "5"}
-    if request.accept_mimetypes.best == "application/json":
-        return {"error": BUSY}, 503, headers
-    return _page("busy", words=BUSY), 503, headers
+    return _said("busy", BUSY, 503, {"Retry-After": "5"})
 
 
-def store_full(error: StoreFull) -> tuple[str | dict[str, str], int]:
-    """There is no room for photos: JSON for a script, a page for a person."""
+def store_full(error: StoreFull) -> Said:
+    """There is no room for photos."""
     log.error("the disk of the photos is full", problem=str(error))
-    if request.accept_mimetypes.best == "application/json":
-        return {"error": FULL}, 507
-    return _page("507", words=FULL), 507
+    return _said("507", FULL, 507, {})
+
+
+def _said(page: str, words: str, status: int, headers: dict[str, str]) -> Said:
+    """JSON for a script, a page for a person."""
+    is_script = request.accept_mimetypes.best == "application/json"
+    return {"error": words} if is_script else _page(page, words=words), status, headers
 
 
 def _page(name: str, **values: object) -> str:
